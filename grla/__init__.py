@@ -1,0 +1,1 @@
+"""GRLA: which attention is worth it in lightweight image super-resolution, and is the difference real?"""

@@ -1,0 +1,89 @@
+"""The contract every attention kernel obeys.
+
+A kernel is the part of attention that turns queries, keys and values into outputs, and nothing else: it has no
+projections, so a table that swaps kernels compares kernels only.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+
+class AttentionKernel(nn.Module, ABC):
+    """One attention kernel for one head width.
+
+    Shapes: q (batch, num_heads, num_queries, head_dim); k and v (batch, num_heads, num_keys, head_dim); the output is
+    like q. `weights` is the slow truth; `forward` must equal `weights(q, k) @ v` and may be as fast as it can.
+
+    Class properties, checked by the contract test: `rows_sum_to_one` and `nonnegative` describe the weights (for the
+    default options), `linear` promises time and memory linear in the number of tokens, `half_dtypes` are the 16-bit
+    types for which outputs stay within the type's precision of the truth.
+    """
+
+    rows_sum_to_one: ClassVar[bool]
+    nonnegative: ClassVar[bool]
+    linear: ClassVar[bool]
+    half_dtypes: ClassVar[tuple[torch.dtype, ...]] = (torch.bfloat16, torch.float16)
+
+    def __init__(self, head_dim: int) -> None:
+        super().__init__()
+        self.head_dim = head_dim
+        # Set by the cost room: counts belong to the definition, whatever faster path usually runs.
+        self.plain_path = False
+
+    @abstractmethod
+    def weights(self, q: Tensor, k: Tensor) -> Tensor:
+        """The attention matrix (batch, num_heads, num_queries, num_keys), formed in full."""
+
+    @abstractmethod
+    def forward(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        """The attention output (batch, num_heads, num_queries, head_dim)."""
+
+
+class LinearKernel(AttentionKernel):
+    """A kernel whose unnormalised weights are inner products of features, so keys and values are summed only once.
+
+    weights_ij = map_q(q_i) . map_k(k_j) / (sum_j' map_q(q_i) . map_k(k_j') + eps)
+
+    Cost per token: 2 * num_features * (head_dim + 1) multiply-adds. Sums over tokens run in float32 for 16-bit
+    inputs: they would overflow float16 and lose every late token in bfloat16.
+    """
+
+    linear = True
+    eps: ClassVar[float] = 0.0
+
+    @abstractmethod
+    def map_q(self, q: Tensor) -> Tensor:
+        """Query features (batch, num_heads, num_queries, num_features)."""
+
+    @abstractmethod
+    def map_k(self, k: Tensor) -> Tensor:
+        """Key features (batch, num_heads, num_keys, num_features)."""
+
+    def weights(self, q: Tensor, k: Tensor) -> Tensor:
+        """The attention matrix from the features, formed in full."""
+        scores = self.map_q(q) @ self.map_k(k).mT
+        return scores / (scores.sum(-1, keepdim=True) + self.eps)
+
+    def forward(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        """The attention output by summing over keys first."""
+        with torch.autocast("cuda" if q.is_cuda else "cpu", enabled=False):
+            features_q, features_k = self.map_q(_full(q)), self.map_k(_full(k))
+            # The column of ones makes the denominator one more column of the same product.
+            values = nn.functional.pad(_full(v), (0, 1), value=1.0)
+            sums = features_q @ (features_k.mT @ values)
+            numerator, denominator = sums[..., :-1], sums[..., -1:]
+            return (numerator / (denominator + self.eps)).to(v.dtype)
+
+
+def unit(x: Tensor) -> Tensor:
+    """L2-normalise each token (..., head_dim); a zero token stays zero."""
+    return nn.functional.normalize(x, dim=-1)
+
+
+def _full(x: Tensor) -> Tensor:
+    return x.float() if x.dtype in (torch.bfloat16, torch.float16) else x

@@ -1,0 +1,68 @@
+"""GRBFLA, the paper's Gaussian-RBF linear attention (GRLA, section 3, Eq. 12)."""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from grla.attention.interface import LinearKernel, unit
+from grla.errors import require, require_choice
+
+
+class Kernel(LinearKernel):
+    """weights_ij = phi(k_j) t(2 g q_i.k_j) / sum_j' phi(k_j') t(2 g q_i.k_j').
+
+    phi(x) = exp(-g |x|^2); t is the Taylor expansion of exp: t(x) = 1 + x (order 1, Eq. 9) or 1 + x + x^2 / 2 (order 2,
+    table 5); phi(q_i) cancels (Eq. 12). g = `gamma` / sqrt(head_dim): the paper's 1 / (2 sqrt(d)) is gamma = 0.5.
+    `qk_norm` says which of q and k are L2-normalised, `key_weight` whether phi(k_j) stands in the sum; with normalised
+    keys phi is a constant and cancels.
+
+    Cost per token: 2 (head_dim + 1)^2 multiply-adds for order 1, 2 (head_dim^2 + head_dim + 1)(head_dim + 1) for
+    order 2. Rows sum to one. With unit vectors and 2 g < 1 weights are positive; without normalisation 1 + x can be
+    negative and the denominator can vanish: training then diverges, which is a result.
+    """
+
+    rows_sum_to_one = True
+    nonnegative = True
+
+    def __init__(
+        self,
+        head_dim: int,
+        *,
+        gamma: float = 0.5,
+        taylor_order: int = 1,
+        qk_norm: Literal["both", "query", "none"] = "both",
+        key_weight: bool = True,
+    ) -> None:
+        super().__init__(head_dim)
+        require(gamma > 0, "gaussian_rbf: gamma", "must be above 0", gamma)
+        require_choice("gaussian_rbf: taylor_order", taylor_order, (1, 2))
+        require_choice("gaussian_rbf: qk_norm", qk_norm, ("both", "query", "none"))
+        self.width = gamma / math.sqrt(head_dim)
+        self.taylor_order = taylor_order
+        self.qk_norm = qk_norm
+        self.key_weight = key_weight
+
+    def map_q(self, q: Tensor) -> Tensor:
+        """The Taylor features of the queries; see the class."""
+        return self._taylor_features(q if self.qk_norm == "none" else unit(q))
+
+    def map_k(self, k: Tensor) -> Tensor:
+        """The Taylor features of the keys, weighted by phi; see the class."""
+        k = unit(k) if self.qk_norm == "both" else k
+        features = self._taylor_features(k)
+        if not self.key_weight:
+            return features
+        # A softmax over keys is phi up to a factor per head, which cancels in Eq. 12 and keeps exp in range.
+        return features * torch.softmax(-self.width * k.square().sum(-1, keepdim=True), dim=-2)
+
+    def _taylor_features(self, x: Tensor) -> Tensor:
+        """Features whose inner product is t(2 g x.y): [1, sqrt(2 g) x] and, for order 2, sqrt(2) g x (x) x."""
+        features = [torch.ones_like(x[..., :1]), math.sqrt(2 * self.width) * x]
+        if self.taylor_order == 2:
+            products = (x.unsqueeze(-1) * x.unsqueeze(-2)).flatten(-2)
+            features.append(math.sqrt(2) * self.width * products)
+        return torch.cat(features, dim=-1)

@@ -1,0 +1,53 @@
+"""The two attention layers of GRLASR: own qkv and output projections around any kernel."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from grla.attention import windows
+from grla.attention.interface import AttentionKernel
+
+
+class GlobalAttention(nn.Module):
+    """proj(kernel(qkv(x))) over all tokens of a feature map (batch, height, width, dim)."""
+
+    def __init__(self, dim: int, num_heads: int, kernel: AttentionKernel) -> None:
+        super().__init__()
+        self.num_heads = num_heads
+        self.kernel = kernel
+        self.qkv = nn.Linear(dim, 3 * dim)
+        self.proj = nn.Linear(dim, dim)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(batch, height, width, dim) -> the same shape."""
+        return self.attend(x.flatten(1, 2)).view(x.shape)
+
+    def attend(self, tokens: Tensor) -> Tensor:
+        """(batch, num_tokens, dim) -> the same shape; every token sees every token of its batch entry."""
+        batch, num_tokens, dim = tokens.shape
+        qkv = self.qkv(tokens).view(batch, num_tokens, 3, self.num_heads, dim // self.num_heads)
+        q, k, v = qkv.permute(2, 0, 3, 1, 4)
+        out: Tensor = self.proj(self.kernel(q, k, v).transpose(1, 2).reshape(tokens.shape))
+        return out
+
+
+class WindowAttention(GlobalAttention):
+    """The same within non-overlapping windows; height and width must divide by `window_size`.
+
+    `shift` moves the windows cyclically by that many pixels. As in ELAN (Zhang et al. 2022) shifted windows are not
+    masked: those at the border join opposite sides of the image.
+    """
+
+    def __init__(self, dim: int, num_heads: int, kernel: AttentionKernel, window_size: int, shift: int = 0) -> None:
+        super().__init__(dim, num_heads, kernel)
+        self.window_size = window_size
+        self.shift = shift
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(batch, height, width, dim) -> the same shape."""
+        height, width = x.shape[1:3]
+        if self.shift:
+            x = torch.roll(x, (-self.shift, -self.shift), dims=(1, 2))
+        out = windows.merge(self.attend(windows.partition(x, self.window_size)), height, width)
+        return torch.roll(out, (self.shift, self.shift), dims=(1, 2)) if self.shift else out

@@ -1,0 +1,48 @@
+"""Timing a forward pass on this machine."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import nn
+
+WARMUP_RUNS = 2
+
+
+@dataclass(frozen=True)
+class Latency:
+    """Milliseconds of one forward pass over the timed runs: median, 10th and 90th percentile."""
+
+    median_ms: float
+    p10_ms: float
+    p90_ms: float
+
+
+def measure_latency(model: nn.Module, input_shape: tuple[int, ...], runs: int) -> Latency:
+    """Time `runs` forward passes in eval mode, after warm-up, on the device that holds the model.
+
+    The input (batch, channels, height, width) is noise in [0, 1]. A GPU is synchronised before every reading of the
+    clock. Time one model at a time with nothing else running: other load on the machine is part of what is measured.
+    """
+    device = next(model.parameters()).device
+    lr = torch.rand(input_shape, generator=torch.Generator().manual_seed(0)).to(device)
+    was_training = model.training
+    model.eval()
+    milliseconds = []
+    with torch.inference_mode():
+        for _ in range(WARMUP_RUNS + runs):
+            start = _clock(device)
+            model(lr)
+            milliseconds.append(1000 * (_clock(device) - start))
+    model.train(was_training)
+    p10, median, p90 = np.percentile(milliseconds[WARMUP_RUNS:], [10, 50, 90])
+    return Latency(float(median), float(p10), float(p90))
+
+
+def _clock(device: torch.device) -> float:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    return time.perf_counter()

@@ -1,0 +1,58 @@
+"""Peak memory of a piece of work."""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+import re
+import resource
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+import torch
+
+MIB = 2**20
+
+
+def peak_memory_mib(work: Callable[[], object], device: torch.device) -> float | None:
+    """MiB by which `work()` makes memory grow at its peak, above what is in use before.
+
+    On a GPU: the allocator's peak. On a CPU: the peak of this process' resident memory, which Linux alone lets us
+    reset; elsewhere the answer is None, not measured, rather than a number that means something else.
+    """
+    gc.collect()
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+        before = torch.cuda.memory_allocated(device)
+        torch.cuda.reset_peak_memory_stats(device)
+        work()
+        torch.cuda.synchronize(device)
+        return float((torch.cuda.max_memory_allocated(device) - before) / MIB)
+    try:
+        # Freed memory that malloc keeps would hide as much growth: hand it back first.
+        with suppress(AttributeError, OSError):
+            ctypes.CDLL(None).malloc_trim(0)
+        Path("/proc/self/clear_refs").write_text("5")  # resets the peak, see man 5 proc
+        before_kib = _status_kib("VmRSS")
+    except OSError:
+        work()
+        return None
+    work()
+    return max(_status_kib("VmHWM") - before_kib, 0) * 1024 / MIB
+
+
+def process_peak_mib(device: torch.device) -> float:
+    """Peak memory so far of this process: the GPU allocator's, or resident memory on a CPU, in MiB."""
+    if device.type == "cuda":
+        return float(torch.cuda.max_memory_allocated(device) / MIB)
+    unit = 1 if sys.platform == "darwin" else 1024  # macOS says bytes, Linux KiB
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / MIB
+
+
+def _status_kib(field: str) -> int:
+    match = re.search(rf"^{field}:\s+(\d+) kB$", Path("/proc/self/status").read_text(), re.MULTILINE)
+    if match is None:
+        raise OSError(f"/proc/self/status has no field {field}")
+    return int(match[1])

@@ -1,0 +1,25 @@
+"""Images in: sources, MATLAB's bicubic, and the store that training batches are cut from."""
+
+from grla.data.bundled import BundledPhoto, bundled_photos, photo_path
+from grla.data.images import ImagePair, TrainingImage, TrainingSplit, image_pair, test_images, training_images
+from grla.data.patches import PatchStore
+from grla.data.reading import files_checksum, find_images, read_image
+from grla.data.resize import imresize, mod_crop
+
+__all__ = [
+    "BundledPhoto",
+    "ImagePair",
+    "PatchStore",
+    "TrainingImage",
+    "TrainingSplit",
+    "bundled_photos",
+    "files_checksum",
+    "find_images",
+    "image_pair",
+    "imresize",
+    "mod_crop",
+    "photo_path",
+    "read_image",
+    "test_images",
+    "training_images",
+]

@@ -1,0 +1,105 @@
+"""All training images as one flat uint8 store; the batch of a step is a pure function of (seed, step)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from grla.data.images import TrainingImage
+from grla.data.packing import MEMORY_LIMIT, Entry, pack
+from grla.errors import InputError
+
+
+class PatchStore:
+    """Training images at one upscale factor, HR and LR, in one flat uint8 tensor `pixels` with an index `entries`.
+
+    Build it with `PatchStore.build`. `checksum` (sha256, hex) names the content: the bytes of the image files in order
+    of name, wherever they lie. Batches appear on `device`.
+    """
+
+    def __init__(self, pixels: Tensor, entries: Sequence[Entry], upscale: int, checksum: str) -> None:
+        self.pixels = pixels
+        self.entries = tuple(entries)
+        self.upscale = upscale
+        self.checksum = checksum
+        self.device = pixels.device
+        self._views = [_views(pixels, entry, upscale) for entry in entries]
+        self._smallest_side = min(min(lr.shape[:2]) for lr, _ in self._views)
+
+    @classmethod
+    def build(
+        cls,
+        images: Iterable[TrainingImage],
+        upscale: int,
+        patch_size: int,
+        cache_dir: Path,
+        memory_limit: int = MEMORY_LIMIT,
+    ) -> PatchStore:
+        """Decode all images into memory, or beyond `memory_limit` bytes into a memory-mapped file in `cache_dir`.
+
+        LR is made by `imresize` from the mod-cropped HR; `patch_size` is in LR pixels. A file that a former build left
+        is used again. Raises InputError for no image, one that is broken or smaller than a patch, and when the file
+        cannot be written.
+        """
+        packed = pack(images, upscale, patch_size, cache_dir, memory_limit)
+        return cls(torch.from_numpy(packed.pixels), packed.entries, upscale, packed.checksum)
+
+    def to(self, device: torch.device | str) -> PatchStore:
+        """The same store with batches on `device`.
+
+        The images move there too if they fill at most half of the GPU's free memory; else each batch is sent over.
+        """
+        device = torch.device(device)
+        fits = device.type != "cuda" or 2 * self.pixels.numel() <= torch.cuda.mem_get_info(device)[0]
+        moved = PatchStore(self.pixels.to(device) if fits else self.pixels, self.entries, self.upscale, self.checksum)
+        moved.device = device
+        return moved
+
+    def batch(self, seed: int, step: int, batch_size: int, patch_size: int) -> tuple[Tensor, Tensor]:
+        """The batch of a step: lr (batch, 3, p, p) and hr (batch, 3, p * upscale, p * upscale) with p = `patch_size`.
+
+        float32 in [0, 1]. Image, place and one of the 8 rotations and flips are uniform. A pure function of its
+        arguments and the content, bit-equal on every device. Raises InputError if an image is smaller than the patch.
+        """
+        if patch_size > self._smallest_side:
+            rule = f"must be at most the smallest LR side, {self._smallest_side}"
+            raise InputError(f"patch_size {rule}, got {patch_size}")
+        # One step may draw 2**192 blocks of random numbers before it meets the next step's.
+        random = np.random.Generator(np.random.Philox(key=seed, counter=[0, 0, 0, step]))
+        patches = [self._patch(draws, patch_size) for draws in random.random((batch_size, 4)).tolist()]
+        return self._stacked([lr for lr, _ in patches]), self._stacked([hr for _, hr in patches])
+
+    def _patch(self, draws: Sequence[float], size: int) -> tuple[Tensor, Tensor]:
+        """Cut LR (size, size, 3) and the HR of the same place; `draws` are four numbers in [0, 1)."""
+        image, top, left, turn = draws
+        lr, hr = self._views[int(image * len(self._views))]
+        row, column = int(top * (lr.shape[0] - size + 1)), int(left * (lr.shape[1] - size + 1))
+        return _turned(_crop(lr, row, column, size), turn), _turned(_crop(hr, row, column, size, self.upscale), turn)
+
+    def _stacked(self, patches: list[Tensor]) -> Tensor:
+        channels_first = torch.stack([patch.permute(2, 0, 1) for patch in patches]).to(self.device)
+        # Multiplied, because a GPU divides by multiplying: so the bits are the same on every device.
+        return channels_first.to(torch.float32).mul_(1 / 255)
+
+
+def _views(pixels: Tensor, entry: Entry, upscale: int) -> tuple[Tensor, Tensor]:
+    """LR (height / upscale, width / upscale, 3) and HR (height, width, 3) of an entry, sharing the store's memory."""
+    height, width = entry.height // upscale, entry.width // upscale
+    middle = entry.offset + entry.height * entry.width * 3
+    lr = pixels[middle : middle + height * width * 3].view(height, width, 3)
+    return lr, pixels[entry.offset : middle].view(entry.height, entry.width, 3)
+
+
+def _crop(image: Tensor, row: int, column: int, size: int, factor: int = 1) -> Tensor:
+    return image[row * factor : (row + size) * factor, column * factor : (column + size) * factor]
+
+
+def _turned(patch: Tensor, turn: float) -> Tensor:
+    """One of the 8 symmetries of a square: three coin flips (transpose, upside down, left to right)."""
+    coins = int(turn * 8)
+    patch = patch.transpose(0, 1) if coins & 1 else patch
+    return patch.flip([axis for axis in (0, 1) if coins & (2 << axis)])

@@ -1,0 +1,33 @@
+"""Exceptions that are the user's doing, not a fault of ours, and the checks that raise them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+
+class InputError(ValueError):
+    """Something the user gave cannot be used.
+
+    The message names the thing, the rule, the value found and the remedy; commands print it without a traceback.
+    """
+
+
+class Interrupted(Exception):
+    """A person asked to stop. What was done is kept, and running again goes on from there."""
+
+
+def require(holds: bool, name: str, rule: str, value: object) -> None:
+    """Raise InputError "name rule, got value" unless `holds`."""
+    if not holds:
+        raise InputError(f"{name} {rule}, got {value!r}")
+
+
+def require_at_least(name: str, value: object, least: int) -> None:
+    """Raise InputError unless `value` is a whole number of at least `least`."""
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    require(whole and value >= least, name, f"must be a whole number of at least {least}", value)  # type: ignore[operator]
+
+
+def require_choice(name: str, value: object, choices: Collection[object]) -> None:
+    """Raise InputError, listing the choices, unless `value` is one of them."""
+    require(value in choices, name, f"must be one of {', '.join(map(str, choices))}", value)

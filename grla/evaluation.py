@@ -1,0 +1,71 @@
+"""Model and test images in, one row per image out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from grla.data import ImagePair, imresize
+from grla.errors import InputError
+from grla.metrics import psnr_y, ssim_y
+
+Image = NDArray[np.uint8]
+Upscaler = Callable[[Image], Image]
+"""Any way to enlarge one image: LR (height, width[, 3]) to SR (upscale * height, upscale * width[, 3]), both uint8."""
+
+
+@dataclass(frozen=True)
+class ImageScore:
+    """One image's scores by the protocol: `psnr_y` in dB (infinite for equal images), `ssim_y` at most 1."""
+
+    test_set: str
+    image: str
+    psnr_y: float
+    ssim_y: float
+
+
+def bicubic_upscaler(upscale: int) -> Upscaler:
+    """The baseline: MATLAB's bicubic enlargement."""
+    return lambda lr: imresize(lr, upscale)
+
+
+def network_upscaler(model: nn.Module, upscale: int) -> Upscaler:
+    """Run `model` ((1, 3, h, w) in [0, 1] to (1, 3, upscale * h, upscale * w)) in eval mode on its own device.
+
+    Outputs are clamped and rounded to uint8. A gray image is shown as three equal channels and the mean of the
+    output's channels is kept. Raises InputError when the model answers with another shape.
+    """
+    parameter = next(model.parameters(), None)
+    device = torch.device("cpu") if parameter is None else parameter.device
+
+    def upscaler(lr: Image) -> Image:
+        rgb = lr if lr.ndim == 3 else np.stack([lr] * 3, axis=-1)
+        batch = torch.from_numpy(rgb).to(device).permute(2, 0, 1)[None].float() / 255
+        was_training = model.training
+        model.eval()
+        with torch.inference_mode():
+            sr = model(batch)
+        model.train(was_training)
+        expected = (1, 3, upscale * lr.shape[0], upscale * lr.shape[1])
+        if tuple(sr.shape) != expected:
+            raise InputError(f"the model must map {tuple(batch.shape)} to {expected}, got {tuple(sr.shape)}")
+        sr = sr[0].float().clamp(0, 1) * 255
+        sr = sr.permute(1, 2, 0) if lr.ndim == 3 else sr.mean(0)
+        return np.asarray(sr.round().to(torch.uint8).cpu().numpy())
+
+    return upscaler
+
+
+def evaluate(upscaler: Upscaler, pairs: Iterable[ImagePair], border: int) -> tuple[list[ImageScore], list[Image]]:
+    """Score every pair, `border` pixels (the upscale factor) cropped on each side; also return the SR images."""
+    scores, outputs = [], []
+    for pair in pairs:
+        sr = upscaler(pair.lr)
+        scores.append(ImageScore(pair.test_set, pair.name, psnr_y(sr, pair.hr, border), ssim_y(sr, pair.hr, border)))
+        outputs.append(sr)
+    return scores, outputs

@@ -1,0 +1,39 @@
+"""Writing files so that a crash, a kill or a full disk never leaves half of one. Imports nothing of ours but errors."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO
+
+from grla.errors import InputError
+
+
+@contextmanager
+def atomic_write(path: Path) -> Iterator[BinaryIO]:
+    """Open a temporary file beside `path` that replaces it when the block ends well; else `path` stays as it was.
+
+    The content reaches the disk (fsync) before it gets its name. Raises InputError naming the file when the folder
+    cannot be written or the disk is full.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with temporary.open("wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except OSError as error:
+        raise InputError(f"cannot write {path}: {error.strerror or error}; earlier files are untouched") from error
+    finally:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write `text` as UTF-8 in one atomic step."""
+    with atomic_write(path) as file:
+        file.write(text.encode())

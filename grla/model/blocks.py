@@ -1,0 +1,102 @@
+"""The building blocks of GRLASR (GRLA paper, figure 4). All take and return (batch, height, width, dim)."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from grla.attention import build_kernel
+from grla.attention.layers import GlobalAttention, WindowAttention
+from grla.attention.windows import reflect_pad
+from grla.spec import AttentionLayer, ModelSpec, Norm
+
+
+class ChannelNorm(nn.LayerNorm):
+    """LayerNorm over the channels of (batch, dim, height, width)."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(batch, dim, height, width) -> the same shape."""
+        return super().forward(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+
+
+def build_norm(norm: Norm, dim: int) -> nn.Module:
+    """The norm of the local branch on (batch, dim, height, width): "batch" (the paper's), "layer" or "none"."""
+    if norm == "none":
+        return nn.Identity()
+    return nn.BatchNorm2d(dim) if norm == "batch" else ChannelNorm(dim)
+
+
+class LocalFeatureExtraction(nn.Sequential):
+    """norm, 1x1 convolution, 3x3 depthwise convolution, norm, 1x1 convolution; no biases."""
+
+    def __init__(self, dim: int, norm: Norm) -> None:
+        super().__init__(
+            build_norm(norm, dim),
+            nn.Conv2d(dim, dim, 1, bias=False),
+            nn.Conv2d(dim, dim, 3, padding=1, groups=dim, bias=False),
+            build_norm(norm, dim),
+            nn.Conv2d(dim, dim, 1, bias=False),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(batch, height, width, dim) -> the same shape."""
+        out: Tensor = super().forward(x.permute(0, 3, 1, 2))  # type: ignore[no-untyped-call]
+        return out.permute(0, 2, 3, 1)
+
+
+class FeedForward(nn.Sequential):
+    """Linear to mlp_ratio * dim channels, GELU, Linear back; with biases."""
+
+    def __init__(self, dim: int, mlp_ratio: float) -> None:
+        hidden = round(dim * mlp_ratio)
+        super().__init__(nn.Linear(dim, hidden), nn.GELU(), nn.Linear(hidden, dim))
+
+
+class TransformerLayer(nn.Module):
+    """x + local(x), then x + attention(x), then x + feed_forward(x): the paper's TWSA or TLA, by its attention."""
+
+    def __init__(self, spec: ModelSpec, attention: nn.Module) -> None:
+        super().__init__()
+        self.local = LocalFeatureExtraction(spec.dim, spec.norm)
+        self.attention = attention
+        self.feed_forward = FeedForward(spec.dim, spec.mlp_ratio)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(batch, height, width, dim) -> the same shape."""
+        x = x + self.local(x)
+        x = x + self.attention(x)
+        out: Tensor = x + self.feed_forward(x)
+        return out
+
+
+class AttentionPair(nn.Module):
+    """LayerNorm, then the spec's attention layers (TWSA and TLA), padded to whole windows and cropped after them."""
+
+    def __init__(self, spec: ModelSpec, shift: int) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(spec.dim) if spec.pair_norm else nn.Identity()
+        layers = [TransformerLayer(spec, build_attention(spec, layer, shift)) for layer in spec.layers]
+        self.layers = nn.Sequential(*layers)
+        self.multiple = spec.window_size if "window" in spec.layers else 1
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(batch, height, width, dim) -> the same shape."""
+        height, width = x.shape[1:3]
+        out: Tensor = self.layers(self.norm(reflect_pad(x, self.multiple)))
+        return out[:, :height, :width]
+
+
+class PolymerizationBlock(nn.Sequential):
+    """MPB: two attention pairs; with `shift_windows` the second one's windows are shifted by half a window."""
+
+    def __init__(self, spec: ModelSpec) -> None:
+        shift = spec.window_size // 2 if spec.shift_windows else 0
+        super().__init__(AttentionPair(spec, shift=0), AttentionPair(spec, shift))
+
+
+def build_attention(spec: ModelSpec, layer: AttentionLayer, shift: int) -> nn.Module:
+    """The attention of one layer: softmax in windows, or the spec's kernel over all tokens."""
+    if layer == "window":
+        kernel = build_kernel("softmax", spec.dim // spec.num_heads)
+        return WindowAttention(spec.dim, spec.num_heads, kernel, spec.window_size, shift)
+    kernel = build_kernel(spec.kernel.name, spec.dim // spec.num_global_heads, **spec.kernel.options)
+    return GlobalAttention(spec.dim, spec.num_global_heads, kernel)

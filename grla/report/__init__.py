@@ -1,0 +1,1 @@
+"""The report room: tidy data frames in, Markdown tables and Matplotlib figures out. Never imports torch."""

@@ -1,0 +1,94 @@
+"""What all figures share: colours, type sizes, label placement, and saving. Figure objects only, never pyplot."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+import seaborn
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
+from numpy.typing import NDArray
+
+from grla.files import atomic_write
+
+Colour = tuple[float, float, float]
+
+PALETTE: list[Colour] = list(seaborn.color_palette("colorblind"))
+LINES = ("-", "--", ":", "-.")
+GRAY = "0.45"
+PSNR = "PSNR-Y (dB)"
+METADATA: dict[str, dict[str, str | None]] = {"png": {"Software": None}, "svg": {"Date": None}}
+
+
+def style() -> AbstractContextManager[None]:
+    """Matplotlib's settings for our figures, whatever the user's own are; the salt makes SVG ids repeatable."""
+    return matplotlib.rc_context(
+        {"font.size": 10, "axes.grid": True, "grid.alpha": 0.3, "axes.axisbelow": True, "svg.hashsalt": "grla"}
+    )
+
+
+def panels(heights: Sequence[float], num_columns: int, size: tuple[float, float]) -> tuple[Figure, list[Axes]]:
+    """A figure of `size` (width, height in inches) with len(heights) rows of axes, row by row in one list."""
+    with style():
+        figure = Figure(figsize=size, layout="constrained")
+        axes = figure.subplots(len(heights), num_columns, squeeze=False, height_ratios=list(heights))
+    return figure, list(axes.flat)
+
+
+def line_style(index: int) -> tuple[Colour, str]:
+    """Colour and dashes of the index-th line: the palette's ten colours solid, then dashed, and so on."""
+    return PALETTE[index % len(PALETTE)], LINES[index // len(PALETTE) % len(LINES)]
+
+
+def spread(wanted: Sequence[float], gap: float) -> NDArray[np.float64]:
+    """Positions in [0, 1] as near as practical to the `wanted` ones, in their order and at least `gap` apart.
+
+    A gap for which there is no room is made smaller.
+    """
+    n = len(wanted)
+    order, steps = np.argsort(wanted, kind="stable"), np.arange(n) * min(gap, 1 / max(n - 1, 1))
+    room = np.asarray(wanted, dtype=np.float64)[order] - steps
+    # Both passes keep the distance, one by moving up, one by moving down; so does their mean, which moves least.
+    up, down = np.maximum.accumulate(room), np.minimum.accumulate(room[::-1])[::-1]
+    positions = np.empty(n)
+    positions[order] = np.clip((up + down) / 2, 0, 1 - steps[-1] if n else 1) + steps
+    return positions
+
+
+def label_points(axes: Axes, points: Sequence[tuple[float, float, str]]) -> None:
+    """Name points (x, y, text; in data units) in a column right of the axes, joined by thin lines. Set limits first."""
+    low, high = axes.get_ylim()
+    height = axes.get_position().height * axes.get_figure(root=True).get_size_inches()[1]  # type: ignore[union-attr]
+    line = {"arrowstyle": "-", "color": GRAY, "linewidth": 0.6, "shrinkA": 1, "shrinkB": 3, "relpos": (0, 0.5)}
+    positions = spread([(y - low) / (high - low) for _, y, _ in points], gap=0.2 / height)
+    for (x, y, text), position in zip(points, positions, strict=True):
+        beside = (1.06, position)
+        axes.annotate(text, (x, y), beside, textcoords="axes fraction", va="center", fontsize=9, arrowprops=line)
+
+
+def plain_ticks(axes: Axes) -> None:
+    """Write 2, 30, 400 on a logarithmic x axis instead of powers of ten, and enough of them on a short one."""
+    low, high = axes.get_xlim()
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)) if high / low > 5 else MaxNLocator(5))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.xaxis.set_minor_formatter(NullFormatter())
+
+
+def save(figure: Figure, path: Path) -> list[Path]:
+    """Write `path`.png (150 dpi) and `path`.svg, each whole or not at all, and empty the figure.
+
+    `path` has no suffix. The same figure gives the same bytes. A folder that cannot be written is an InputError.
+    """
+    written = []
+    for suffix, metadata in METADATA.items():
+        target = path.with_name(f"{path.name}.{suffix}")
+        with atomic_write(target) as file, style():
+            figure.savefig(file, format=suffix, dpi=150, metadata=metadata, bbox_inches="tight")
+        written.append(target)
+    figure.clear()
+    return written

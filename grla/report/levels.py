@@ -1,0 +1,138 @@
+"""PSNR-Y by level of each factor, and the differences to the base: the data (a frame), then the drawing.
+
+Needs the frames of `grla.report.load`: `cells` (a row per cell) and `images` (a row per image and cell, bicubic
+included). Where a study has many rows the figures grow in height.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from grla.report.canvas import GRAY, PALETTE, PSNR, Colour, panels
+from grla.report.layout import BASE, BICUBIC, Layout
+from grla.report.statistics import differences_to_base
+from grla.report.tables import outcomes
+
+VERDICT_COLOURS: dict[str, Colour | str] = {
+    "better": PALETTE[0],
+    "worse": PALETTE[3],
+    "not distinguishable": GRAY,
+    BASE: "black",
+}
+
+
+def level_data(layout: Layout, cells: pd.DataFrame, images: pd.DataFrame) -> pd.DataFrame:
+    """One row per group and level: group, label, variant, mean, difference, low, high, verdict, num_seeds, failures.
+
+    `mean` is PSNR-Y in dB over images and seeds; `difference` (dB, with its 95 % interval low, high) the paired one to
+    the base over `num_seeds` common seeds, 0 for the base itself, NaN where nothing was compared; `failures` says in
+    words what did not finish.
+    """
+    found = differences_to_base(images, layout.variants())
+    scores = seed_data(images).groupby("variant")["psnr_y"]
+    means, counts = scores.mean(), scores.size()
+    rows = []
+    for group in layout.groups():
+        for label, variant in group.rows:
+            d = found.get(variant)
+            numbers = (d.mean, d.low, d.high, d.verdict) if d else (0.0, 0.0, 0.0, BASE)
+            num_seeds = d.num_seeds if d else int(counts.get(BASE, 0))
+            failures = outcomes(cells[cells["variant"] == variant])
+            rows.append((group.title, label, variant, means.get(variant, np.nan), *numbers, num_seeds, failures))
+    names = ["group", "label", "variant", "mean", "difference", "low", "high", "verdict", "num_seeds", "failures"]
+    return pd.DataFrame(rows, columns=names)
+
+
+def seed_data(images: pd.DataFrame) -> pd.DataFrame:
+    """PSNR-Y in dB, mean over images, of every trained variant and seed: variant, seed, psnr_y."""
+    trained = images[images["variant"] != BICUBIC]
+    return trained.groupby(["variant", "seed"], sort=False)[["psnr_y"]].mean().reset_index()
+
+
+def levels_figure(layout: Layout, cells: pd.DataFrame, images: pd.DataFrame) -> Figure:
+    """PSNR-Y by level, a panel per group: seeds as light points, means, intervals, bicubic and base as lines.
+
+    The interval is that of the paired difference, drawn from the base's mean: it crosses the base's line where it
+    covers 0. The spread of PSNR itself over images would only say that some pictures are harder than others.
+    """
+    data, seeds = level_data(layout, cells, images), seed_data(images)
+    base = float(seeds.loc[seeds["variant"] == BASE, "psnr_y"].mean())
+    bicubic = float(images.loc[images["variant"] == BICUBIC, "psnr_y"].mean())
+    figure, axes = _level_panels(data, f"{PSNR}, mean over images")
+    for panel, (_, rows) in zip(axes, data.groupby("group", sort=False), strict=True):
+        panel.axvline(bicubic, color=GRAY, linestyle="--", linewidth=1)
+        panel.axvline(base, color="black", linewidth=0.8)
+        for y, row in enumerate(rows.itertuples()):
+            points = seeds.loc[seeds["variant"] == row.variant, "psnr_y"]
+            panel.plot(points, np.full(len(points), y + 0.25), "o", color=PALETTE[9], markersize=5, alpha=0.7)
+            _draw_interval(panel, y, row, base)
+    extra = [
+        Line2D([], [], color=PALETTE[9], marker="o", linestyle="", markersize=5, label="one seed"),
+        Line2D([], [], color=GRAY, linestyle="--", label="bicubic"),
+        Line2D([], [], color="black", linewidth=0.8, label="base, mean over seeds"),
+    ]
+    _legend(figure, data, extra)
+    return figure
+
+
+def gain_figure(layout: Layout, cells: pd.DataFrame, images: pd.DataFrame) -> Figure:
+    """Paired difference to the base with its 95 % interval, a panel per group, coloured by verdict."""
+    data = level_data(layout, cells, images)
+    figure, axes = _level_panels(data, "PSNR-Y, paired difference to the base (dB), 95 % interval")
+    for panel, (_, rows) in zip(axes, data.groupby("group", sort=False), strict=True):
+        panel.axvline(0, color="black", linewidth=0.8)
+        for y, row in enumerate(rows.itertuples()):
+            _draw_interval(panel, y, row, 0.0)
+    _legend(figure, data, [])
+    return figure
+
+
+def _level_panels(data: pd.DataFrame, xlabel: str) -> tuple[Figure, list[Axes]]:
+    """A panel per group with its levels from top to bottom; panels share the x axis."""
+    groups = list(data.groupby("group", sort=False))
+    heights = [len(rows) + 0.5 for _, rows in groups]
+    figure, axes = panels(heights, 1, (8.5, 1.6 + 0.36 * sum(heights) + 0.35 * len(groups)))
+    for panel, (title, rows) in zip(axes, groups, strict=True):
+        names = [_level_name(row) for row in rows.itertuples()]
+        panel.set_yticks(range(len(names)), names)
+        panel.set_ylim(len(names) - 0.4, -0.6)
+        panel.set_title(str(title), loc="left", fontweight="bold", fontsize=10)
+        panel.sharex(axes[0])
+        panel.tick_params(labelbottom=panel is axes[-1])
+    axes[-1].set_xlabel(xlabel)
+    return figure, axes
+
+
+def _level_name(row: Any) -> str:
+    name = f"{row.label} (base)" if row.variant == BASE else str(row.label)
+    return "\n".join(part for part in (name, row.failures) if part)
+
+
+def _draw_interval(panel: Axes, y: int, row: Any, origin: float) -> None:
+    """The mean of a level and its interval; hollow if from one seed; no mark for what could not be compared."""
+    if row.verdict not in VERDICT_COLOURS:
+        return
+    colour = VERDICT_COLOURS[row.verdict]
+    if row.high > row.low:
+        panel.plot([origin + row.low, origin + row.high], [y, y], color=colour, linewidth=2.2, solid_capstyle="butt")
+    panel.plot(origin + row.difference, y, "D", color=colour, mfc="white" if _single(row) else colour, zorder=4)
+
+
+def _single(row: Any) -> bool:
+    return bool(row.num_seeds == 1 and row.verdict != BASE)
+
+
+def _legend(figure: Figure, data: pd.DataFrame, extra: list[Line2D]) -> None:
+    names = {BASE: "base", **{name: f"{name} (95 % interval)" for name in VERDICT_COLOURS if name != BASE}}
+    shown = [name for name in VERDICT_COLOURS if name in set(data["verdict"])]
+    marks = [Line2D([], [], color=VERDICT_COLOURS[v], marker="D", markersize=6, label=names[v]) for v in shown]
+    if any(_single(row) for row in data.itertuples()):
+        label = "hollow: one seed, seeds not sampled"
+        marks.append(Line2D([], [], color=GRAY, marker="D", markerfacecolor="white", linestyle="", label=label))
+    figure.legend(handles=marks + extra, loc="outside upper left", ncols=3, frameon=False, fontsize=9)

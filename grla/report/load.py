@@ -1,0 +1,100 @@
+"""From the Optuna storage to tidy frames: one row per cell, per image, and per validation."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pandas as pd
+from optuna.trial import FrozenTrial
+
+from grla.errors import InputError
+from grla.report.layout import BICUBIC, Factor, Layout
+
+CELL_COLUMNS = (
+    "outcome reason psnr_y ssim_y num_params macs hook_flops elementwise_ops latency_ms latency_p10_ms latency_p90_ms "
+    "peak_memory_mib train_seconds train_peak_memory_mib steps final_loss device code_version"
+).split()
+IMAGE_COLUMNS = ["test_set", "image", "psnr_y", "ssim_y"]
+CURVE_COLUMNS = ["step", "seconds", "loss", "val_psnr_y", "val_ssim_y"]
+
+
+@dataclass(frozen=True)
+class Results:
+    """All that a storage holds of one study.
+
+    `cells`: cell_hash, study, variant, a column per factor, seed, then CELL_COLUMNS; a row per cell, the accepted
+    record or, if there is none, the latest failed one. `images`: cell_hash, variant, factors, seed, then
+    IMAGE_COLUMNS, the bicubic rows first. `curves`: the same keys, then CURVE_COLUMNS. `base` is the base run's spec.
+    """
+
+    layout: Layout
+    cells: pd.DataFrame
+    images: pd.DataFrame
+    curves: pd.DataFrame
+    base: dict[str, Any]
+
+
+def load_results(storage: Path, study_name: str) -> Results:
+    """Read study `study_name` from the SQLite file `storage`; raises InputError when either does not exist."""
+    if not storage.is_file():
+        raise InputError(f"storage {storage} does not exist; run a study first")
+    try:
+        study = optuna.load_study(study_name=study_name, storage=f"sqlite:///{storage.resolve()}")
+    except KeyError as error:
+        raise InputError(f"storage {storage} holds no study {study_name!r}") from error
+    definition = json.loads(study.user_attrs["definition"])
+    layout = _layout(definition)
+    records = [(trial, json.loads(trial.user_attrs["record"])) for trial in _accepted(study)]
+    keys = [_keys(trial, record, layout) for trial, record in records]
+    cells = [
+        key | {name: record[name] for name in CELL_COLUMNS} for key, (_, record) in zip(keys, records, strict=True)
+    ]
+    bicubic = [{"cell_hash": BICUBIC, "variant": BICUBIC, **row} for row in json.loads(study.user_attrs["bicubic"])]
+    names = ["cell_hash", "study", "variant", *(factor.name for factor in layout.factors), "seed"]
+    return Results(
+        layout,
+        _frame(cells, names + CELL_COLUMNS),
+        _frame(bicubic + _rows(keys, records, "images"), [name for name in names if name != "study"] + IMAGE_COLUMNS),
+        _frame(_rows(keys, records, "history"), [name for name in names if name != "study"] + CURVE_COLUMNS),
+        definition["base"],
+    )
+
+
+def _layout(definition: dict[str, Any]) -> Layout:
+    factors = tuple(Factor(f["name"], tuple(f["levels"]), f["base"]) for f in definition["factors"])
+    texts = {name: definition[name] for name in ("study", "question", "source", "profile", "design")}
+    return Layout(**texts, factors=factors)
+
+
+def _accepted(study: optuna.Study) -> list[FrozenTrial]:
+    """One trial per cell hash: the first that finished, else the latest that failed; in the order of first planning."""
+    chosen: dict[str, FrozenTrial] = {}
+    for trial in study.get_trials(deepcopy=False):
+        if "record" not in trial.user_attrs:
+            continue
+        cell = trial.user_attrs["cell_hash"]
+        if cell not in chosen or chosen[cell].state == optuna.trial.TrialState.FAIL:
+            chosen[cell] = trial
+    return list(chosen.values())
+
+
+def _keys(trial: FrozenTrial, record: dict[str, Any], layout: Layout) -> dict[str, Any]:
+    levels = {factor.name: trial.params[factor.name] for factor in layout.factors}
+    keys = {"cell_hash": record["cell_hash"], "study": layout.study, "variant": layout.variant(levels)}
+    return {**keys, **levels, "seed": trial.params["seed"]}
+
+
+def _rows(
+    keys: list[dict[str, Any]], records: list[tuple[FrozenTrial, dict[str, Any]]], name: str
+) -> list[dict[str, Any]]:
+    """The rows of a nested table of all records, each with the keys of its cell."""
+    return [{**key, **row} for key, (_, record) in zip(keys, records, strict=True) for row in record[name]]
+
+
+def _frame(rows: list[dict[str, Any]], columns: list[str]) -> pd.DataFrame:
+    frame = pd.DataFrame(rows, columns=columns)
+    return frame.astype({"seed": "Int64"})

@@ -1,0 +1,106 @@
+"""The page a reader opens first, summary.md: question, how it was measured, tables, and what they cannot tell."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from grla.report.layout import Layout
+from grla.report.statistics import Difference, differences_to_base
+from grla.report.tables import group_table, markdown, number
+
+COUNTING = """\
+How to read the tables: PSNR-Y and SSIM-Y on the Y channel, mean over images, then mean ± sd over seeds. The difference
+to the base is paired by image and seed; its 95 % interval (hierarchical bootstrap over seeds and images, corrected for
+few of either) covers other seeds and other images of the same kind. Where it covers 0 the two are not distinguishable.
+MACs: every multiply-add. hook_flops: the paper's rule, which leaves out the matrix products inside attention; not
+comparable with MACs. FLOPs would be 2 x MACs. Cost columns are means over cells."""
+
+
+def summary_markdown(
+    layout: Layout, cells: pd.DataFrame, images: pd.DataFrame, budget: str, notes: Sequence[str] = ()
+) -> str:
+    """The text of summary.md.
+
+    `cells` has a row per cell, `images` a row per image and cell (bicubic rows: variant "bicubic"), as
+    `grla.report.load` makes them. `budget` is a cell's training budget in words; `notes` are further lines on how it
+    was measured (machine, size the costs refer to).
+    """
+    differences = differences_to_base(images, layout.variants())
+    parts = [f"# {layout.study}: {layout.question}", _measured(layout, cells, images, budget, notes), COUNTING]
+    for group in layout.groups():
+        table = group_table(group, cells, images, differences)
+        parts.append(f"## {group.title}\n\n{markdown(table, left=('variant', 'verdict'))}")
+    parts += [_unfinished(cells), _limits(cells, differences)]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _measured(layout: Layout, cells: pd.DataFrame, images: pd.DataFrame, budget: str, notes: Sequence[str]) -> str:
+    counts = images.drop_duplicates(["test_set", "image"]).groupby("test_set", sort=False).size()
+    sets = ", ".join(f"{name} ({_count(n, 'image')})" for name, n in counts.items())
+    finished = int((cells["outcome"] == "ok").sum())
+    lines = [
+        f"Source: {layout.source}",
+        f"Profile: {layout.profile}; budget of every cell: {budget}",
+        f"Cells: {finished} of {len(cells)} finished; {_count(cells['seed'].nunique(), 'seed')}",
+        f"Test images: {sets}",
+        *notes,
+    ]
+    return "\n".join(f"- {line}" for line in lines)
+
+
+def _unfinished(cells: pd.DataFrame) -> str:
+    failed = cells[cells["outcome"] != "ok"]
+    if failed.empty:
+        return ""
+    table = failed[["variant", "seed", "outcome", "steps", "reason"]].rename(columns={"steps": "step"})
+    table["step"] = [number(step, ".0f") for step in pd.to_numeric(table["step"])]
+    return f"## Cells that did not finish\n\n{markdown(table, left=('variant', 'outcome', 'reason'))}"
+
+
+def _limits(cells: pd.DataFrame, differences: Mapping[str, Difference]) -> str:
+    """What the study could not have told, in a few honest lines."""
+    compared = [d for d in differences.values() if d.verdict != "not compared"]
+    lines = [*_smallest(compared), *_seeds(cells["seed"].nunique(), differences)]
+    if len(compared) > 1:
+        chance = 1 - 0.95 ** len(compared)
+        lines.append(
+            f"Each of the {len(compared)} comparisons stands alone: if none were real, at least one would "
+            f"still be called real in up to {chance:.0%} of such studies."
+        )
+    lines.append(
+        "A small budget does not rank kernels: what is equal after a short training of a small model may "
+        "differ after a long one, and the other way round."
+    )
+    text = "\n".join(f"- {line}" for line in lines)
+    return f"## What this study cannot tell\n\n{text}"
+
+
+def _smallest(compared: Sequence[Difference]) -> list[str]:
+    widths = [d.smallest_visible for d in compared if np.isfinite(d.smallest_visible)]
+    if not widths:
+        return ["Nothing could be compared with the base, or only one image from one seed: there is no interval."]
+    reach = f"{min(widths):.3f} dB" if len(widths) == 1 else f"{min(widths):.3f} to {max(widths):.3f} dB"
+    return [
+        f"The smallest difference to the base it could have seen: {reach} (half an interval's width, per variant). "
+        "A true difference of that size is found in about every second such study, a smaller one seldom."
+    ]
+
+
+def _seeds(num_seeds: int, differences: Mapping[str, Difference]) -> list[str]:
+    if num_seeds == 1:
+        return [
+            "One seed: seeds were not sampled, so the intervals are about other images only and no sd is given; "
+            "another seed can turn the differences round."
+        ]
+    single = [variant for variant, difference in differences.items() if difference.num_seeds == 1]
+    lines = [f"Compared on one seed only, so about that seed only: {', '.join(single)}."] if single else []
+    if num_seeds < 5:
+        lines.append(f"{num_seeds} seeds: much of an interval's width is the price of so few.")
+    return lines
+
+
+def _count(n: int, noun: str) -> str:
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"

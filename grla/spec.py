@@ -1,0 +1,232 @@
+"""What a run is: frozen, hashable descriptions of model, data, training and measuring. Imports no torch.
+
+A spec says everything that can change a number and nothing else (no paths of outputs, no device). Two runs with equal
+specs on equal data are the same run; `spec_hash` is its name.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeVar, cast, get_args, get_type_hints
+
+from grla.errors import InputError, require, require_at_least, require_choice
+
+AttentionLayer = Literal["window", "global"]
+Norm = Literal["batch", "layer", "none"]
+Schedule = Literal["halving", "cosine"]
+Spec = TypeVar("Spec")
+OptionValue = float | int | str | bool
+
+
+@dataclass(frozen=True)
+class KernelSpec:
+    """An attention kernel by file name (`grla/attention/kernels/NAME.py`) and its options."""
+
+    name: str = "gaussian_rbf"
+    options: Mapping[str, OptionValue] = field(default_factory=dict)
+
+    def __hash__(self) -> int:
+        return hash((self.name, tuple(sorted(self.options.items()))))
+
+    def __str__(self) -> str:
+        options = ", ".join(f"{key}={value}" for key, value in sorted(self.options.items()))
+        return f"{self.name}({options})" if options else self.name
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """GRLASR (GRLA paper, figure 4); the defaults are the paper's x4 network.
+
+    `layers` are the attention layers of one pair: ("window", "global") is the paper's TWSA then TLA, ("window",
+    "window") its table 11, ("global", "global") its table 8, ("window",) its table 6 without TLA. `kernel` is that of
+    the global layers (a bare name stands for a kernel without options); windows always use softmax. `norm` is the norm
+    inside the local branch, `pair_norm` the LayerNorm before each pair.
+    """
+
+    upscale: int = 4
+    dim: int = 55
+    depth: int = 6
+    layers: tuple[AttentionLayer, ...] = ("window", "global")
+    window_size: int = 16
+    num_heads: int = 5
+    num_global_heads: int = 1
+    kernel: KernelSpec = KernelSpec()
+    mlp_ratio: float = 2.0
+    aggregation: bool = True
+    norm: Norm = "batch"
+    pair_norm: bool = True
+    shift_windows: bool = False
+
+    def __post_init__(self) -> None:
+        if isinstance(self.kernel, str):
+            object.__setattr__(self, "kernel", KernelSpec(self.kernel))
+        require_choice("model.upscale", self.upscale, (2, 3, 4))
+        require_choice("model.norm", self.norm, get_args(Norm))
+        for name in ("dim", "depth", "window_size", "num_heads", "num_global_heads"):
+            require_at_least(f"model.{name}", getattr(self, name), 1)
+        require(self.mlp_ratio > 0, "model.mlp_ratio", "must be above 0", self.mlp_ratio)
+        require(len(self.layers) > 0, "model.layers", "must name at least one attention layer", self.layers)
+        for layer in self.layers:
+            require_choice("model.layers", layer, get_args(AttentionLayer))
+        for layer, heads in (("window", "num_heads"), ("global", "num_global_heads")):
+            divides = layer not in self.layers or self.dim % getattr(self, heads) == 0
+            require(divides, f"model.{heads}", f"must divide model.dim ({self.dim})", getattr(self, heads))
+
+
+@dataclass(frozen=True)
+class DataSpec:
+    """Where images come from ("bundled" or folders) and how training batches are cut from them.
+
+    `patch_size` is the side of a training patch in LR pixels. Which folder an image lay in does not enter a run's
+    identity, its content does (see `grla.study.run_one.cell_hash`).
+    """
+
+    train: str = "bundled"
+    test: tuple[str, ...] = ("bundled",)
+    patch_size: int = 64
+    batch_size: int = 16
+
+    def __post_init__(self) -> None:
+        require_at_least("data.patch_size", self.patch_size, 1)
+        require_at_least("data.batch_size", self.batch_size, 1)
+        require(len(self.test) > 0, "data.test", "must name at least one test set", self.test)
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How long a cell trains: a number of steps (reproducible to the bit) or minutes of training time."""
+
+    amount: float
+    unit: Literal["steps", "min"]
+
+    def __post_init__(self) -> None:
+        require_choice("train.budget.unit", self.unit, ("steps", "min"))
+        require(self.amount > 0, "train.budget", "must be above 0", self.amount)
+        whole = self.unit == "min" or float(self.amount).is_integer()
+        require(whole, "train.budget", "must be a whole number of steps", self.amount)
+
+    @classmethod
+    def parse(cls, text: str) -> Budget:
+        """Read "600steps" or "2.5min"; anything else is an InputError."""
+        match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(steps|min)\s*", text)
+        if match is None:
+            raise InputError(f"budget must look like 600steps or 5min, got {text!r}")
+        return cls(float(match[1]), "steps" if match[2] == "steps" else "min")
+
+    def __str__(self) -> str:
+        return f"{self.amount:g}{self.unit}" if self.unit == "min" else f"{int(self.amount)}steps"
+
+
+@dataclass(frozen=True)
+class TrainSpec:
+    """Adam (betas 0.9, 0.999) on the L1 loss, the paper's A.1 where it speaks.
+
+    `schedule` "halving" halves the learning rate after every fifth of the budget (the paper: every 200 of 1000 epochs),
+    "cosine" takes it to 0. `clip_norm` bounds the gradient norm (None: off), `ema_decay` evaluates an exponential
+    moving average of the weights (None: off), `amp` trains in bfloat16 on a GPU only. `validations` is how often the
+    validation images are scored, evenly over the budget.
+    """
+
+    budget: Budget = Budget(800_000, "steps")
+    learning_rate: float = 5e-4
+    schedule: Schedule = "halving"
+    clip_norm: float | None = None
+    ema_decay: float | None = None
+    amp: bool = False
+    validations: int = 20
+
+    def __post_init__(self) -> None:
+        require(self.learning_rate > 0, "train.learning_rate", "must be above 0", self.learning_rate)
+        require_choice("train.schedule", self.schedule, get_args(Schedule))
+        require_at_least("train.validations", self.validations, 1)
+        require(self.clip_norm is None or self.clip_norm > 0, "train.clip_norm", "must be above 0", self.clip_norm)
+        inside = self.ema_decay is None or 0 < self.ema_decay < 1
+        require(inside, "train.ema_decay", "must lie between 0 and 1", self.ema_decay)
+
+
+@dataclass(frozen=True)
+class CostSpec:
+    """What the cost columns refer to: counts at one HR output size (height, width), latency at one LR input size."""
+
+    count_output: tuple[int, int] = (720, 1280)
+    latency_input: tuple[int, int] = (180, 320)
+    latency_runs: int = 10
+
+    def __post_init__(self) -> None:
+        require_at_least("cost.latency_runs", self.latency_runs, 1)
+        for name in ("count_output", "latency_input"):
+            require_at_least(f"cost.{name}", min(getattr(self, name)), 1)
+
+
+@dataclass(frozen=True)
+class RunSpec:
+    """One training run: what `run_one` needs to make a record."""
+
+    model: ModelSpec = ModelSpec()
+    data: DataSpec = DataSpec()
+    train: TrainSpec = TrainSpec()
+    cost: CostSpec = CostSpec()
+    seed: int = 0
+
+
+def with_changes(spec: Spec, changes: Mapping[str, object]) -> Spec:
+    """A copy of `spec` with fields replaced by dotted path, for instance {"model.depth": 4}, all in one step.
+
+    Raises InputError with the valid fields when a path names none, or when the new values break a rule together.
+    """
+    replaced: Any = _replace(spec, {tuple(path.split(".")): value for path, value in changes.items()})
+    return cast(Spec, replaced)
+
+
+def to_dict(spec: object) -> dict[str, Any]:
+    """The spec as plain JSON-ready dicts, lists and numbers."""
+    plain: dict[str, Any] = json.loads(json.dumps(_plain(spec)))
+    return plain
+
+
+def from_dict(cls: type[Spec], values: Mapping[str, Any]) -> Spec:
+    """The inverse of `to_dict`; an unknown or broken field is an InputError."""
+    known = get_type_hints(cls)
+    _require_fields(cls, values, known)
+    arguments = {}
+    for name, value in values.items():
+        nested = from_dict(known[name], value) if dataclasses.is_dataclass(known[name]) else value
+        arguments[name] = tuple(nested) if isinstance(nested, list) else nested
+    return cls(**arguments)
+
+
+def spec_hash(content: object) -> str:
+    """16 hex digits that name a spec (or any JSON-ready content), equal on every machine and Python version."""
+    text = json.dumps(_plain(content), sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _plain(content: object) -> object:
+    """Dataclasses as dicts, through and through; anything else as it is."""
+    if dataclasses.is_dataclass(content) and not isinstance(content, type):
+        return dataclasses.asdict(content)
+    return content
+
+
+def _replace(node: Any, changes: Mapping[tuple[str, ...], object]) -> Any:
+    """`node` (a spec, or a kernel's options) with the values at the given key paths below it."""
+    whole = {keys[0]: value for keys, value in changes.items() if len(keys) == 1}
+    inner: dict[str, dict[tuple[str, ...], object]] = {}
+    for keys, value in changes.items():
+        if len(keys) > 1:
+            inner.setdefault(keys[0], {})[keys[1:]] = value
+    if isinstance(node, Mapping):
+        return {**node, **whole}
+    _require_fields(type(node), [*whole, *inner], get_type_hints(type(node)))
+    return dataclasses.replace(node, **whole, **{key: _replace(getattr(node, key), c) for key, c in inner.items()})
+
+
+def _require_fields(cls: type, names: Iterable[str], known: Mapping[str, Any]) -> None:
+    for name in names:
+        if name not in known:
+            raise InputError(f"{cls.__name__} has no field {name!r}; its fields: {', '.join(known)}")

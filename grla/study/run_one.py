@@ -1,0 +1,219 @@
+"""RunSpec in, Record out: build, price, train, evaluate one cell. The only room that sees everything."""
+
+from __future__ import annotations
+
+import copy
+import json
+import traceback
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+import numpy as np
+import torch
+from PIL import Image as PillowImage
+from torch import nn
+
+from grla.cost import count, measure_latency, peak_memory_mib, process_peak_mib
+from grla.errors import InputError, Interrupted
+from grla.evaluation import Image, evaluate, network_upscaler
+from grla.files import atomic_write
+from grla.model import build_model
+from grla.spec import RunSpec, to_dict
+from grla.study.material import Material, cell_hash
+from grla.study.provenance import code_version
+from grla.training.checkpoint import resume_checkpoint
+from grla.training.loop import Diverged, StepStats, Trainer, fit
+from grla.training.tracking import Tracker
+
+Outcome = Literal["ok", "diverged", "out_of_memory", "error"]
+LOGS_PER_RUN = 200
+SHOWN_IMAGES = 3  # of the test images, how many SR results are kept as pictures
+
+
+@dataclass
+class Record:
+    """The result of one cell; `None` is what was not measured.
+
+    psnr_y (dB) and ssim_y are means over all test images. Costs have their unit in the name; `macs` and `hook_flops`
+    are per image at the spec's `count_output`, latency and `peak_memory_mib` at its `latency_input`.
+    """
+
+    cell_hash: str
+    outcome: Outcome = "ok"
+    reason: str = ""
+    psnr_y: float | None = None
+    ssim_y: float | None = None
+    num_params: int | None = None
+    macs: int | None = None
+    hook_flops: int | None = None
+    elementwise_ops: int | None = None
+    latency_ms: float | None = None
+    latency_p10_ms: float | None = None
+    latency_p90_ms: float | None = None
+    peak_memory_mib: float | None = None
+    train_seconds: float | None = None
+    train_peak_memory_mib: float | None = None
+    steps: int = 0
+    final_loss: float | None = None
+    device: str = "cpu"
+    code_version: str = field(default_factory=code_version)
+    images: list[dict[str, Any]] = field(default_factory=list)
+    history: list[dict[str, float]] = field(default_factory=list)
+
+
+class Listener(Protocol):
+    """Who follows a cell while it runs."""
+
+    def stepped(self, progress: float, stats: StepStats) -> None:
+        """After every training step; `progress` is the share of the cell's budget used, 0 to 1."""
+
+    def validated(self, entry: dict[str, float]) -> None:
+        """After every validation, with its entry of the history."""
+
+    def should_stop(self) -> bool:
+        """Whether to stop at the next step, with a checkpoint."""
+
+    def finished(self, outcome: str) -> None:
+        """After the cell's record is stored."""
+
+
+@dataclass(frozen=True)
+class CellFolders:
+    """Where one cell's files go."""
+
+    checkpoint: Path
+    tensorboard: Path
+    images: Path
+
+
+def run_one(
+    spec: RunSpec, material: Material, folders: CellFolders, device: torch.device, listener: Listener
+) -> Record:
+    """Run one cell, from its checkpoint if it has one.
+
+    A NaN or infinite loss, lack of memory, or a fault of the code end in a record with that outcome and the reason.
+    `Interrupted` (the listener asked to stop) and InputError (a full disk, say) go through: they are not the cell's.
+    """
+    record = Record(cell_hash(spec, material, device), device=device.type)
+    try:
+        _run(record, spec, material, folders, device, listener)
+    except (Interrupted, InputError):
+        raise
+    except Diverged as error:
+        record.outcome, record.reason, record.steps = "diverged", str(error), error.step
+    except Exception as error:  # whatever a kernel under study does wrong is its outcome, and the study goes on
+        record.outcome = "out_of_memory" if _is_out_of_memory(error) else "error"
+        record.reason = f"{type(error).__name__}: {error}"
+        if record.outcome == "error":
+            traceback.print_exc()
+    return record
+
+
+def _run(
+    record: Record, spec: RunSpec, material: Material, folders: CellFolders, device: torch.device, listener: Listener
+) -> None:
+    with torch.random.fork_rng():
+        torch.manual_seed(spec.seed)
+        model = build_model(spec.model)
+    trainer = make_trainer(spec, model, material, device)
+    _price(record, spec, material, device)
+    saved = resume_checkpoint(folders.checkpoint)
+    if saved is not None:
+        trainer.load_state_dict(saved)
+    tracker = Tracker(folders.tensorboard, trainer.step)
+    tracker.config(json.dumps(to_dict(spec), indent=2), record.num_params or 0)
+    try:
+        identity = {"cell_hash": record.cell_hash, "spec": to_dict(spec)}
+        fit(trainer, _CellWatcher(spec, material, tracker, listener), folders.checkpoint, identity)
+    finally:
+        tracker.close()
+        record.steps, record.train_seconds, record.history = trainer.step, trainer.seconds, trainer.history
+        record.final_loss = trainer.last_loss if trainer.step else None
+    scores, outputs = evaluate(_upscaler(trainer, spec), material.test, border=spec.model.upscale)
+    record.images = [asdict(score) for score in scores]
+    record.psnr_y = float(np.mean([score.psnr_y for score in scores]))
+    record.ssim_y = float(np.mean([score.ssim_y for score in scores]))
+    save_images(folders.images, material, outputs)
+
+
+def make_trainer(spec: RunSpec, model: nn.Module, material: Material, device: torch.device) -> Trainer:
+    """A trainer of `model` on the material's patches; batch t depends on the spec's seed and t alone."""
+    data = spec.data
+    return Trainer(
+        model, spec.train, lambda step: material.store.batch(spec.seed, step, data.batch_size, data.patch_size), device
+    )
+
+
+def save_images(folder: Path, material: Material, images: list[Image]) -> None:
+    """Keep the first few test images' results as PNG, for the figures."""
+    for pair, image in list(zip(material.test, images, strict=True))[:SHOWN_IMAGES]:
+        name = pair.name.replace("/", "_")
+        with atomic_write(folder / f"{pair.test_set}-{name}.png") as file:
+            PillowImage.fromarray(image).save(file, format="PNG")
+
+
+def _price(record: Record, spec: RunSpec, material: Material, device: torch.device) -> None:
+    """Fill in the costs, on a model of its own, before training starts and with nothing else running."""
+    model = build_model(spec.model).to(device)
+    height, width = (side // spec.model.upscale for side in spec.cost.count_output)
+    for name, value in vars(count(model, (1, 3, height, width))).items():
+        setattr(record, name, value)
+    shape = (1, 3, *spec.cost.latency_input)
+    latency = measure_latency(model, shape, spec.cost.latency_runs)
+    record.latency_ms = latency.median_ms
+    record.latency_p10_ms, record.latency_p90_ms = latency.p10_ms, latency.p90_ms
+    lr = torch.zeros(shape, device=device)
+    model.eval()
+    with torch.inference_mode():
+        record.peak_memory_mib = peak_memory_mib(lambda: model(lr), device)
+    trial_trainer = make_trainer(spec, copy.deepcopy(model), material, device)
+    # The first step creates the optimiser's state, the second holds it while gradients exist: the peak.
+    record.train_peak_memory_mib = peak_memory_mib(lambda: [trial_trainer.train_step() for _ in range(2)], device)
+
+
+def _upscaler(trainer: Trainer, spec: RunSpec) -> Any:
+    return network_upscaler(trainer.evaluation_model, spec.model.upscale)
+
+
+class _CellWatcher:
+    """Scores the validation images, writes the logs, and tells the listener."""
+
+    def __init__(self, spec: RunSpec, material: Material, tracker: Tracker, listener: Listener) -> None:
+        self.spec = spec
+        self.material = material
+        self.tracker = tracker
+        self.listener = listener
+        self._logged = -1
+
+    def stepped(self, trainer: Trainer, stats: StepStats) -> None:
+        """Log a share of the steps and pass all of them on."""
+        mark = int(trainer.progress * LOGS_PER_RUN)
+        if mark > self._logged:
+            self._logged = mark
+            self.tracker.step(stats, self.spec.data.batch_size, process_peak_mib(trainer.device))
+        self.listener.stepped(trainer.progress, stats)
+
+    def validate(self, trainer: Trainer) -> dict[str, float]:
+        """Mean PSNR-Y and SSIM-Y on the validation images."""
+        pairs = self.material.validation
+        scores, outputs = evaluate(_upscaler(trainer, self.spec), pairs, border=self.spec.model.upscale)
+        values = {
+            "val_psnr_y": float(np.mean([score.psnr_y for score in scores])),
+            "val_ssim_y": float(np.mean([score.ssim_y for score in scores])),
+        }
+        self.tracker.scalars({f"validation/{name[4:]}": value for name, value in values.items()}, trainer.step)
+        pictures = {"validation/lr": pairs[0].lr, "validation/sr": outputs[0], "validation/hr": pairs[0].hr}
+        self.tracker.images(pictures, trainer.step)
+        self.listener.validated({"step": trainer.step, **values})
+        return values
+
+    def should_stop(self) -> bool:
+        """Ask the listener."""
+        return self.listener.should_stop()
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
+        return True
+    return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)

@@ -1,0 +1,1 @@
+"""Training any super-resolution model within a budget."""

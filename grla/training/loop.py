@@ -1,0 +1,192 @@
+"""The training loop: steps, schedule, divergence, resuming. Knows no architecture, no metric and no data source."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from grla.errors import Interrupted
+from grla.spec import TrainSpec
+from grla.training.checkpoint import save_checkpoint
+
+SECONDS_BETWEEN_CHECKPOINTS = 30.0
+
+
+class Diverged(Exception):
+    """The loss became NaN or infinite: a result of the cell, not a fault of the program."""
+
+    def __init__(self, step: int, loss: float, last_finite_loss: float) -> None:
+        super().__init__(f"loss became {loss} at step {step}; last finite loss {last_finite_loss:.6g}")
+        self.step = step
+        self.last_finite_loss = last_finite_loss
+
+
+@dataclass(frozen=True)
+class StepStats:
+    """One training step: `loss` (L1 on [0, 1]), norm of all gradients before clipping, and the step's wall time."""
+
+    step: int
+    loss: float
+    learning_rate: float
+    gradient_norm: float
+    seconds: float
+
+
+class Watcher(Protocol):
+    """What the loop tells the outside."""
+
+    def stepped(self, trainer: Trainer, stats: StepStats) -> None:
+        """Called after every step."""
+
+    def validate(self, trainer: Trainer) -> dict[str, float]:
+        """Called `validations` times over the budget; the values join the history."""
+
+    def should_stop(self) -> bool:
+        """Called before every step; True ends training with a checkpoint and `Interrupted`."""
+
+
+class Trainer:
+    """A model in training: Adam on the L1 loss, batch t a pure function of t.
+
+    `batch(step)` gives lr (batch, 3, h, w) and hr (batch, 3, upscale * h, upscale * w) in [0, 1] on `device`. With
+    equal seeds, thread counts and CPU, equal steps give equal bits, however often training was resumed between them.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        spec: TrainSpec,
+        batch: Callable[[int], tuple[Tensor, Tensor]],
+        device: torch.device,
+    ) -> None:
+        self.model = model.to(device)
+        self.spec = spec
+        self.batch = batch
+        self.device = device
+        self.optimizer = torch.optim.Adam(self.model.parameters(), lr=spec.learning_rate, fused=True)
+        self.ema = _average(self.model, spec.ema_decay) if spec.ema_decay is not None else None
+        self.step = 0
+        self.seconds = 0.0
+        self.last_loss = math.nan
+        self.losses: list[float] = []  # since the last validation
+        self.history: list[dict[str, float]] = []
+
+    @property
+    def progress(self) -> float:
+        """The share of the budget that is used up, 0 to 1."""
+        budget = self.spec.budget
+        used = self.step if budget.unit == "steps" else self.seconds / 60
+        return min(used / budget.amount, 1.0)
+
+    @property
+    def evaluation_model(self) -> nn.Module:
+        """The model to score: the moving average where there is one."""
+        return self.model if self.ema is None else self.ema.module
+
+    def train_step(self) -> StepStats:
+        """One step of Adam. Raises `Diverged`, with the weights as they were, when the loss is not finite."""
+        start = time.perf_counter()
+        learning_rate = scheduled_rate(self.spec, self.progress)
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate
+        self.model.train()
+        lr, hr = self.batch(self.step)
+        with torch.autocast("cuda", torch.bfloat16, enabled=self.spec.amp and self.device.type == "cuda"):
+            sr = self.model(lr)
+        loss = nn.functional.l1_loss(sr.float(), hr)
+        value = loss.item()
+        if not math.isfinite(value):
+            raise Diverged(self.step, value, self.last_loss)
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        norm = self._clip_gradients()
+        self.optimizer.step()
+        if self.ema is not None:
+            self.ema.update_parameters(self.model)
+        self.step += 1
+        self.last_loss = value
+        self.losses.append(value)
+        seconds = time.perf_counter() - start
+        self.seconds += seconds
+        return StepStats(self.step, value, learning_rate, norm, seconds)
+
+    def _clip_gradients(self) -> float:
+        """The norm of all gradients, which are then scaled down to the spec's `clip_norm` if it has one."""
+        parameters = [parameter for parameter in self.model.parameters() if parameter.grad is not None]
+        norm = nn.utils.get_total_norm([parameter.grad for parameter in parameters if parameter.grad is not None])
+        if self.spec.clip_norm is not None:
+            nn.utils.clip_grads_with_norm_(parameters, self.spec.clip_norm, norm)
+        return norm.item()
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything needed to go on: weights, optimiser, average, counters and history."""
+        return {
+            "model": self.model.state_dict(),
+            "ema": None if self.ema is None else self.ema.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "step": self.step,
+            "seconds": self.seconds,
+            "last_loss": self.last_loss,
+            "losses": self.losses,
+            "history": self.history,
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """The inverse of `state_dict`."""
+        self.model.load_state_dict(state["model"])
+        if self.ema is not None:
+            self.ema.load_state_dict(state["ema"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.step, self.seconds, self.last_loss = state["step"], state["seconds"], state["last_loss"]
+        self.losses, self.history = list(state["losses"]), list(state["history"])
+
+
+def fit(trainer: Trainer, watcher: Watcher, checkpoint: Path, identity: dict[str, Any]) -> None:
+    """Train until the budget is used up, validating and writing `checkpoint` (with `identity` in it) on the way.
+
+    Raises `Diverged` and, when the watcher asks to stop, `Interrupted`.
+    """
+
+    def save() -> float:
+        save_checkpoint(checkpoint, {**identity, **trainer.state_dict()})
+        return time.monotonic()
+
+    saved_at = time.monotonic()
+    while trainer.progress < 1:
+        if watcher.should_stop():
+            save()
+            raise Interrupted(f"stopped at step {trainer.step}")
+        before = trainer.progress
+        watcher.stepped(trainer, trainer.train_step())
+        if _passes_mark(before, trainer.progress, trainer.spec.validations):
+            loss = sum(trainer.losses) / len(trainer.losses)
+            entry = {"step": trainer.step, "seconds": trainer.seconds, "loss": loss}
+            trainer.history.append(entry | watcher.validate(trainer))
+            trainer.losses.clear()
+            saved_at = save()
+        elif time.monotonic() - saved_at > SECONDS_BETWEEN_CHECKPOINTS:
+            saved_at = save()
+
+
+def scheduled_rate(spec: TrainSpec, progress: float) -> float:
+    """The learning rate at `progress` (0 to 1) of the budget."""
+    if spec.schedule == "cosine":
+        return spec.learning_rate * 0.5 * (1 + math.cos(math.pi * progress))
+    return spec.learning_rate * 0.5 ** int(5 * progress)  # GRLA A.1: halved every 200 of 1000 epochs
+
+
+def _passes_mark(before: float, after: float, marks: int) -> bool:
+    """Whether one of `marks` evenly spaced marks (the last at 1) lies in (before, after]."""
+    return math.floor(after * marks) > math.floor(before * marks)
+
+
+def _average(model: nn.Module, decay: float) -> AveragedModel:
+    return AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(decay), use_buffers=True)

@@ -1,0 +1,60 @@
+"""Score one model on test sets: PSNR-Y and SSIM-Y by the project's protocol.
+
+python studies/evaluate.py --model bicubic --upscale 4 --test-data Set5 Set14
+python studies/evaluate.py --model results/attention/quick/checkpoints/HASH.pt
+python studies/evaluate.py --model package.module:factory --checkpoint weights.pth --upscale 2 --json scores.json
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import tyro
+from tabulate import tabulate
+
+import project_root  # noqa: F401  it puts the project on the path
+
+from grla.errors import InputError
+from grla.files import write_text
+from grla.study.run_study import choose_device
+from grla.study.score import score_model
+
+
+@dataclass(frozen=True)
+class Arguments:
+    """Score one model on test sets by the project's protocol (PSNR-Y in dB, SSIM-Y)."""
+
+    model: str
+    """bicubic, a checkpoint file of a study, or package.module:factory (a callable returning an nn.Module)."""
+    checkpoint: Path | None = None
+    """Weights for package.module:factory: a state dict, bare or under params, state_dict or model."""
+    upscale: Literal[2, 3, 4] = 4
+    """Super-resolution factor."""
+    test_data: tuple[Path, ...] = ()
+    """Folders of HR images, or of HR/ with LR_bicubic/X4/; by default photos shipped with installed packages."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """Where to run the model; auto takes a GPU if there is one."""
+    json: Path | None = None
+    """File to write all scores to, one row per image."""
+
+
+def main(arguments: Arguments) -> None:
+    """Score, print, and write what was asked for."""
+    sources = [str(folder) for folder in arguments.test_data] or ["bundled"]
+    device = choose_device(arguments.device)
+    result = score_model(arguments.model, arguments.checkpoint, arguments.upscale, sources, device)
+    rows = [(name, *scores.values()) for name, scores in result["test_sets"].items()]
+    print(tabulate(rows, ("test set", "images", "PSNR-Y dB", "SSIM-Y"), floatfmt=("", "", ".4f", ".4f")))
+    if arguments.json is not None:
+        write_text(arguments.json, json.dumps(result, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    try:
+        main(tyro.cli(Arguments))
+    except InputError as error:
+        sys.exit(f"error: {error}")

@@ -1,0 +1,7 @@
+"""Importing this first makes a script run the `grla` that lies beside it, whatever else is installed."""
+
+import sys
+from pathlib import Path
+
+STUDIES = Path(__file__).resolve().parent
+sys.path.insert(0, str(STUDIES.parent))

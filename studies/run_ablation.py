@@ -1,0 +1,129 @@
+"""Run an ablation study and write its tables and figures.
+
+    python studies/run_ablation.py                         the default study on bundled photos, profile quick
+    python studies/run_ablation.py --list                  what can be asked
+    python studies/run_ablation.py attention --dry-run     what it would cost
+
+Run it again to go on: finished cells are taken over, unfinished ones resume.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+from tabulate import tabulate
+
+from project_root import STUDIES
+
+from grla.errors import InputError, Interrupted
+from grla.report.publish import publish
+from grla.spec import Budget
+from grla.study.definition import load_study, study_names
+from grla.study.estimate import estimate
+from grla.study.progress import duration
+from grla.study.run_study import StudyRun, choose_device, run_study
+from grla.study.storage import FILE_NAME
+
+
+@dataclass(frozen=True)
+class Arguments:
+    """Run an ablation study: train every cell, measure it, and write tables and figures. Run it again to go on."""
+
+    study: tyro.conf.Positional[str] = "attention"
+    """Name of a study, a file in studies/; see --list."""
+    profile: Literal["smoke", "quick", "standard", "paper"] = "quick"
+    """How large to run it; --list shows the time to expect."""
+    seeds: int | None = None
+    """Number of seeds per variant; by default the profile's."""
+    budget: str | None = None
+    """Training of each cell, as 600steps or 5min; by default the profile's."""
+    train_data: Path | None = None
+    """Folder of HR training images, searched recursively; by default photos shipped with the installed packages."""
+    test_data: tuple[Path, ...] = ()
+    """Folders of HR test images, or of HR/ with LR_bicubic/X4/; by default photos shipped with installed packages."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """Where to train and measure; auto takes a GPU if there is one."""
+    out: Path = Path("results")
+    """Folder for storage, logs, checkpoints, tables and figures."""
+    list: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
+    """Show the studies with their questions and profiles, and stop."""
+    dry_run: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
+    """Show the cells, their cost and an estimate of the time, and stop."""
+
+
+def main(arguments: Arguments) -> None:
+    """Do what the arguments say."""
+    if arguments.list:
+        return show_studies()
+    run = StudyRun(
+        load_study(STUDIES, arguments.study),
+        arguments.profile,
+        arguments.out,
+        choose_device(arguments.device),
+        spec_changes(arguments),
+        arguments.seeds,
+    )
+    if arguments.dry_run:
+        return show_cost(run)
+    try:
+        name = run_study(run)
+    except Interrupted:
+        print("\nStopped. Nothing is lost: run the same command again to go on.", file=sys.stderr)
+        sys.exit(130)
+    publish(run.out / FILE_NAME, name, run.folder)
+    print((run.folder / "summary.md").read_text(encoding="utf-8"))
+    print(f"Tables and figures: {run.folder}")
+    print(f"Learning curves:    tensorboard --logdir {run.folder / 'tensorboard'}")
+    print(f"Dashboard:          optuna-dashboard sqlite:///{run.out / FILE_NAME}")
+
+
+def spec_changes(arguments: Arguments) -> dict[str, object]:
+    """The arguments that change what is run, by spec field."""
+    changes: dict[str, object] = {}
+    if arguments.budget is not None:
+        changes["train.budget"] = Budget.parse(arguments.budget)
+    if arguments.train_data is not None:
+        changes["data.train"] = str(arguments.train_data)
+    if arguments.test_data:
+        changes["data.test"] = tuple(map(str, arguments.test_data))
+    return changes
+
+
+def show_studies() -> None:
+    """Print each study's name, question, source and profiles."""
+    for name in study_names(STUDIES):
+        study = load_study(STUDIES, name)
+        print(f"{name}\n  {study.question}\n  Source: {study.source}")
+        for profile, content in study.profiles.items():
+            print(f"  --profile {profile:9s} {len(study.cells(profile, {})):3d} cells, {content.expected_time}")
+
+
+def show_cost(run: StudyRun) -> None:
+    """Print each cell with its counts and estimated training time."""
+    estimates = estimate(run.cells(), run.device)
+    rows = [
+        (
+            e.cell.variant,
+            e.cell.spec.seed,
+            e.counts.num_params / 1e3,
+            e.counts.macs / 1e9,
+            e.counts.hook_flops / 1e9,
+            duration(e.seconds),
+        )
+        for e in estimates
+    ]
+    headers = ("variant", "seed", "params K", "macs G", "hook_flops G", "training")
+    print(tabulate(rows, headers, floatfmt=".2f"))
+    total = duration(sum(e.seconds for e in estimates))
+    print(f"\n{len(rows)} cells, about {total} of training on this machine, measuring and scoring not included.")
+
+
+if __name__ == "__main__":
+    try:
+        main(tyro.cli(Arguments))
+    except InputError as error:
+        sys.exit(f"error: {error}")

@@ -1,0 +1,112 @@
+"""Each kernel against its published formula, worked out independently of the code; and finding kernels by name."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from torch.nn.attention import SDPBackend, sdpa_kernel
+
+from grla.attention import build_kernel, kernel_names
+from grla.errors import InputError
+
+
+def random(*shape: int) -> torch.Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+
+
+def test_softmax_equals_pytorch_by_hand() -> None:
+    q = k = torch.tensor([[[[1.0, 0.0], [0.0, 2.0]]]])
+    first = math.exp(1 / math.sqrt(2)) / (math.exp(1 / math.sqrt(2)) + 1)
+    assert build_kernel("softmax", 2).weights(q, k)[0, 0, 0].tolist() == pytest.approx([first, 1 - first])
+
+
+def test_softmax_runs_the_fused_product_unless_counted() -> None:
+    kernel, x = build_kernel("softmax", 8), random(1, 2, 10, 8)
+    with sdpa_kernel(SDPBackend.MATH):
+        fused = kernel(x, x, x)
+    kernel.plain_path = True
+    torch.testing.assert_close(kernel(x, x, x), fused)
+
+
+@pytest.mark.parametrize("qk_norm", ["both", "query", "none"])
+@pytest.mark.parametrize("key_weight", [True, False])
+@pytest.mark.parametrize("order", [1, 2])
+def test_gaussian_rbf_is_equation_12(qk_norm: str, key_weight: bool, order: int) -> None:
+    """Loops over tokens, exactly as the paper writes the sums."""
+    dim, gamma = 5, 0.1
+    q, k, v = (random(4, dim), random(6, dim) * 0.7, random(6, dim) + 1)
+    kernel = build_kernel("gaussian_rbf", dim, gamma=gamma, taylor_order=order, qk_norm=qk_norm, key_weight=key_weight)
+    out = kernel(q[None, None], k[None, None], v[None, None])[0, 0]
+    g = gamma / math.sqrt(dim)
+    for i in range(4):
+        q_i = q[i] / q[i].norm() if qk_norm != "none" else q[i]
+        numerator, denominator = torch.zeros(dim, dtype=torch.float64), 0.0
+        for j in range(6):
+            k_j = k[j] / k[j].norm() if qk_norm == "both" else k[j]
+            x = 2 * g * float(q_i @ k_j)
+            taylor = 1 + x + (x**2 / 2 if order == 2 else 0)
+            weight = (math.exp(-g * float(k_j @ k_j)) if key_weight else 1.0) * taylor
+            numerator, denominator = numerator + weight * v[j], denominator + weight
+        torch.testing.assert_close(out[i], numerator / denominator)
+
+
+def test_key_weight_cancels_for_normalised_keys() -> None:
+    """Contradiction 1 of the paper: phi is then the same for every key."""
+    q, k, v = random(1, 1, 7, 6), random(1, 1, 9, 6) + 1, random(1, 1, 9, 6) - 1
+    with_phi, without = (build_kernel("gaussian_rbf", 6, key_weight=on)(q, k, v) for on in (True, False))
+    torch.testing.assert_close(with_phi, without)
+
+
+def test_paper_setting_is_nearly_uniform() -> None:
+    """With unit vectors and gamma = 1/2 all weights of a row lie within 1 +- 1/sqrt(d) of 1/N, up to normalisation."""
+    dim = 55
+    weights = build_kernel("gaussian_rbf", dim).weights(random(1, 1, 40, dim), random(1, 1, 50, dim)) * 50
+    bound = 1 / math.sqrt(dim)
+    assert weights.max() < (1 + bound) / (1 - bound)
+    assert weights.min() > (1 - bound) / (1 + bound)
+
+
+def test_gaussian_rbf_without_normalisation_can_lose_its_denominator() -> None:
+    """Contradiction 2: 1 + 2 g q.k is negative for opposite long vectors, and nothing hides it."""
+    kernel = build_kernel("gaussian_rbf", 1, qk_norm="none", gamma=0.5, key_weight=False)
+    q, k = torch.tensor([[[[2.0]]]]), torch.tensor([[[[-0.5], [-0.5]]]])
+    assert not kernel(q, k, torch.ones_like(k)).isfinite().all()
+
+
+def test_relu_row_without_shared_channels_is_zero() -> None:
+    q, k = torch.tensor([[[[1.0, -1.0]]]]), torch.tensor([[[[-1.0, 1.0], [-2.0, 3.0]]]])
+    assert build_kernel("relu", 2)(q, k, torch.ones_like(k)).tolist() == [[[[0.0, 0.0]]]]
+
+
+def test_uniform_is_the_mean_and_none_is_zero() -> None:
+    q, v = random(1, 1, 3, 4), random(1, 1, 5, 4)
+    torch.testing.assert_close(build_kernel("uniform", 4)(q, v, v), v.mean(2, keepdim=True).expand(1, 1, 3, 4))
+    assert not build_kernel("none", 4)(q, v, v).any()
+
+
+def test_unknown_kernel_lists_the_known_ones() -> None:
+    with pytest.raises(InputError, match=r"unknown kernel 'sofmax'.*gaussian_rbf, none, relu, softmax, uniform"):
+        build_kernel("sofmax", 8)
+    assert {"softmax", "gaussian_rbf", "relu", "uniform", "none"} <= set(kernel_names())
+
+
+def test_unknown_option_lists_the_valid_ones() -> None:
+    with pytest.raises(InputError, match=r"no option 'gama'.*gamma, taylor_order, qk_norm, key_weight"):
+        build_kernel("gaussian_rbf", 8, gama=1.0)
+    with pytest.raises(InputError, match="its options: none"):
+        build_kernel("uniform", 8, gamma=1.0)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"gamma": 0.0}, "gamma must be above 0"),
+        ({"taylor_order": 3}, "1, 2"),
+        ({"qk_norm": "key"}, "both, query, none"),
+    ],
+)
+def test_option_values_are_checked(options: dict, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        build_kernel("gaussian_rbf", 8, **options)

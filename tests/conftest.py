@@ -1,0 +1,24 @@
+"""What every test may use."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def benchmark_data() -> Path:
+    """The folder that holds `benchmark/Set5` and the like: $GRLA_DATA, or `../shared/data` beside the project.
+
+    Without it the tests that compare with published numbers are skipped, except in CI, where they fail.
+    """
+    default = Path(__file__).parents[1] / ".." / "shared" / "data"
+    folder = Path(os.environ.get("GRLA_DATA", default))
+    if not (folder / "benchmark" / "Set5" / "HR").is_dir():
+        message = f"no benchmark/Set5/HR in {folder}: set GRLA_DATA to the folder that holds benchmark/"
+        if os.environ.get("CI"):
+            pytest.fail(message)
+        pytest.skip(message)
+    return folder

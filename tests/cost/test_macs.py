@@ -1,0 +1,117 @@
+"""Counts against the paper's published ones, a hand count, and two other counters."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from fvcore.nn import FlopCountAnalysis
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from grla.cost import count
+from grla.errors import InputError
+from grla.model import build_model
+from grla.spec import ModelSpec
+
+WINDOWS_ONLY = ("window", "window")
+# GRLA paper: table 3, 7, 8, 9, 11 and figures 7 and 8, with all multiply-adds counted in paper.md's check of them.
+# Name, spec, LR (height, width), params in K, published "FLOPs" (module hooks) in G, all MACs in G.
+PUBLISHED = [
+    ("x2", {"upscale": 2}, (360, 640), 867.5, 213.85, 296.7),
+    ("x3", {"upscale": 3}, (240, 426), 874.9, 94.99, 131.5),
+    ("x4", {}, (180, 320), 885.3, 56.53, 78.2),
+    ("no aggregation", {"aggregation": False}, (180, 320), 824.6, 53.05, 74.7),
+    ("4 blocks", {"depth": 4}, (180, 320), 594.7, 37.9, 52.4),
+    ("5 blocks", {"depth": 5}, (180, 320), 738.5, 47.2, 65.3),
+    ("7 blocks", {"depth": 7}, (180, 320), 1035.2, 66.1, 91.3),
+    ("45 channels", {"dim": 45}, (180, 320), 600.6, 39.2, 55.7),
+    ("65 channels", {"dim": 65}, (180, 320), 1225.0, 77.2, 104.2),
+    ("window 8", {"layers": WINDOWS_ONLY, "window_size": 8}, (180, 320), 885.3, 53.13, 61.0),
+    ("window 10", {"layers": WINDOWS_ONLY, "window_size": 10}, (180, 320), 885.3, 52.89, 65.3),
+    ("window 12", {"layers": WINDOWS_ONLY, "window_size": 12}, (180, 320), 885.3, 54.38, 72.8),
+    ("window 14", {"layers": WINDOWS_ONLY, "window_size": 14}, (180, 320), 885.3, 55.70, 81.1),
+    ("window 16", {"layers": WINDOWS_ONLY, "window_size": 16}, (180, 320), 885.3, 59.35, 94.4),
+    ("full GRBFLA x2", {"upscale": 2, "layers": ("global", "global")}, (360, 640), 867.5, 199.15, 229.9),
+    ("GRLA-L", {"dim": 165}, (180, 320), 7647, 468.2, 565.4),
+]
+
+
+def on_meta(**changes: object) -> nn.Module:
+    with torch.device("meta"):
+        return build_model(ModelSpec(**changes))
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "size", "params", "hooks", "macs"), PUBLISHED, ids=[r[0] for r in PUBLISHED]
+)
+def test_every_published_row_comes_out(name, changes, size, params, hooks, macs) -> None:
+    counts = count(on_meta(**changes), (1, 3, *size))
+    assert counts.num_params / 1e3 == pytest.approx(params, rel=0.002)
+    assert counts.hook_flops / 1e9 == pytest.approx(hooks, rel=0.002)
+    assert counts.macs / 1e9 == pytest.approx(macs, rel=0.005)
+
+
+class HandCounted(nn.Module):
+    """The small net of protocol.md section 3: one convolution to 64 channels, and one attention over its tokens."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 64, 3, padding=1)
+        self.out = nn.Linear(64, 128)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        tokens = self.conv(x).flatten(2).mT[:, None]
+        attended = nn.functional.scaled_dot_product_attention(tokens, tokens, tokens)
+        return self.out(attended).sigmoid()
+
+
+def test_hand_count_with_fused_attention() -> None:
+    num_tokens = 16 * 16
+    counts = count(HandCounted(), (1, 3, 16, 16))
+    conv, attention, linear = num_tokens * 64 * 27, 2 * num_tokens**2 * 64, num_tokens * 64 * 128
+    assert counts.macs == conv + attention + linear
+    assert counts.hook_flops == conv + linear  # a hook sees no function
+    assert counts.num_params == 64 * 27 + 64 + 64 * 128 + 128
+
+
+@pytest.mark.parametrize("kernel", ["gaussian_rbf", "relu", "softmax"])
+def test_two_other_counters_agree(kernel: str) -> None:
+    """fvcore (traced operators) and FlopCounterMode (dispatched operators) on real data, plain path."""
+    model = build_model(ModelSpec(dim=8, depth=2, window_size=4, num_heads=2, kernel=kernel)).eval()
+    expected = count(model, (1, 3, 12, 12)).macs
+    for module in model.modules():
+        if hasattr(module, "plain_path"):
+            module.plain_path = True
+    lr = torch.rand(1, 3, 12, 12)
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        model(lr)
+    assert counter.get_total_flops() == 2 * expected
+    analysis = FlopCountAnalysis(model, lr).unsupported_ops_warnings(False).uncalled_modules_warnings(False)
+    by_operator = analysis.by_operator()
+    macs = sum(by_operator[name] for name in ("conv", "linear", "matmul"))
+    assert macs == expected
+
+
+def test_an_operation_without_a_rule_is_refused_by_name() -> None:
+    class Unusual(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return torch.fft.rfft2(x).real
+
+    with pytest.raises(InputError, match=r"cannot count.*_fft_r2c"):
+        count(Unusual(), (1, 3, 8, 8))
+
+
+def test_counting_leaves_the_model_alone() -> None:
+    model = build_model(ModelSpec(dim=8, depth=1, window_size=4, num_heads=2, kernel="softmax")).train()
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    count(model, (1, 3, 8, 8))
+    assert model.training
+    assert not any(getattr(module, "plain_path", False) for module in model.modules())
+    assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())
+
+
+def test_counts_do_not_depend_on_values_or_path_and_scale_with_the_batch() -> None:
+    model = build_model(ModelSpec(dim=8, depth=1, window_size=4, num_heads=2))
+    one, four = count(model, (1, 3, 8, 8)), count(model, (4, 3, 8, 8))
+    assert (four.macs, four.hook_flops) == (4 * one.macs, 4 * one.hook_flops)
+    assert four.num_params == one.num_params

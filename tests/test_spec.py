@@ -1,0 +1,128 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from grla.errors import InputError
+from grla.spec import (
+    Budget,
+    DataSpec,
+    KernelSpec,
+    ModelSpec,
+    RunSpec,
+    TrainSpec,
+    from_dict,
+    spec_hash,
+    to_dict,
+    with_changes,
+)
+
+CHANGES = st.fixed_dictionaries(
+    {},
+    optional={
+        "model.depth": st.integers(1, 9),
+        "model.kernel": st.sampled_from([KernelSpec("relu"), KernelSpec("gaussian_rbf", {"gamma": 0.25})]),
+        "model.layers": st.sampled_from([("window", "global"), ("global", "global")]),
+        "data.batch_size": st.integers(1, 64),
+        "train.clip_norm": st.none() | st.floats(0.1, 10),
+        "train.budget": st.builds(Budget, st.integers(1, 10**6), st.sampled_from(["steps", "min"])),
+        "seed": st.integers(0, 1000),
+    },
+)
+
+
+@given(CHANGES)
+def test_specs_survive_json(changes: dict) -> None:
+    spec = with_changes(RunSpec(), changes)
+    again = from_dict(RunSpec, json.loads(json.dumps(to_dict(spec))))
+    assert again == spec
+    assert spec_hash(again) == spec_hash(spec)
+
+
+@given(CHANGES, CHANGES)
+def test_equal_hash_means_equal_spec(first: dict, second: dict) -> None:
+    specs = [with_changes(RunSpec(), changes) for changes in (first, second)]
+    assert (spec_hash(specs[0]) == spec_hash(specs[1])) == (specs[0] == specs[1])
+
+
+def test_hash_is_the_same_in_another_process() -> None:
+    code = "from grla.spec import *; print(spec_hash(RunSpec(model=ModelSpec(kernel='relu'))))"
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, cwd=Path(__file__).parents[1], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == spec_hash(RunSpec(model=ModelSpec(kernel="relu")))
+
+
+def test_the_default_is_the_papers_network() -> None:
+    spec = ModelSpec()
+    assert (spec.dim, spec.depth, spec.window_size, spec.num_heads, spec.num_global_heads) == (55, 6, 16, 5, 1)
+    assert (spec.kernel, spec.norm, spec.aggregation) == (KernelSpec("gaussian_rbf"), "batch", True)
+
+
+def test_changes_reach_options_and_leave_the_original_alone() -> None:
+    base = RunSpec()
+    changed = with_changes(base, {"model.kernel.options.gamma": 0.25, "model.depth": 4})
+    assert changed.model.kernel == KernelSpec("gaussian_rbf", {"gamma": 0.25})
+    assert changed.model.depth == 4
+    assert base == RunSpec()
+
+
+def test_changes_are_checked_together() -> None:
+    """8 channels are refused with 5 heads, 2 heads are refused with 55 channels; both at once are fine."""
+    assert with_changes(RunSpec(), {"model.dim": 8, "model.num_heads": 2}).model.dim == 8
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"model.deptth": 3}, r"ModelSpec has no field 'deptth'; its fields: upscale, dim, depth"),
+        ({"modell.depth": 3}, r"RunSpec has no field 'modell'; its fields: model, data"),
+        ({"model.depth": 0}, r"model.depth must be a whole number of at least 1, got 0"),
+        ({"model.depth": 2.5}, r"model.depth must be a whole number"),
+        ({"model.window_size": 0}, r"model.window_size must be .* at least 1, got 0"),
+        ({"model.dim": 56}, r"model.num_heads must divide model.dim \(56\), got 5"),
+        ({"model.upscale": 5}, r"model.upscale must be one of 2, 3, 4, got 5"),
+        ({"model.norm": "group"}, r"model.norm must be one of batch, layer, none, got 'group'"),
+        ({"model.layers": ("windows",)}, r"model.layers must be one of window, global, got 'windows'"),
+        ({"model.layers": ()}, r"model.layers must name at least one"),
+        ({"train.schedule": "step"}, r"train.schedule must be one of halving, cosine"),
+        ({"train.learning_rate": 0.0}, r"train.learning_rate must be above 0"),
+        ({"train.ema_decay": 1.0}, r"train.ema_decay must lie between 0 and 1"),
+        ({"train.clip_norm": -1.0}, r"train.clip_norm must be above 0"),
+        ({"data.test": ()}, r"data.test must name at least one"),
+        ({"cost.latency_input": (0, 5)}, r"cost.latency_input must be .* at least 1"),
+    ],
+)
+def test_a_wrong_field_or_value_is_named_with_the_rule(changes: dict, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        with_changes(RunSpec(), changes)
+
+
+def test_heads_of_layers_that_are_absent_are_not_checked() -> None:
+    assert ModelSpec(dim=7, layers=("global",)).num_heads == 5
+
+
+@pytest.mark.parametrize(
+    ("text", "budget"),
+    [("600steps", Budget(600, "steps")), (" 2.5 min", Budget(2.5, "min")), ("5min", Budget(5, "min"))],
+)
+def test_budgets_are_read(text: str, budget: Budget) -> None:
+    assert Budget.parse(text) == budget
+    assert Budget.parse(str(budget)) == budget
+
+
+@pytest.mark.parametrize("text", ["600", "steps", "1.5steps", "0min", "-3min", "5 hours", ""])
+def test_unreadable_budgets_are_refused(text: str) -> None:
+    with pytest.raises(InputError, match="budget"):
+        Budget.parse(text)
+
+
+def test_unknown_stored_fields_are_refused() -> None:
+    with pytest.raises(InputError, match="TrainSpec has no field 'momentum'"):
+        from_dict(RunSpec, {"train": {"momentum": 0.9}})
+    assert from_dict(RunSpec, {}) == RunSpec(data=DataSpec(), train=TrainSpec())
