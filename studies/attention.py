@@ -34,7 +34,7 @@ SMALL = {
     "train.schedule": "cosine",
     "train.validations": 5,
     "cost.latency_input": (64, 64),
-    "cost.latency_runs": 10,
+    "cost.latency_runs": 20,
 }
 SMALL_DEPTHS = {"depth": (1, 2)}
 

@@ -74,11 +74,14 @@ def main(arguments: Arguments) -> None:
     except Interrupted:
         print("\nStopped. Nothing is lost: run the same command again to go on.", file=sys.stderr)
         sys.exit(130)
-    publish(run.out / FILE_NAME, name, run.folder)
+    results = publish(run.out / FILE_NAME, name, run.folder)
     print((run.folder / "summary.md").read_text(encoding="utf-8"))
     print(f"Tables and figures: {run.folder}")
     print(f"Learning curves:    tensorboard --logdir {run.folder / 'tensorboard'}")
     print(f"Dashboard:          optuna-dashboard sqlite:///{run.out / FILE_NAME}")
+    failed = int((results.cells["outcome"] == "error").sum())
+    if failed:
+        sys.exit(f"error: {failed} cells failed, see above and {run.folder / 'cells.csv'}; run again to retry them")
 
 
 def spec_changes(arguments: Arguments) -> dict[str, object]:

@@ -7,6 +7,7 @@ the trial's user attributes. Cells are found again by hash, whatever study or tr
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -86,7 +87,9 @@ def make_plan(
         sampler=optuna.samplers.RandomSampler(seed=0),
     )
     if "definition" not in trials.user_attrs:
-        trials.set_metric_names(["psnr_y_db"])
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            trials.set_metric_names(["psnr_y_db"])
         trials.set_user_attr("definition", json.dumps(definition))
         trials.set_user_attr("question", study.question)
         trials.set_user_attr("source", study.source)

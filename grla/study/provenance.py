@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.metadata
 import os
 import platform
@@ -20,6 +21,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("torch", "numpy", "scipy", "pillow", "scikit-image", "matplotlib", "pandas", "seaborn", "optuna", "fvcore")
 
 
+@functools.cache  # the code that runs is the one that was there at the start
 def code_version() -> str:
     """The git commit of this code, with "-dirty" when files differ from it; "unknown" outside a checkout."""
     commit = _git("rev-parse", "--short=12", "HEAD")

@@ -100,6 +100,8 @@ def run_one(
         _run(record, spec, material, folders, device, listener)
     except (Interrupted, InputError):
         raise
+    except OSError as error:
+        raise InputError(f"files of the run cannot be read or written: {error}; earlier results are kept") from error
     except Diverged as error:
         record.outcome, record.reason, record.steps = "diverged", str(error), error.step
     except Exception as error:  # whatever a kernel under study does wrong is its outcome, and the study goes on

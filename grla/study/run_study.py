@@ -63,7 +63,8 @@ def run_study(run: StudyRun) -> str:
             run_plan(plan, run.folder, run.device, lambda planned: progress.start(planned, stop))
             return plan.trials.study_name
     except StorageInternalError as error:
-        raise InputError(f"the storage {run.out / FILE_NAME} failed: {error.__cause__ or error}") from error
+        reason = str(error.__cause__ or error).splitlines()[0]
+        raise InputError(f"the storage {run.out / FILE_NAME} failed: {reason}; finished cells are kept") from error
 
 
 def choose_device(name: str) -> torch.device:

@@ -22,6 +22,7 @@ def open_storage(out: Path) -> optuna.storages.RDBStorage:
     Raises InputError when the folder or the file cannot be written or the file is no Optuna storage.
     """
     path = out / FILE_NAME
+    optuna.logging.set_verbosity(optuna.logging.WARNING)  # our progress says more, and says it once
     try:
         out.mkdir(parents=True, exist_ok=True)
         with path.open("ab"):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 import warnings
 from pathlib import Path
 from typing import Any
@@ -31,8 +30,9 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError as error:
         raise InputError(f"checkpoint {path} does not exist") from error
-    except (RuntimeError, EOFError, OSError, pickle.UnpicklingError, ValueError) as error:
-        raise InputError(f"{path} is not a readable checkpoint: {str(error).splitlines()[0]}") from error
+    except Exception as error:  # a damaged file makes the unpickler raise nearly anything
+        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        raise InputError(f"{path} is not a readable checkpoint ({reason})") from error
     if not isinstance(state, dict):
         raise InputError(f"{path} is not a checkpoint: it must hold a dict, got {type(state).__name__}")
     return state

@@ -127,9 +127,10 @@ def test_failed_save_leaves_the_old_figure(tmp_path: Path, monkeypatch: pytest.M
     assert len(list(tmp_path.iterdir())) == 2
 
 
-def test_missing_folder_is_an_input_error(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="cannot write the figure"):
-        save(Figure(), tmp_path / "missing" / "figure")
+def test_a_folder_that_cannot_be_is_an_input_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match=r"cannot write .*file/figure\.png"):
+        save(Figure(), tmp_path / "file" / "figure")
 
 
 @given(st.lists(st.floats(0, 1), max_size=30), st.floats(0, 0.2))

@@ -1,0 +1,133 @@
+"""The commands as a user calls them, in processes of their own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+ROOT = Path(__file__).parents[2]
+
+
+def call(script: str, *arguments: object, folder: Path = ROOT, code: int = 0) -> str:
+    """Run a script of studies/ and return what it printed, both streams."""
+    environment = {**os.environ, "PYTHONPATH": "", "COLUMNS": "120"}
+    command = [sys.executable, str(ROOT / "studies" / script), *map(str, arguments)]
+    done = subprocess.run(
+        command, cwd=folder, capture_output=True, text=True, env=environment, check=False, timeout=300
+    )
+    assert done.returncode == code, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+def test_list_shows_studies_with_their_questions_and_profiles() -> None:
+    shown = call("run_ablation.py", "--list")
+    assert "attention" in shown
+    assert "Does the Gaussian-RBF kernel beat softmax" in shown
+    assert "--profile quick" in shown
+
+
+def test_dry_run_shows_cells_costs_and_time_and_writes_nothing(tmp_path: Path) -> None:
+    shown = call("run_ablation.py", "--dry-run", "--profile", "smoke", "--out", tmp_path / "out", folder=tmp_path)
+    assert "kernel=softmax" in shown
+    assert "macs G" in shown
+    assert "8 cells, about" in shown
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["atention"], "study must be one of attention, got 'atention'"),
+        (["--budget", "fast"], "budget must look like 600steps or 5min, got 'fast'"),
+        (["--seeds", "0"], "seeds must be at least 1, got 0"),
+        (["--train-data", "nowhere"], "image folder nowhere does not exist"),
+        (["--out", "a-file/out"], "cannot write to a-file/out"),
+    ],
+)
+def test_bad_input_is_one_clear_line(tmp_path: Path, arguments: list[str], message: str) -> None:
+    (tmp_path / "a-file").write_text("")
+    shown = call("run_ablation.py", "--profile", "smoke", *arguments, folder=tmp_path, code=1)
+    assert f"error: {message}" in shown
+    assert "Traceback" not in shown
+
+
+def test_help_names_defaults_and_units() -> None:
+    shown = call("run_ablation.py", "--help")
+    assert "600steps or 5min" in shown
+    assert "(default: attention)" in shown.replace("\n", " ").replace("  ", " ") or "attention" in shown
+
+
+FACTORY = """
+import torch
+class Nearest(torch.nn.Module):
+    def __init__(self, upscale):
+        super().__init__()
+        self.upscale = torch.nn.Parameter(torch.tensor(float(upscale)))
+    def forward(self, lr):
+        return torch.nn.functional.interpolate(lr, scale_factor=int(self.upscale), mode="nearest")
+def nearest(upscale):
+    return Nearest(upscale)
+def wrong_size(upscale):
+    return torch.nn.Identity()
+"""
+
+
+@pytest.fixture
+def outside(tmp_path: Path) -> Path:
+    """A folder with a module of outside models and a test set of one image."""
+    (tmp_path / "peer.py").write_text(FACTORY)
+    (tmp_path / "set").mkdir()
+    pixels = np.random.default_rng(0).integers(0, 256, (40, 44, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "set" / "noise.png")
+    return tmp_path
+
+
+def test_evaluate_scores_an_outside_model(outside: Path) -> None:
+    shown = call(
+        "evaluate.py",
+        "--model",
+        "peer:nearest",
+        "--upscale",
+        "2",
+        "--test-data",
+        "set",
+        "--json",
+        "s.json",
+        folder=outside,
+    )
+    assert "PSNR-Y dB" in shown
+    result = json.loads((outside / "s.json").read_text())
+    assert result["test_sets"]["set"]["num_images"] == 1
+    assert result["images"][0]["image"] == "noise"
+    assert 5 < result["images"][0]["psnr_y"] < 20
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--model", "peer:wrong_size"], r"must map (1, 3, 10, 11) to (1, 3, 40, 44), got (1, 3, 10, 11)"),
+        (["--model", "peer:missing"], "cannot find 'peer:missing'"),
+        (["--model", "nothing"], "--model must be bicubic, a checkpoint file or package.module:factory"),
+        (["--model", "peer:nearest", "--checkpoint", "peer.py"], "cannot load weights from peer.py"),
+        (["--model", "peer.py"], "peer.py is not a readable checkpoint"),
+    ],
+)
+def test_evaluate_names_what_is_wrong(outside: Path, arguments: list[str], message: str) -> None:
+    shown = call("evaluate.py", *arguments, "--test-data", "set", folder=outside, code=1)
+    assert message in shown
+    assert "Traceback" not in shown
+
+
+def test_evaluate_bicubic_gives_the_published_row(benchmark_data: Path, tmp_path: Path) -> None:
+    arguments = ("--model", "bicubic", "--upscale", "4", "--test-data", benchmark_data / "benchmark" / "Set5")
+    call("evaluate.py", *arguments, "--json", tmp_path / "s.json")
+    scores = json.loads((tmp_path / "s.json").read_text())["test_sets"]["Set5"]
+    assert scores["psnr_y"] == pytest.approx(28.4290, abs=0.001)
+    assert scores["ssim_y"] == pytest.approx(0.8111, abs=0.0001)

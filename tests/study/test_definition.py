@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from grla.errors import InputError
+from grla.spec import KernelSpec
+from grla.study.definition import Factor, Profile, Study, load_study, study_names
+
+STUDIES = Path(__file__).parents[2] / "studies"
+
+
+def test_one_at_a_time_varies_one_factor_around_the_base(tiny: Study) -> None:
+    cells = tiny.cells("smoke", {})
+    assert [cell.variant for cell in cells] == ["base", "kernel=relu", "depth=2"]
+    assert [(cell.spec.model.kernel.name, cell.spec.model.depth) for cell in cells] == [
+        ("gaussian_rbf", 1),
+        ("relu", 1),
+        ("gaussian_rbf", 2),
+    ]
+    assert cells[0].levels == {"kernel": "gaussian_rbf", "depth": "1"}
+
+
+def test_a_grid_takes_every_combination_once(tiny: Study) -> None:
+    cells = replace(tiny, design="grid").cells("smoke", {})
+    assert [cell.variant for cell in cells] == ["base", "depth=2", "kernel=relu", "kernel=relu, depth=2"]
+
+
+def test_seeds_come_outside_so_that_partial_results_cover_all_variants(tiny: Study) -> None:
+    cells = tiny.cells("smoke", {}, seeds=2)
+    assert [(cell.variant, cell.spec.seed) for cell in cells[:4]] == [
+        ("base", 0),
+        ("kernel=relu", 0),
+        ("depth=2", 0),
+        ("base", 1),
+    ]
+
+
+def test_every_cell_of_a_study_has_the_same_budget() -> None:
+    for name in study_names(STUDIES):
+        study = load_study(STUDIES, name)
+        for profile in study.profiles:
+            assert len({cell.spec.train.budget for cell in study.cells(profile, {})}) == 1
+
+
+def test_the_default_study_asks_what_it_should() -> None:
+    study = load_study(STUDIES, "attention")
+    variants = {cell.variant for cell in study.cells("quick", {})}
+    assert {"base", "kernel=softmax", "kernel=relu", "kernel=uniform", "kernel=none"} <= variants
+    assert {"depth=2", "norm=layer", "norm=none"} <= variants
+    assert {cell.spec.seed for cell in study.cells("quick", {})} == {0, 1}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"factors": (Factor("depth", "model.deptth", (1, 2)),)}, "base's level of factor 'depth'"),
+        ({"factors": (Factor("depth", "model.depth", (2, 3)),)}, "must be one of 2, 3, got '1'"),
+        ({"factors": (Factor("window", "model.window_size", (4, 0)),)}, "model.window_size must be .* got 0"),
+        ({"factors": (Factor("dim", "model.dim", (8, 9)),)}, r"model.num_heads must divide model.dim \(9\)"),
+        ({"profiles": {"smoke": Profile({}, 1, "", {"norm": ("batch",)})}}, "must name factors, got .'norm'."),
+    ],
+)
+def test_a_study_that_cannot_be_is_refused_by_name_and_field(tiny: Study, changes: dict, message: str) -> None:
+    with pytest.raises(InputError, match=f"(?s)study 'tiny'.*{message}"):
+        replace(tiny, **changes).cells("smoke", {})
+
+
+def test_unknown_profiles_seeds_and_studies_are_refused(tiny: Study) -> None:
+    with pytest.raises(InputError, match="profile must be one of smoke, got 'huge'"):
+        tiny.cells("huge", {})
+    with pytest.raises(InputError, match="seeds must be at least 1, got 0"):
+        tiny.cells("smoke", {}, seeds=0)
+    with pytest.raises(InputError, match="study must be one of attention"):
+        load_study(STUDIES, "atention")
+    with pytest.raises(InputError, match="levels must not be empty"):
+        Factor("depth", "model.depth", ())
+
+
+def test_a_file_that_exports_something_else_is_named(tmp_path: Path) -> None:
+    (tmp_path / "wrong.py").write_text("STUDY = 3\n")
+    with pytest.raises(InputError, match=r"wrong.py: STUDY must be a Study, got int"):
+        load_study(tmp_path, "wrong")
+
+
+def test_kernel_levels_may_carry_options(tiny: Study) -> None:
+    levels = ("gaussian_rbf", KernelSpec("gaussian_rbf", {"gamma": 0.25}))
+    study = replace(tiny, factors=(Factor("kernel", "model.kernel", levels),))
+    assert [cell.variant for cell in study.cells("smoke", {})] == ["base", "kernel=gaussian_rbf(gamma=0.25)"]

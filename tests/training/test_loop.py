@@ -1,0 +1,186 @@
+from __future__ import annotations
+
+import math
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor, nn
+
+from grla.errors import Interrupted
+from grla.spec import Budget, TrainSpec
+from grla.training.checkpoint import load_checkpoint, resume_checkpoint
+from grla.training.loop import Diverged, StepStats, Trainer, fit, scheduled_rate
+
+CPU = torch.device("cpu")
+ROOT = Path(__file__).parents[2]
+
+
+class Quiet:
+    """A watcher that notes what it is told and stops when told to."""
+
+    def __init__(self, stop_after: int | None = None) -> None:
+        self.steps: list[StepStats] = []
+        self.validated_at: list[int] = []
+        self.stop_after = stop_after
+
+    def stepped(self, trainer: Trainer, stats: StepStats) -> None:
+        self.steps.append(stats)
+
+    def validate(self, trainer: Trainer) -> dict[str, float]:
+        self.validated_at.append(trainer.step)
+        return {"val_psnr_y": 20.0}
+
+    def should_stop(self) -> bool:
+        return self.stop_after is not None and len(self.steps) >= self.stop_after
+
+
+def batch(step: int) -> tuple[Tensor, Tensor]:
+    generator = torch.Generator().manual_seed(step)
+    lr = torch.rand(2, 3, 6, 6, generator=generator)
+    return lr, lr.repeat_interleave(2, 2).repeat_interleave(2, 3)
+
+
+def trainer(batch=batch, **changes: object) -> Trainer:
+    torch.manual_seed(0)
+    layers = (nn.Conv2d(3, 8, 3, padding=1), nn.BatchNorm2d(8), nn.ReLU(), nn.Conv2d(8, 12, 3, padding=1))
+    model = nn.Sequential(*layers, nn.PixelShuffle(2))
+    spec = {"budget": Budget(12, "steps"), "learning_rate": 1e-2, "validations": 4, **changes}
+    return Trainer(model, TrainSpec(**spec), batch, CPU)
+
+
+def test_training_lowers_the_loss_and_validates_evenly(tmp_path: Path) -> None:
+    watcher, run = Quiet(), trainer(budget=Budget(60, "steps"))
+    fit(run, watcher, tmp_path / "c.pt", {})
+    assert watcher.steps[-1].loss < 0.5 * watcher.steps[0].loss
+    assert watcher.validated_at == [15, 30, 45, 60]
+    assert [entry["step"] for entry in run.history] == [15, 30, 45, 60]
+    losses = [stats.loss for stats in watcher.steps[:15]]
+    assert run.history[0]["loss"] == pytest.approx(sum(losses) / 15)
+
+
+@pytest.mark.parametrize("ema_decay", [None, 0.9])
+def test_an_interrupted_run_ends_bit_identical(tmp_path: Path, ema_decay: float | None) -> None:
+    straight = trainer(ema_decay=ema_decay)
+    fit(straight, Quiet(), tmp_path / "straight.pt", {})
+    first = trainer(ema_decay=ema_decay)
+    with pytest.raises(Interrupted):
+        fit(first, Quiet(stop_after=5), tmp_path / "c.pt", {})
+    second = trainer(ema_decay=ema_decay)
+    second.load_state_dict(load_checkpoint(tmp_path / "c.pt"))
+    assert second.step == 5
+    fit(second, Quiet(), tmp_path / "c.pt", {})
+    for name, value in straight.evaluation_model.state_dict().items():
+        assert torch.equal(value, second.evaluation_model.state_dict()[name]), name
+    without_time = [{k: v for k, v in entry.items() if k != "seconds"} for entry in straight.history]
+    assert without_time == [{k: v for k, v in entry.items() if k != "seconds"} for entry in second.history]
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_a_loss_that_is_not_finite_is_divergence_with_step_and_last_loss(tmp_path: Path, value: float) -> None:
+    def poisoned(step: int) -> tuple[Tensor, Tensor]:
+        lr, hr = batch(step)
+        return (lr, hr * value if step == 7 else hr)
+
+    watcher, run = Quiet(), trainer(batch=poisoned)
+    with pytest.raises(Diverged, match="at step 7; last finite loss 0") as caught:
+        fit(run, watcher, tmp_path / "c.pt", {})
+    assert caught.value.step == 7
+    assert caught.value.last_finite_loss == watcher.steps[-1].loss
+    assert all(parameter.isfinite().all() for parameter in run.model.parameters())
+
+
+def test_clipping_bounds_the_step_but_reports_the_whole_norm() -> None:
+    free, clipped = trainer(), trainer(clip_norm=1e-3)
+    before = [parameter.clone() for parameter in clipped.model.parameters()]
+    norms = free.train_step().gradient_norm, clipped.train_step().gradient_norm
+    assert norms[0] == norms[1] > 1e-3
+    bounded = nn.utils.get_total_norm([p.grad for p in clipped.model.parameters()])
+    assert bounded.item() == pytest.approx(1e-3, rel=1e-3)
+    assert any(not torch.equal(old, new) for old, new in zip(before, clipped.model.parameters(), strict=True))
+
+
+def test_the_average_follows_the_weights_slowly() -> None:
+    run = trainer(ema_decay=0.5)
+    start = {name: value.clone() for name, value in run.model.state_dict().items()}
+    run.train_step()  # the first update copies
+    first = {name: value.clone() for name, value in run.model.state_dict().items()}
+    run.train_step()
+    averaged, latest = run.evaluation_model.state_dict(), run.model.state_dict()
+    for name in ("0.weight", "1.running_mean"):
+        assert not torch.equal(start[name], first[name])
+        torch.testing.assert_close(averaged[name], (first[name] + latest[name]) / 2)
+
+
+def test_a_time_budget_ends_by_the_clock(tmp_path: Path) -> None:
+    run = trainer(budget=Budget(0.4 / 60, "min"), validations=2)
+    fit(run, Quiet(), tmp_path / "c.pt", {})
+    assert run.seconds >= 0.4
+    assert len(run.history) == 2
+
+
+@given(st.floats(0, 1))
+def test_schedules(progress: float) -> None:
+    halving = scheduled_rate(TrainSpec(learning_rate=1.0, schedule="halving"), progress)
+    assert halving == {0: 1, 1: 0.5, 2: 0.25, 3: 0.125, 4: 0.0625, 5: 0.03125}[int(5 * progress)]
+    cosine = scheduled_rate(TrainSpec(learning_rate=1.0, schedule="cosine"), progress)
+    assert cosine == pytest.approx(math.cos(math.pi * progress / 2) ** 2)
+
+
+def test_a_damaged_checkpoint_means_a_fresh_start_with_a_warning(tmp_path: Path) -> None:
+    path = tmp_path / "c.pt"
+    assert resume_checkpoint(path) is None
+    path.write_bytes(b"half a checkpoint")
+    with pytest.warns(UserWarning, match=r"not a readable checkpoint.*starts afresh"):
+        assert resume_checkpoint(path) is None
+
+
+KILLED = """
+import sys, time
+sys.path[:0] = [{root!r}, {tests!r}]
+from pathlib import Path
+from test_loop import *
+import grla.training.loop as loop
+loop.SECONDS_BETWEEN_CHECKPOINTS = 0.0  # a checkpoint after every step, so that the kill often hits one being written
+class Slow(Quiet):
+    def stepped(self, trainer, stats):
+        print(trainer.step, flush=True)
+        time.sleep(0.02)
+run = trainer(budget=Budget(60, "steps"))
+saved = resume_checkpoint(Path({path!r}))
+if saved is not None:
+    run.load_state_dict(saved)
+fit(run, Slow(), Path({path!r}), {{}})
+print("finished", flush=True)
+"""
+
+
+def test_runs_killed_at_any_moment_end_bit_identical(tmp_path: Path) -> None:
+    """SIGKILL again and again; the last run must end with the bits of a run that was never disturbed."""
+    path = tmp_path / "killed.pt"
+    code = KILLED.format(root=str(ROOT), tests=str(Path(__file__).parent), path=str(path))
+    kills = 0
+    for attempt in range(4):
+        process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+        assert process.stdout is not None
+        first = int(process.stdout.readline())  # training has begun
+        if attempt < 3:
+            time.sleep(0.1 + 0.07 * attempt)
+            os.kill(process.pid, signal.SIGKILL)
+            kills += process.wait() == -signal.SIGKILL
+        last = process.stdout.read().split()
+        assert attempt == 0 or first > 1, "the run did not resume"
+    assert kills == 3
+    assert last[-1] == "finished"
+    straight = trainer(budget=Budget(60, "steps"))
+    fit(straight, Quiet(), tmp_path / "straight.pt", {})
+    killed = load_checkpoint(path)
+    for name, value in straight.state_dict()["model"].items():
+        assert torch.equal(value, killed["model"][name]), name
