@@ -8,7 +8,7 @@ Time      smoke about a minute, quick under ten minutes on two cores; standard a
 """
 
 from grla.spec import Budget
-from grla.study.definition import Factor, Profile, Study
+from grla.study.definition import Profile, Study, vary
 
 TINY = {
     "model.dim": 8,
@@ -36,19 +36,19 @@ SMALL = {
     "cost.latency_input": (64, 64),
     "cost.latency_runs": 20,
 }
-SMALL_DEPTHS = {"depth": (1, 2)}
+SMALL_DEPTHS = (vary("depth", "model.depth", 1, 2),)
 
 STUDY = Study(
     question="Does the Gaussian-RBF kernel beat softmax, ReLU, averaging and no attention, next to depth and norm?",
     source="GRLA paper, table 1 (kernels), figure 8 (depth) and section 3 (norm)",
     factors=(
-        Factor("kernel", "model.kernel", ("softmax", "gaussian_rbf", "relu", "uniform", "none")),
-        Factor("depth", "model.depth", (4, 5, 6, 7)),
-        Factor("norm", "model.norm", ("batch", "layer", "none")),
+        vary("kernel", "model.kernel", "softmax", "gaussian_rbf", "relu", "uniform", "none"),
+        vary("depth", "model.depth", 4, 5, 6, 7),
+        vary("norm", "model.norm", "batch", "layer", "none"),
     ),
     profiles={
-        "smoke": Profile(TINY, seeds=1, expected_time="about 1 minute on 2 cores", levels=SMALL_DEPTHS),
-        "quick": Profile(SMALL, seeds=2, expected_time="under 10 minutes on 2 cores", levels=SMALL_DEPTHS),
+        "smoke": Profile(TINY, seeds=1, expected_time="about 1 minute on 2 cores", factors=SMALL_DEPTHS),
+        "quick": Profile(SMALL, seeds=2, expected_time="under 10 minutes on 2 cores", factors=SMALL_DEPTHS),
         "standard": Profile(
             {"train.budget": Budget(50_000, "steps"), "train.schedule": "cosine", "train.amp": True},
             seeds=3,

@@ -21,12 +21,14 @@ class AttentionKernel(nn.Module, ABC):
 
     Class properties, checked by the contract test: `rows_sum_to_one` and `nonnegative` describe the weights (for the
     default options), `linear` promises time and memory linear in the number of tokens, `half_dtypes` are the 16-bit
-    types for which outputs stay within the type's precision of the truth.
+    types for which outputs stay within the type's precision of the truth. `output_gate` asks the layer to multiply the
+    output by a linear map of its input, for a kernel whose published form has one.
     """
 
     rows_sum_to_one: ClassVar[bool]
     nonnegative: ClassVar[bool]
     linear: ClassVar[bool]
+    output_gate: ClassVar[bool] = False
     half_dtypes: ClassVar[tuple[torch.dtype, ...]] = (torch.bfloat16, torch.float16)
 
     def __init__(self, head_dim: int) -> None:
@@ -72,12 +74,19 @@ class LinearKernel(AttentionKernel):
     def forward(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         """The attention output by summing over keys first."""
         with torch.autocast("cuda" if q.is_cuda else "cpu", enabled=False):
-            features_q, features_k = self.map_q(_full(q)), self.map_k(_full(k))
-            # The column of ones makes the denominator one more column of the same product.
-            values = nn.functional.pad(_full(v), (0, 1), value=1.0)
-            sums = features_q @ (features_k.mT @ values)
-            numerator, denominator = sums[..., :-1], sums[..., -1:]
-            return (numerator / (denominator + self.eps)).to(v.dtype)
+            return self.attend(_full(q), _full(k), _full(v)).to(v.dtype)
+
+    def attend(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        """`forward` in float32 or wider; a kernel with a normalisation of its own overrides it and `weights`."""
+        numerator, denominator = self.sums(q, k, v)
+        return numerator / (denominator + self.eps)
+
+    def sums(self, q: Tensor, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
+        """Sums over keys of weighted values (..., num_queries, head_dim) and of weights (..., num_queries, 1)."""
+        # The column of ones makes the denominator one more column of the same product.
+        values = nn.functional.pad(v, (0, 1), value=1.0)
+        sums = self.map_q(q) @ (self.map_k(k).mT @ values)
+        return sums[..., :-1], sums[..., -1:]
 
 
 def unit(x: Tensor) -> Tensor:

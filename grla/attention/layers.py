@@ -10,13 +10,14 @@ from grla.attention.interface import AttentionKernel
 
 
 class GlobalAttention(nn.Module):
-    """proj(kernel(qkv(x))) over all tokens of a feature map (batch, height, width, dim)."""
+    """proj(kernel(qkv(x))) over all tokens of a feature map (batch, height, width, dim); gated if the kernel asks."""
 
     def __init__(self, dim: int, num_heads: int, kernel: AttentionKernel) -> None:
         super().__init__()
         self.num_heads = num_heads
         self.kernel = kernel
         self.qkv = nn.Linear(dim, 3 * dim)
+        self.gate = nn.Linear(dim, dim) if kernel.output_gate else None
         self.proj = nn.Linear(dim, dim)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -28,8 +29,11 @@ class GlobalAttention(nn.Module):
         batch, num_tokens, dim = tokens.shape
         qkv = self.qkv(tokens).view(batch, num_tokens, 3, self.num_heads, dim // self.num_heads)
         q, k, v = qkv.permute(2, 0, 3, 1, 4)
-        out: Tensor = self.proj(self.kernel(q, k, v).transpose(1, 2).reshape(tokens.shape))
-        return out
+        out = self.kernel(q, k, v).transpose(1, 2).reshape(tokens.shape)
+        if self.gate is not None:
+            out = out * self.gate(tokens)
+        projected: Tensor = self.proj(out)
+        return projected
 
 
 class WindowAttention(GlobalAttention):

@@ -14,36 +14,49 @@ from grla.errors import InputError, require, require_choice
 from grla.spec import RunSpec, with_changes
 
 Design = Literal["one_at_a_time", "grid"]
+Changes = Mapping[str, object]
+"""Spec fields by dotted path and their new values."""
 
 
 @dataclass(frozen=True)
 class Factor:
-    """One thing a study varies: its short name, the dotted spec field, and the levels it takes."""
+    """One thing a study varies: its short name, and what each level, by label, changes in the base's spec."""
 
     name: str
-    path: str
-    levels: tuple[object, ...]
+    levels: Mapping[str, Changes]
 
     def __post_init__(self) -> None:
         require(len(self.levels) > 0, f"factor {self.name!r}: levels", "must not be empty", self.levels)
+
+    def base_level(self, base: RunSpec) -> str:
+        """The label of the level at which `base` stands; raises InputError when it stands at none."""
+        for label, changes in self.levels.items():
+            if with_changes(base, changes) == base:
+                return label
+        raise InputError(f"factor {self.name!r}: the base must stand at one of its levels, {', '.join(self.levels)}")
+
+
+def vary(name: str, path: str, *values: object) -> Factor:
+    """The factor that gives one spec field these values, each labelled by its text."""
+    return Factor(name, {level_text(value): {path: value} for value in values})
 
 
 @dataclass(frozen=True)
 class Profile:
     """How large a study is run: spec changes on top of the base, number of seeds, and the time to expect.
 
-    `levels` replaces a factor's levels by name, where a small profile cannot hold the large ones.
+    `factors` replace those of the study that have their names, where a small profile cannot hold the large levels.
     """
 
-    changes: Mapping[str, object]
+    changes: Changes
     seeds: int
     expected_time: str
-    levels: Mapping[str, tuple[object, ...]] = field(default_factory=dict)
+    factors: tuple[Factor, ...] = ()
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One run of a study: the level of each factor as text, a short name for their difference to the base, the spec."""
+    """One run of a study: the label of each factor's level, a short name for their difference to the base, the spec."""
 
     variant: str
     levels: Mapping[str, str]
@@ -73,57 +86,49 @@ class Study:
 
     def resolved_factors(self, profile: str) -> tuple[Factor, ...]:
         """The factors with the levels of `profile`."""
-        levels = self.profile(profile).levels
-        unknown = set(levels) - {factor.name for factor in self.factors}
-        require(not unknown, f"study {self.name!r}: profile {profile!r}: levels", "must name factors", sorted(unknown))
-        return tuple(Factor(f.name, f.path, levels.get(f.name, f.levels)) for f in self.factors)
+        own = {factor.name: factor for factor in self.profile(profile).factors}
+        unknown = set(own) - {factor.name for factor in self.factors}
+        require(
+            not unknown, f"study {self.name!r}, profile {profile!r}: factors", "must be the study's", sorted(unknown)
+        )
+        return tuple(own.get(factor.name, factor) for factor in self.factors)
 
-    def cells(self, profile: str, changes: Mapping[str, object], seeds: int | None = None) -> tuple[Cell, ...]:
+    def cells(self, profile: str, changes: Changes, seeds: int | None = None) -> tuple[Cell, ...]:
         """All cells of a profile with further spec `changes`: for each seed the base first, then each variant.
 
         Raises InputError naming the study for a level or change that a spec refuses.
         """
-        chosen = self.profile(profile)
-        factors = self.resolved_factors(profile)
+        chosen, factors = self.profile(profile), self.resolved_factors(profile)
         num_seeds = chosen.seeds if seeds is None else seeds
         require(num_seeds >= 1, "seeds", "must be at least 1", num_seeds)
         try:
             base = with_changes(self.base, {**chosen.changes, **changes})
-            base_levels = {factor.name: level_text(_value_at(base, factor.path)) for factor in factors}
-            self._check_base(factors, base_levels)
-            rows = self._combinations(factors, base)
-            variants = [self._variant(base, base_levels, factors, row) for row in rows]
-            return tuple(
-                Cell(cell.variant, cell.levels, with_changes(cell.spec, {"seed": seed}))
-                for seed in range(num_seeds)
-                for cell in variants
-            )
+            base_levels = {factor.name: factor.base_level(base) for factor in factors}
+            variants = [
+                _cell(base, base_levels, factors, levels) for levels in self._combinations(factors, base_levels)
+            ]
         except InputError as error:
             raise InputError(f"study {self.name!r}, profile {profile!r}: {error}") from error
+        return tuple(
+            Cell(cell.variant, cell.levels, with_changes(cell.spec, {"seed": seed}))
+            for seed in range(num_seeds)
+            for cell in variants
+        )
 
-    def _check_base(self, factors: tuple[Factor, ...], base_levels: Mapping[str, str]) -> None:
-        for factor in factors:
-            name = f"the base's level of factor {factor.name!r}"
-            require_choice(name, base_levels[factor.name], [level_text(level) for level in factor.levels])
-
-    def _combinations(self, factors: tuple[Factor, ...], base: RunSpec) -> list[dict[str, object]]:
-        """Levels by factor name for each variant, the base first and no variant twice."""
-        base_values = {factor.name: _value_at(base, factor.path) for factor in factors}
+    def _combinations(self, factors: tuple[Factor, ...], base_levels: dict[str, str]) -> list[dict[str, str]]:
+        """The labels by factor name of each variant, the base first and no variant twice."""
         if self.design == "grid":
             names = [factor.name for factor in factors]
             rows = [dict(zip(names, row, strict=True)) for row in itertools.product(*(f.levels for f in factors))]
         else:
-            rows = [{**base_values, factor.name: level} for factor in factors for level in factor.levels]
-        unique = {tuple(map(level_text, row.values())): row for row in [base_values, *rows]}
-        return list(unique.values())
+            rows = [{**base_levels, factor.name: label} for factor in factors for label in factor.levels]
+        return list({tuple(row.values()): row for row in [base_levels, *rows]}.values())
 
-    def _variant(
-        self, base: RunSpec, base_levels: Mapping[str, str], factors: tuple[Factor, ...], levels: dict[str, object]
-    ) -> Cell:
-        spec = with_changes(base, {factor.path: levels[factor.name] for factor in factors})
-        texts = {name: level_text(value) for name, value in levels.items()}
-        differing = [f"{name}={text}" for name, text in texts.items() if text != base_levels[name]]
-        return Cell(", ".join(differing) or "base", texts, spec)
+
+def _cell(base: RunSpec, base_levels: dict[str, str], factors: tuple[Factor, ...], levels: dict[str, str]) -> Cell:
+    changes = {path: value for factor in factors for path, value in factor.levels[levels[factor.name]].items()}
+    differing = [f"{name}={label}" for name, label in levels.items() if label != base_levels[name]]
+    return Cell(", ".join(differing) or "base", levels, with_changes(base, changes))
 
 
 def study_names(folder: Path) -> list[str]:
@@ -148,12 +153,6 @@ def load_study(folder: Path, name: str) -> Study:
     if not isinstance(study, Study):
         raise InputError(f"{path.name}: STUDY must be a Study, got {type(study).__name__}")
     return Study(**{**vars(study), "name": name})
-
-
-def _value_at(spec: object, path: str) -> object:
-    for key in path.split("."):
-        spec = spec[key] if isinstance(spec, Mapping) else getattr(spec, key, None)
-    return spec
 
 
 def level_text(value: object) -> str:

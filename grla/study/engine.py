@@ -19,7 +19,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from grla.errors import Interrupted
 from grla.spec import spec_hash, to_dict
-from grla.study.definition import Cell, Study, level_text
+from grla.study.definition import Cell, Study
 from grla.study.material import Material, cell_hash
 from grla.study.run_one import CellFolders, Listener, Record, run_one
 
@@ -147,7 +147,7 @@ def _definition(study: Study, profile: str, planned: tuple[PlannedCell, ...]) ->
         "source": study.source,
         "design": study.design,
         "factors": [
-            {"name": factor.name, "levels": list(map(level_text, factor.levels)), "base": base.cell.levels[factor.name]}
+            {"name": factor.name, "levels": list(factor.levels), "base": base.cell.levels[factor.name]}
             for factor in study.resolved_factors(profile)
         ],
         "base": {**to_dict(base.cell.spec), "seed": None},

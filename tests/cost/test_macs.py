@@ -15,7 +15,7 @@ from grla.spec import ModelSpec
 
 WINDOWS_ONLY = ("window", "window")
 # GRLA paper: table 3, 7, 8, 9, 11 and figures 7 and 8, with all multiply-adds counted in paper.md's check of them.
-# Name, spec, LR (height, width), params in K, published "FLOPs" (module hooks) in G, all MACs in G.
+# (MALA: by arithmetic, the gates added to x4.) Name, spec, LR (height, width), params in K, published "FLOPs" (module hooks) in G, all MACs in G.
 PUBLISHED = [
     ("x2", {"upscale": 2}, (360, 640), 867.5, 213.85, 296.7),
     ("x3", {"upscale": 3}, (240, 426), 874.9, 94.99, 131.5),
@@ -32,6 +32,7 @@ PUBLISHED = [
     ("window 14", {"layers": WINDOWS_ONLY, "window_size": 14}, (180, 320), 885.3, 55.70, 81.1),
     ("window 16", {"layers": WINDOWS_ONLY, "window_size": 16}, (180, 320), 885.3, 59.35, 94.4),
     ("full GRBFLA x2", {"upscale": 2, "layers": ("global", "global")}, (360, 640), 867.5, 199.15, 229.9),
+    ("MALA", {"kernel": "mala"}, (180, 320), 922.3, 58.76, 80.5),
     ("GRLA-L", {"dim": 165}, (180, 320), 7647, 468.2, 565.4),
 ]
 

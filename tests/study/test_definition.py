@@ -7,7 +7,7 @@ import pytest
 
 from grla.errors import InputError
 from grla.spec import KernelSpec
-from grla.study.definition import Factor, Profile, Study, load_study, study_names
+from grla.study.definition import Factor, Profile, Study, load_study, study_names, vary
 
 STUDIES = Path(__file__).parents[2] / "studies"
 
@@ -56,11 +56,11 @@ def test_the_default_study_asks_what_it_should() -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"factors": (Factor("depth", "model.deptth", (1, 2)),)}, "base's level of factor 'depth'"),
-        ({"factors": (Factor("depth", "model.depth", (2, 3)),)}, "must be one of 2, 3, got '1'"),
-        ({"factors": (Factor("window", "model.window_size", (4, 0)),)}, "model.window_size must be .* got 0"),
-        ({"factors": (Factor("dim", "model.dim", (8, 9)),)}, r"model.num_heads must divide model.dim \(9\)"),
-        ({"profiles": {"smoke": Profile({}, 1, "", {"norm": ("batch",)})}}, "must name factors, got .'norm'."),
+        ({"factors": (vary("depth", "model.deptth", 1, 2),)}, "ModelSpec has no field 'deptth'"),
+        ({"factors": (vary("depth", "model.depth", 2, 3),)}, "factor 'depth': the base must stand at one of .* 2, 3"),
+        ({"factors": (vary("window", "model.window_size", 4, 0),)}, "model.window_size must be .* got 0"),
+        ({"factors": (vary("dim", "model.dim", 8, 9),)}, r"model.num_heads must divide model.dim \(9\)"),
+        ({"profiles": {"smoke": Profile({}, 1, "", (vary("norm", "model.norm", "batch"),))}}, "must be the study's"),
     ],
 )
 def test_a_study_that_cannot_be_is_refused_by_name_and_field(tiny: Study, changes: dict, message: str) -> None:
@@ -76,7 +76,7 @@ def test_unknown_profiles_seeds_and_studies_are_refused(tiny: Study) -> None:
     with pytest.raises(InputError, match="study must be one of attention"):
         load_study(STUDIES, "atention")
     with pytest.raises(InputError, match="levels must not be empty"):
-        Factor("depth", "model.depth", ())
+        Factor("depth", {})
 
 
 def test_a_file_that_exports_something_else_is_named(tmp_path: Path) -> None:
@@ -87,5 +87,14 @@ def test_a_file_that_exports_something_else_is_named(tmp_path: Path) -> None:
 
 def test_kernel_levels_may_carry_options(tiny: Study) -> None:
     levels = ("gaussian_rbf", KernelSpec("gaussian_rbf", {"gamma": 0.25}))
-    study = replace(tiny, factors=(Factor("kernel", "model.kernel", levels),))
+    study = replace(tiny, factors=(vary("kernel", "model.kernel", *levels),))
     assert [cell.variant for cell in study.cells("smoke", {})] == ["base", "kernel=gaussian_rbf(gamma=0.25)"]
+
+
+def test_a_level_may_change_several_fields(tiny: Study) -> None:
+    windows = {"model.layers": ("window", "window"), "model.window_size": 8}
+    study = replace(tiny, factors=(Factor("attention", {"GRLA": {}, "window 8": windows}),))
+    base, variant = study.cells("smoke", {})
+    assert base.levels == {"attention": "GRLA"}
+    assert variant.variant == "attention=window 8"
+    assert (variant.spec.model.layers, variant.spec.model.window_size) == (("window", "window"), 8)

@@ -20,7 +20,7 @@ from grla.errors import InputError
 from grla.report.load import Results, load_results
 from grla.study import engine
 from grla.study import run_study as room
-from grla.study.definition import Factor, Study
+from grla.study.definition import Study, vary
 from grla.study.run_one import Record
 from grla.study.run_study import StudyRun, run_study
 from grla.study.storage import FILE_NAME, open_storage
@@ -86,7 +86,7 @@ def test_a_changed_budget_runs_anew_and_a_new_level_only_itself(
 ) -> None:
     first = run_study(make_run())
     count_runs.clear()
-    wider = replace(tiny, factors=(Factor("kernel", "model.kernel", ("gaussian_rbf", "relu", "uniform")),))
+    wider = replace(tiny, factors=(vary("kernel", "model.kernel", "gaussian_rbf", "relu", "uniform"),))
     run = make_run(study=wider)
     second = run_study(run)
     assert second != first

@@ -1,14 +1,14 @@
 """A study small enough to run many times in a test: two kernels and two depths, a second a cell."""
 
 from grla.spec import Budget
-from grla.study.definition import Factor, Profile, Study
+from grla.study.definition import Profile, Study, vary
 
 STUDY = Study(
     question="Does it run?",
     source="none, a test",
     factors=(
-        Factor("kernel", "model.kernel", ("gaussian_rbf", "relu")),
-        Factor("depth", "model.depth", (1, 2)),
+        vary("kernel", "model.kernel", "gaussian_rbf", "relu"),
+        vary("depth", "model.depth", 1, 2),
     ),
     profiles={
         "smoke": Profile(

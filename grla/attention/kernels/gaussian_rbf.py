@@ -20,9 +20,10 @@ class Kernel(LinearKernel):
     `qk_norm` says which of q and k are L2-normalised, `key_weight` whether phi(k_j) stands in the sum; with normalised
     keys phi is a constant and cancels.
 
-    Cost per token: 2 (head_dim + 1)^2 multiply-adds for order 1, 2 (head_dim^2 + head_dim + 1)(head_dim + 1) for
-    order 2. Rows sum to one. With unit vectors and 2 g < 1 weights are positive; without normalisation 1 + x can be
-    negative and the denominator can vanish: training then diverges, which is a result.
+    Cost per token: 2 (head_dim + 1)^2 multiply-adds for order 1, (head_dim + 1)^2 (head_dim + 2) for order 2, whose
+    features are the head_dim (head_dim + 1) / 2 distinct products only. Rows sum to one. With unit vectors and 2 g < 1
+    weights are positive; without normalisation 1 + x can be negative and the denominator can vanish: training then
+    diverges, which is a result.
     """
 
     rows_sum_to_one = True
@@ -60,9 +61,13 @@ class Kernel(LinearKernel):
         return features * torch.softmax(-self.width * k.square().sum(-1, keepdim=True), dim=-2)
 
     def _taylor_features(self, x: Tensor) -> Tensor:
-        """Features whose inner product is t(2 g x.y): [1, sqrt(2 g) x] and, for order 2, sqrt(2) g x (x) x."""
+        """Features whose inner product is t(2 g x.y): [1, sqrt(2 g) x] and, for order 2, sqrt(2) g x_a x_b.
+
+        A product x_a x_b with a < b stands for two equal ones, hence another sqrt(2).
+        """
         features = [torch.ones_like(x[..., :1]), math.sqrt(2 * self.width) * x]
         if self.taylor_order == 2:
-            products = (x.unsqueeze(-1) * x.unsqueeze(-2)).flatten(-2)
-            features.append(math.sqrt(2) * self.width * products)
+            first, second = torch.triu_indices(self.head_dim, self.head_dim, device=x.device)
+            factor = torch.where(first == second, math.sqrt(2), 2.0) * self.width
+            features.append(factor.to(x) * x[..., first] * x[..., second])
         return torch.cat(features, dim=-1)
