@@ -79,19 +79,52 @@ class ModelSpec:
 
 
 @dataclass(frozen=True)
+class EdsrLiteSpec:
+    """A convolution-only baseline after EDSR: `blocks` residual blocks of `channels` channels, pixel shuffle."""
+
+    upscale: int = 4
+    channels: int = 64
+    blocks: int = 8
+
+    def __post_init__(self) -> None:
+        require_choice("model.upscale", self.upscale, (2, 3, 4))
+        require_at_least("model.channels", self.channels, 1)
+        require_at_least("model.blocks", self.blocks, 1)
+
+
+@dataclass(frozen=True)
+class OutsideSpec:
+    """A model from outside: `factory` is "package.module:factory", see `grla.model.baselines.outside_model`."""
+
+    factory: str
+    upscale: int = 4
+
+    def __post_init__(self) -> None:
+        require(":" in self.factory, "model.factory", "must look like package.module:factory", self.factory)
+        require_choice("model.upscale", self.upscale, (2, 3, 4))
+
+
+AnyModelSpec = ModelSpec | EdsrLiteSpec | OutsideSpec
+
+
+@dataclass(frozen=True)
 class DataSpec:
     """Where images come from ("bundled" or folders) and how training batches are cut from them.
 
-    `patch_size` is the side of a training patch in LR pixels. Which folder an image lay in does not enter a run's
-    identity, its content does (see `grla.study.run_one.cell_hash`).
+    `patch_size` is the side of a training patch in LR pixels. `test_tile` cuts test images into tiles of that side (LR
+    pixels) that the network sees one by one; None shows it the whole image. Which folder an image lay in does not enter
+    a run's identity, its content does (see `grla.study.material.cell_hash`).
     """
 
     train: str = "bundled"
     test: tuple[str, ...] = ("bundled",)
     patch_size: int = 64
     batch_size: int = 16
+    test_tile: int | None = None
 
     def __post_init__(self) -> None:
+        if self.test_tile is not None:
+            require_at_least("data.test_tile", self.test_tile, 1)
         require_at_least("data.patch_size", self.patch_size, 1)
         require_at_least("data.batch_size", self.batch_size, 1)
         require(len(self.test) > 0, "data.test", "must name at least one test set", self.test)
@@ -167,7 +200,7 @@ class CostSpec:
 class RunSpec:
     """One training run: what `run_one` needs to make a record."""
 
-    model: ModelSpec = ModelSpec()
+    model: AnyModelSpec = ModelSpec()
     data: DataSpec = DataSpec()
     train: TrainSpec = TrainSpec()
     cost: CostSpec = CostSpec()
@@ -195,7 +228,7 @@ def from_dict(cls: type[Spec], values: Mapping[str, Any]) -> Spec:
     _require_fields(cls, values, known)
     arguments = {}
     for name, value in values.items():
-        nested = from_dict(known[name], value) if dataclasses.is_dataclass(known[name]) else value
+        nested = _nested(known[name], value)
         arguments[name] = tuple(nested) if isinstance(nested, list) else nested
     return cls(**arguments)
 
@@ -204,6 +237,15 @@ def spec_hash(content: object) -> str:
     """16 hex digits that name a spec (or any JSON-ready content), equal on every machine and Python version."""
     text = json.dumps(_plain(content), sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _nested(hint: Any, value: Any) -> Any:
+    """`value` as the dataclass that `hint` is, or the first of a union that has all its fields; else as it is."""
+    for candidate in (hint, *get_args(hint)):
+        fits = dataclasses.is_dataclass(candidate) and isinstance(value, Mapping)
+        if fits and (candidate is hint or set(value) <= set(get_type_hints(candidate))):
+            return from_dict(cast(type, candidate), value)
+    return value
 
 
 def _plain(content: object) -> object:
@@ -223,7 +265,8 @@ def _replace(node: Any, changes: Mapping[tuple[str, ...], object]) -> Any:
     if isinstance(node, Mapping):
         return {**node, **whole}
     _require_fields(type(node), [*whole, *inner], get_type_hints(type(node)))
-    return dataclasses.replace(node, **whole, **{key: _replace(getattr(node, key), c) for key, c in inner.items()})
+    deeper = {key: _replace(whole.get(key, getattr(node, key)), rest) for key, rest in inner.items()}
+    return dataclasses.replace(node, **{**whole, **deeper})
 
 
 def _require_fields(cls: type, names: Iterable[str], known: Mapping[str, Any]) -> None:

@@ -9,6 +9,7 @@ Run it again to go on: finished cells are taken over, unfinished ones resume.
 
 from __future__ import annotations
 
+import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,7 +75,7 @@ def main(arguments: Arguments) -> None:
     except Interrupted:
         print("\nStopped. Nothing is lost: run the same command again to go on.", file=sys.stderr)
         sys.exit(130)
-    results = publish(run.out / FILE_NAME, name, run.folder)
+    results = publish(run.out / FILE_NAME, name, run.folder, STUDIES / "published.csv")
     print((run.folder / "summary.md").read_text(encoding="utf-8"))
     print(f"Tables and figures: {run.folder}")
     print(f"Learning curves:    tensorboard --logdir {run.folder / 'tensorboard'}")
@@ -97,12 +98,24 @@ def spec_changes(arguments: Arguments) -> dict[str, object]:
 
 
 def show_studies() -> None:
-    """Print each study's name, question, source and profiles."""
-    for name in study_names(STUDIES):
-        study = load_study(STUDIES, name)
-        print(f"{name}\n  {study.question}\n  Source: {study.source}")
-        for profile, content in study.profiles.items():
-            print(f"  --profile {profile:9s} {len(study.cells(profile, {})):3d} cells, {content.expected_time}")
+    """Print the studies with question, source, and cells and time by profile; the paper's first, in its order."""
+    studies = [load_study(STUDIES, name) for name in study_names(STUDIES)]
+    beyond = [study for study in studies if not study.source.startswith("GRLA paper")]
+    of_the_paper = sorted((study for study in studies if study not in beyond), key=lambda study: _place(study.source))
+    for title, group in (("Tables and figures of the paper", of_the_paper), ("Beyond the paper", beyond)):
+        print(f"{title}\n{'=' * len(title)}\n")
+        for study in group:
+            sizes = [f"{name} {len(study.cells(name, {}))}" for name in study.profiles]
+            print(f"{study.name}\n  {study.question}\n  Source: {study.source}\n  Cells: {', '.join(sizes)}")
+    print("\nTime to expect, by --profile:")
+    for name, profile in load_study(STUDIES, Arguments.study).profiles.items():
+        print(f"  {name:9s} {profile.expected_time}")
+
+
+def _place(source: str) -> tuple[str, int]:
+    """Orders "... table 2 ..." before "... table 11 ..." and tables after figures."""
+    match = re.search(r"(table|figure) (\d+)", source)
+    return (match[1], int(match[2])) if match else ("", 0)
 
 
 def show_cost(run: StudyRun) -> None:

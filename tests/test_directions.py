@@ -23,7 +23,7 @@ ALLOWED = {
     "cost": {"errors"},
     "training": {"spec", *BASICS},
     "evaluation": {"data", "metrics", "errors"},
-    "study": {"spec", "model", "data", "metrics", "cost", "training", "evaluation", *BASICS},
+    "study": {"spec", "attention", "model", "data", "metrics", "cost", "training", "evaluation", *BASICS},
     "report": BASICS,
     "studies": {"study", "report", "spec", *BASICS},
 }

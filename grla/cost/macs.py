@@ -25,13 +25,13 @@ FREE_OPS = frozenset(
         "_to_copy _unsafe_view alias arange as_strided cat clone constant_pad_nd copy_ detach empty expand fill_ full "
         "full_like index index_select lift_fresh new_empty new_ones new_zeros ones ones_like permute pixel_shuffle "
         "pixel_unshuffle reflection_pad2d repeat replication_pad2d roll scalar_tensor select slice split "
-        "split_with_sizes squeeze stack t transpose unbind unsqueeze view zeros zeros_like "
+        "split_with_sizes squeeze stack t transpose triu_indices unbind unsqueeze view zeros zeros_like "
     ).split()
 )
 # Operations that cost one elementwise operation per output element, and reductions: one per input element.
 ELEMENTWISE_OPS = frozenset(
     (
-        "_prelu_kernel abs add add_ clamp clamp_max clamp_min cos div div_ elu exp exp_ gelu hardsigmoid hardswish "
+        "_prelu_kernel abs add add_ clamp clamp_max clamp_min cos div div_ elu eq exp exp_ gelu hardsigmoid hardswish "
         "hardtanh leaky_relu leaky_relu_ log maximum minimum mul mul_ neg pow prelu reciprocal relu relu_ remainder "
         "rsqrt rsub sigmoid silu silu_ sin sqrt sub sub_ tanh where "
     ).split()

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from torch import nn
 
+from grla.model.baselines import EdsrLite, outside_model
 from grla.model.network import GRLASR
-from grla.spec import ModelSpec
+from grla.spec import AnyModelSpec, EdsrLiteSpec, OutsideSpec
 
 
-def build_model(spec: ModelSpec) -> nn.Module:
-    """Build GRLASR for `spec` with PyTorch's default initialisation (seed it with `torch.manual_seed` first).
+def build_model(spec: AnyModelSpec) -> nn.Module:
+    """Build the network of `spec` with PyTorch's default initialisation (seed it with `torch.manual_seed` first).
 
-    Raises InputError for an unknown kernel or kernel option.
+    GRLASR for a ModelSpec, a baseline for the others. Raises InputError for an unknown kernel, option or factory.
     """
-    return GRLASR(spec)
+    if isinstance(spec, OutsideSpec):
+        return outside_model(spec.factory, spec.upscale)
+    return EdsrLite(spec) if isinstance(spec, EdsrLiteSpec) else GRLASR(spec)

@@ -1,16 +1,56 @@
-"""Models from outside, to be judged by the same protocol."""
+"""Networks to compare GRLASR with: a convolution-only one, and any from outside."""
 
 from __future__ import annotations
 
 import importlib
 import inspect
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from grla.errors import InputError
+from grla.errors import InputError, require
+from grla.spec import EdsrLiteSpec
+
+
+class EdsrLite(nn.Module):
+    """Head, residual blocks with one long skip, convolution and pixel shuffle, tail: convolutions only.
+
+    After EDSR (Lim et al. 2017) as the student code this project grew from shrank it (redscarfx/GRLA), here for RGB.
+    """
+
+    def __init__(self, spec: EdsrLiteSpec) -> None:
+        super().__init__()
+        channels = spec.channels
+        self.head = nn.Conv2d(3, channels, 3, padding=1)
+        self.body = nn.Sequential(*(ResidualBlock(channels) for _ in range(spec.blocks)))
+        self.tail = nn.Sequential(
+            nn.Conv2d(channels, channels * spec.upscale**2, 3, padding=1),
+            nn.PixelShuffle(spec.upscale),
+            nn.Conv2d(channels, 3, 3, padding=1),
+        )
+
+    def forward(self, lr: Tensor) -> Tensor:
+        """(batch, 3, height, width) -> (batch, 3, upscale * height, upscale * width)."""
+        features = self.head(lr)
+        sr: Tensor = self.tail(features + self.body(features))
+        return sr
+
+
+class ResidualBlock(nn.Module):
+    """x + convolution(ReLU(convolution(x)))."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(channels, channels, 3, padding=1)
+        self.second = nn.Conv2d(channels, channels, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(batch, channels, height, width) -> the same shape."""
+        out: Tensor = x + self.second(torch.relu(self.first(x)))
+        return out
 
 
 def outside_model(target: str, upscale: int, weights: Path | None = None) -> nn.Module:
@@ -20,15 +60,7 @@ def outside_model(target: str, upscale: int, weights: Path | None = None) -> nn.
     [0, 1] to (1, 3, upscale * h, upscale * w). Modules are also looked for in the current folder. Raises InputError
     when the module, the factory or the weights cannot be used.
     """
-    module_name, separator, factory_name = target.partition(":")
-    if not separator:
-        raise InputError(f"an outside model is written package.module:factory, got {target!r}")
-    if "" not in sys.path:
-        sys.path.insert(0, "")
-    try:
-        factory = getattr(importlib.import_module(module_name), factory_name)
-    except (ImportError, AttributeError) as error:
-        raise InputError(f"cannot find {target!r}: {error}") from error
+    factory = find_factory(target)
     takes_upscale = "upscale" in inspect.signature(factory).parameters
     model = factory(upscale=upscale) if takes_upscale else factory()
     if not isinstance(model, nn.Module):
@@ -36,6 +68,19 @@ def outside_model(target: str, upscale: int, weights: Path | None = None) -> nn.
     if weights is not None:
         _load_weights(model, weights)
     return model
+
+
+def find_factory(target: str) -> Callable[..., object]:
+    """The callable that "package.module:factory" names; an InputError when there is none."""
+    module_name, separator, factory_name = target.partition(":")
+    require(bool(separator), "an outside model", "must look like package.module:factory", target)
+    if "" not in sys.path:
+        sys.path.insert(0, "")
+    try:
+        factory: Callable[..., object] = getattr(importlib.import_module(module_name), factory_name)
+    except (ImportError, AttributeError) as error:
+        raise InputError(f"cannot find {target!r}: {error}") from error
+    return factory
 
 
 def _load_weights(model: nn.Module, path: Path) -> None:

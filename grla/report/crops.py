@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from grla.errors import InputError
 from grla.report.canvas import panels
 
 Pixels = NDArray[np.uint8]
+MAX_COLUMNS = 8
 
 
 @dataclass(frozen=True)
@@ -55,19 +57,25 @@ def sharpest_crop(hr: Pixels, size: int) -> tuple[int, int]:
 def crops_figure(rows: Sequence[CropRow]) -> Figure:
     """A row of tiles per image, names above, PSNR-Y beneath; rows may have different numbers of tiles.
 
-    No row, or a row without tiles, is an InputError.
+    More than MAX_COLUMNS tiles are spread over several lines. No row, or a row without tiles, is an InputError.
     """
     if not rows or not all(row.tiles for row in rows):
         raise InputError("crops need at least one image with at least one tile")
-    num_columns = max(len(row.tiles) for row in rows)
-    figure, axes = panels([1.0] * len(rows), num_columns, (0.4 + 2.0 * num_columns, 2.5 * len(rows)))
+    longest = max(len(row.tiles) for row in rows)
+    num_columns = math.ceil(longest / math.ceil(longest / MAX_COLUMNS))
+    lines = [
+        (row.image if start == 0 else "", row.tiles[start : start + num_columns])
+        for row in rows
+        for start in range(0, len(row.tiles), num_columns)
+    ]
+    figure, axes = panels([1.0] * len(lines), num_columns, (0.4 + 2.0 * num_columns, 2.5 * len(lines)))
     for panel in axes:
         panel.set(xticks=[], yticks=[])
         panel.set_frame_on(False)
-    for index, row in enumerate(rows):
-        line = axes[index * num_columns :]
-        line[0].set_ylabel(row.image)
-        for panel, tile in zip(line, row.tiles, strict=False):
+    for index, (image, tiles) in enumerate(lines):
+        places = axes[index * num_columns :]
+        places[0].set_ylabel(image)
+        for panel, tile in zip(places, tiles, strict=False):
             panel.imshow(tile.pixels, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
             panel.set_title(textwrap.fill(tile.name, 22), fontsize=10)
             panel.set_xlabel("" if tile.psnr_y is None else f"{tile.psnr_y:.2f} dB")

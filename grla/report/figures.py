@@ -5,6 +5,9 @@ Needs the frames of `grla.report.load`: `cells` (a row per cell) and `curves` (a
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Mapping, Sequence
+
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -12,16 +15,22 @@ from matplotlib.figure import Figure
 from grla.report.canvas import PALETTE, PSNR, label_points, line_style, panels, plain_ticks
 from grla.report.layout import BASE, Layout
 
-COSTS = {"macs_g": "multiply-adds (G MACs)", "latency_ms": "latency (ms)"}
+COSTS = ("macs_g", "latency_ms")
 
 
 def cost_data(layout: Layout, cells: pd.DataFrame) -> pd.DataFrame:
-    """One row per variant with a finished cell: variant, psnr_y (dB), macs_g, latency_ms, means over its cells."""
+    """One row per variant with a finished cell: variant, panel, name, psnr_y (dB), macs_g, latency_ms.
+
+    Numbers are means over its cells; `panel` is that of its group, `name` the variant's within the panel.
+    """
     finished = cells[cells["outcome"] == "ok"]
     means = finished.groupby("variant")[["psnr_y", "macs", "latency_ms"]].mean()
-    means = means.reindex([v for v in layout.variants() if v in means.index]).rename_axis("variant")
+    means = means.reindex([v for v in layout.variants() if v in means.index]).rename_axis("variant").reset_index()
     means["macs_g"] = means["macs"] / 1e9
-    return means[["psnr_y", "macs_g", "latency_ms"]].reset_index()
+    groups = {variant: group for group in layout.groups() for _, variant in group.rows}
+    means["panel"] = [groups[variant].panel for variant in means["variant"]]
+    means["name"] = [_point_name(variant, groups[variant].base) for variant in means["variant"]]
+    return means[["variant", "panel", "name", "psnr_y", "macs_g", "latency_ms"]]
 
 
 def curve_data(layout: Layout, curves: pd.DataFrame) -> pd.DataFrame:
@@ -41,19 +50,26 @@ def curve_data(layout: Layout, curves: pd.DataFrame) -> pd.DataFrame:
     return joined[["group", "label", "step", "mean", "low", "high"]]
 
 
-def cost_figure(layout: Layout, cells: pd.DataFrame) -> Figure:
-    """PSNR-Y against multiply-adds and against latency, a labelled point per variant (base black), logarithmic cost."""
+def cost_figure(layout: Layout, cells: pd.DataFrame, cost: Mapping[str, Sequence[int]]) -> Figure:
+    """PSNR-Y against multiply-adds and against latency, a labelled point per variant (base black), logarithmic cost.
+
+    `cost` is the base run's cost spec: the costs refer to its `count_output` and `latency_input`, (height, width) in
+    pixels. Panels of a study that must not be compared have a row of axes each.
+    """
     data = cost_data(layout, cells)[::-1]  # the base last, on top of the others
-    longest = data["variant"].str.len().max() if len(data) else 0
-    figure, axes = panels([1], len(COSTS), (2 * (5 + 0.08 * longest), max(4.5, 1 + 0.26 * len(data))))
-    for panel, (column, title) in zip(axes, COSTS.items(), strict=True):
-        rows = data.dropna(subset=[column, "psnr_y"])
-        colours = ["black" if variant == BASE else PALETTE[0] for variant in rows["variant"]]
-        panel.scatter(rows[column], rows["psnr_y"], c=colours, s=36, zorder=3)
-        panel.set(xscale="log", xlabel=title, ylabel=f"{PSNR}, mean over images and seeds")
-        panel.margins(0.08)
-        plain_ticks(panel)
-        label_points(panel, list(zip(rows[column], rows["psnr_y"], rows["variant"], strict=True)))
+    names = list(dict.fromkeys(group.panel for group in layout.groups()))
+    longest = data["name"].str.len().max() if len(data) else 0
+    tallest = data.groupby("panel").size().max() if len(data) else 0
+    size = (2 * (5 + 0.08 * longest), max(4.5, 1 + 0.26 * tallest) * len(names))
+    figure, axes = panels([1.0] * len(names), len(COSTS), size)
+    (high, wide), (latency_high, latency_wide) = cost["count_output"], cost["latency_input"]
+    titles = (
+        f"multiply-adds (G MACs) for an output of {wide}x{high}",
+        f"latency (ms), LR input {latency_wide}x{latency_high}",
+    )
+    for index, (name, column) in enumerate(itertools.product(names, COSTS)):
+        _draw_costs(axes[index], data[data["panel"] == name], column)
+        axes[index].set(title=name, xlabel=titles[index % len(COSTS)])
     return figure
 
 
@@ -76,6 +92,20 @@ def curves_figure(layout: Layout, curves: pd.DataFrame) -> Figure:
     for unused in axes[len(groups) :]:
         unused.set_axis_off()
     return figure
+
+
+def _point_name(variant: str, base: str) -> str:
+    return BASE if variant == base else variant.removeprefix(f"{base}, ")
+
+
+def _draw_costs(panel: Axes, data: pd.DataFrame, column: str) -> None:
+    rows = data.dropna(subset=[column, "psnr_y"])
+    colours = ["black" if name == BASE else PALETTE[0] for name in rows["name"]]
+    panel.scatter(rows[column], rows["psnr_y"], c=colours, s=36, zorder=3)
+    panel.set(xscale="log", ylabel=f"{PSNR}, mean over images and seeds")
+    panel.margins(0.08)
+    plain_ticks(panel)
+    label_points(panel, list(zip(rows[column], rows["psnr_y"], rows["name"], strict=True)))
 
 
 def _draw_curves(panel: Axes, rows: pd.DataFrame) -> None:

@@ -6,6 +6,7 @@ included). Where a study has many rows the figures grow in height.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -16,8 +17,8 @@ from matplotlib.lines import Line2D
 
 from grla.report.canvas import GRAY, PALETTE, PSNR, Colour, panels
 from grla.report.layout import BASE, BICUBIC, Layout
-from grla.report.statistics import differences_to_base
-from grla.report.tables import outcomes
+from grla.report.statistics import study_differences
+from grla.report.tables import bicubic_rows, outcomes
 
 VERDICT_COLOURS: dict[str, Colour | str] = {
     "better": PALETTE[0],
@@ -31,10 +32,10 @@ def level_data(layout: Layout, cells: pd.DataFrame, images: pd.DataFrame) -> pd.
     """One row per group and level: group, label, variant, mean, difference, low, high, verdict, num_seeds, failures.
 
     `mean` is PSNR-Y in dB over images and seeds; `difference` (dB, with its 95 % interval low, high) the paired one to
-    the base over `num_seeds` common seeds, 0 for the base itself, NaN where nothing was compared; `failures` says in
-    words what did not finish.
+    the group's base over `num_seeds` common seeds, 0 for the base itself, NaN where nothing was compared; `failures`
+    says in words what did not finish.
     """
-    found = differences_to_base(images, layout.variants())
+    found = study_differences(layout, images)
     scores = seed_data(images).groupby("variant")["psnr_y"]
     means, counts = scores.mean(), scores.size()
     rows = []
@@ -42,7 +43,7 @@ def level_data(layout: Layout, cells: pd.DataFrame, images: pd.DataFrame) -> pd.
         for label, variant in group.rows:
             d = found.get(variant)
             numbers = (d.mean, d.low, d.high, d.verdict) if d else (0.0, 0.0, 0.0, BASE)
-            num_seeds = d.num_seeds if d else int(counts.get(BASE, 0))
+            num_seeds = d.num_seeds if d else int(counts.get(variant, 0))
             failures = outcomes(cells[cells["variant"] == variant])
             rows.append((group.title, label, variant, means.get(variant, np.nan), *numbers, num_seeds, failures))
     names = ["group", "label", "variant", "mean", "difference", "low", "high", "verdict", "num_seeds", "failures"]
@@ -60,13 +61,15 @@ def levels_figure(layout: Layout, cells: pd.DataFrame, images: pd.DataFrame) -> 
 
     The interval is that of the paired difference, drawn from the base's mean: it crosses the base's line where it
     covers 0. The spread of PSNR itself over images would only say that some pictures are harder than others.
+    Panels of a study that must not be compared have x axes of their own.
     """
     data, seeds = level_data(layout, cells, images), seed_data(images)
-    base = float(seeds.loc[seeds["variant"] == BASE, "psnr_y"].mean())
-    bicubic = float(images.loc[images["variant"] == BICUBIC, "psnr_y"].mean())
-    figure, axes = _level_panels(data, f"{PSNR}, mean over images")
-    for panel, (_, rows) in zip(axes, data.groupby("group", sort=False), strict=True):
-        panel.axvline(bicubic, color=GRAY, linestyle="--", linewidth=1)
+    groups = layout.groups()
+    figure, axes = _level_panels(data, [group.panel for group in groups], f"{PSNR}, mean over images")
+    for panel, group in zip(axes, groups, strict=True):
+        base = float(seeds.loc[seeds["variant"] == group.base, "psnr_y"].mean())
+        rows = data[data["group"] == group.title]
+        panel.axvline(float(bicubic_rows(images, group)["psnr_y"].mean()), color=GRAY, linestyle="--", linewidth=1)
         panel.axvline(base, color="black", linewidth=0.8)
         for y, row in enumerate(rows.itertuples()):
             points = seeds.loc[seeds["variant"] == row.variant, "psnr_y"]
@@ -84,7 +87,8 @@ def levels_figure(layout: Layout, cells: pd.DataFrame, images: pd.DataFrame) -> 
 def gain_figure(layout: Layout, cells: pd.DataFrame, images: pd.DataFrame) -> Figure:
     """Paired difference to the base with its 95 % interval, a panel per group, coloured by verdict."""
     data = level_data(layout, cells, images)
-    figure, axes = _level_panels(data, "PSNR-Y, paired difference to the base (dB), 95 % interval")
+    same_axis = [""] * len(layout.groups())
+    figure, axes = _level_panels(data, same_axis, "PSNR-Y, paired difference to the base (dB), 95 % interval")
     for panel, (_, rows) in zip(axes, data.groupby("group", sort=False), strict=True):
         panel.axvline(0, color="black", linewidth=0.8)
         for y, row in enumerate(rows.itertuples()):
@@ -93,30 +97,31 @@ def gain_figure(layout: Layout, cells: pd.DataFrame, images: pd.DataFrame) -> Fi
     return figure
 
 
-def _level_panels(data: pd.DataFrame, xlabel: str) -> tuple[Figure, list[Axes]]:
-    """A panel per group with its levels from top to bottom; panels share the x axis."""
+def _level_panels(data: pd.DataFrame, scales: Sequence[str], xlabel: str) -> tuple[Figure, list[Axes]]:
+    """A panel per group with its levels from top to bottom; neighbours of equal `scales` share the x axis."""
     groups = list(data.groupby("group", sort=False))
     heights = [len(rows) + 0.5 for _, rows in groups]
-    figure, axes = panels(heights, 1, (8.5, 1.6 + 0.36 * sum(heights) + 0.35 * len(groups)))
-    for panel, (title, rows) in zip(axes, groups, strict=True):
+    num_scales = len(set(scales))
+    figure, axes = panels(heights, 1, (8.5, 1.4 + 0.36 * sum(heights) + 0.35 * len(groups) + 0.2 * num_scales))
+    for index, (panel, (title, rows)) in enumerate(zip(axes, groups, strict=True)):
         names = [_level_name(row) for row in rows.itertuples()]
         panel.set_yticks(range(len(names)), names)
         panel.set_ylim(len(names) - 0.4, -0.6)
         panel.set_title(str(title), loc="left", fontweight="bold", fontsize=10)
-        panel.sharex(axes[0])
-        panel.tick_params(labelbottom=panel is axes[-1])
+        panel.sharex(axes[scales.index(scales[index])])
+        panel.tick_params(labelbottom=scales[index] not in scales[index + 1 :])
     axes[-1].set_xlabel(xlabel)
     return figure, axes
 
 
 def _level_name(row: Any) -> str:
-    name = f"{row.label} (base)" if row.variant == BASE else str(row.label)
+    name = f"{row.label} (base)" if row.verdict == BASE else str(row.label)
     return "\n".join(part for part in (name, row.failures) if part)
 
 
 def _draw_interval(panel: Axes, y: int, row: Any, origin: float) -> None:
-    """The mean of a level and its interval; hollow if from one seed; no mark for what could not be compared."""
-    if row.verdict not in VERDICT_COLOURS:
+    """The mean of a level and its interval; hollow if from one seed; no mark without a finished or common seed."""
+    if row.num_seeds == 0:
         return
     colour = VERDICT_COLOURS[row.verdict]
     if row.high > row.low:

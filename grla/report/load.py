@@ -18,8 +18,9 @@ CELL_COLUMNS = (
     "outcome reason psnr_y ssim_y num_params macs hook_flops elementwise_ops latency_ms latency_p10_ms latency_p90_ms "
     "peak_memory_mib train_seconds train_peak_memory_mib steps final_loss device code_version"
 ).split()
-IMAGE_COLUMNS = ["test_set", "image", "psnr_y", "ssim_y"]
+IMAGE_COLUMNS = ["upscale", "test_set", "image", "psnr_y", "ssim_y"]
 CURVE_COLUMNS = ["step", "seconds", "loss", "val_psnr_y", "val_ssim_y"]
+GRADIENT_NORM = "gradient_norm."  # begins the columns of gradient norms by part of the model
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,9 @@ class Results:
 
     `cells`: cell_hash, study, variant, a column per factor, seed, then CELL_COLUMNS; a row per cell, the accepted
     record or, if there is none, the latest failed one. `images`: cell_hash, variant, factors, seed, then
-    IMAGE_COLUMNS, the bicubic rows first. `curves`: the same keys, then CURVE_COLUMNS. `base` is the base run's spec.
+    IMAGE_COLUMNS, the bicubic rows first. `curves`: the same keys, then CURVE_COLUMNS and a column
+    per part of the model with its gradient norm. `base` is the base run's spec.
+    A study may have a factor called upscale: in `images` that column then holds the number, not the level's label.
     """
 
     layout: Layout
@@ -54,14 +57,27 @@ def load_results(storage: Path, study_name: str) -> Results:
         key | {name: record[name] for name in CELL_COLUMNS} for key, (_, record) in zip(keys, records, strict=True)
     ]
     bicubic = [{"cell_hash": BICUBIC, "variant": BICUBIC, **row} for row in json.loads(study.user_attrs["bicubic"])]
+    upscale = definition["base"]["model"]["upscale"]  # of storages from before it was kept with each image
+    images = [{"upscale": upscale, **row} for row in bicubic] + _rows(keys, records, "images", upscale=upscale)
+    curves = _rows(keys, records, "history")
+    norms = [
+        column for column in dict.fromkeys(name for row in curves for name in row) if column.startswith(GRADIENT_NORM)
+    ]
     names = ["cell_hash", "study", "variant", *(factor.name for factor in layout.factors), "seed"]
     return Results(
         layout,
         _frame(cells, names + CELL_COLUMNS),
-        _frame(bicubic + _rows(keys, records, "images"), [name for name in names if name != "study"] + IMAGE_COLUMNS),
-        _frame(_rows(keys, records, "history"), [name for name in names if name != "study"] + CURVE_COLUMNS),
+        _frame(images, [name for name in names if name != "study"] + IMAGE_COLUMNS),
+        _frame(curves, [name for name in names if name != "study"] + CURVE_COLUMNS + norms),
         definition["base"],
     )
+
+
+def stored_studies(storage: Path) -> list[tuple[str, dict[str, Any]]]:
+    """Name and definition of every study in the SQLite file `storage`, in order of creation; others are left out."""
+    summaries = optuna.get_all_study_summaries(f"sqlite:///{storage.resolve()}", include_best_trial=False)
+    attributes = [(summary.study_name, summary.user_attrs) for summary in summaries]
+    return [(name, json.loads(values["definition"])) for name, values in attributes if "definition" in values]
 
 
 def _layout(definition: dict[str, Any]) -> Layout:
@@ -89,12 +105,12 @@ def _keys(trial: FrozenTrial, record: dict[str, Any], layout: Layout) -> dict[st
 
 
 def _rows(
-    keys: list[dict[str, Any]], records: list[tuple[FrozenTrial, dict[str, Any]]], name: str
+    keys: list[dict[str, Any]], records: list[tuple[FrozenTrial, dict[str, Any]]], name: str, **defaults: object
 ) -> list[dict[str, Any]]:
-    """The rows of a nested table of all records, each with the keys of its cell."""
-    return [{**key, **row} for key, (_, record) in zip(keys, records, strict=True) for row in record[name]]
+    """The rows of a nested table of all records, each with the keys of its cell and `defaults` for what it lacks."""
+    return [{**key, **defaults, **row} for key, (_, record) in zip(keys, records, strict=True) for row in record[name]]
 
 
 def _frame(rows: list[dict[str, Any]], columns: list[str]) -> pd.DataFrame:
-    frame = pd.DataFrame(rows, columns=columns)
+    frame = pd.DataFrame(rows, columns=list(dict.fromkeys(columns)))
     return frame.astype({"seed": "Int64"})

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,28 +17,34 @@ from grla.files import write_text
 from grla.report.canvas import save
 from grla.report.crops import CropRow, Tile, crops_figure, sharpest_crop
 from grla.report.figures import cost_figure, curves_figure
+from grla.report.gradients import gradient_data, gradients_figure
 from grla.report.layout import BASE, BICUBIC
 from grla.report.levels import gain_figure, levels_figure
 from grla.report.load import Results, load_results
+from grla.report.published import load_published
 from grla.report.summary import summary_markdown
+from grla.report.tables import bicubic_rows
 
 CROP_SIZE = 96  # HR pixels a side
 
 
-def publish(storage: Path, study_name: str, folder: Path) -> Results:
+def publish(storage: Path, study_name: str, folder: Path, published: Path | None = None) -> Results:
     """Write cells.csv, images.csv, curves.csv, summary.md and the figures of a study; return what was loaded.
 
-    Figures that need finished cells are left out while there are none. Raises InputError as `load_results` does and
-    when `folder` cannot be written.
+    `published` is the CSV of the paper's numbers (see `grla.report.published`); the study's are then quoted at the end
+    of the summary. Figures that need finished cells are left out while there are none. Raises InputError as
+    `load_results` and `load_published` do and when `folder` cannot be written.
     """
     # Matplotlib speaks of fonts at INFO level while it looks for them.
     logging.getLogger("matplotlib").setLevel(logging.WARNING)
     results = load_results(storage, study_name)
+    layout, cells, images = results.layout, results.cells, results.images
+    quoted = None if published is None else load_published(published, layout.study)
     for name in ("cells", "images", "curves"):
         write_text(folder / f"{name}.csv", getattr(results, name).to_csv(index=False))
     budget, notes = describe(results, folder)
-    write_text(folder / "summary.md", summary_markdown(results.layout, results.cells, results.images, budget, notes))
-    if (results.cells["outcome"] == "ok").any():
+    write_text(folder / "summary.md", summary_markdown(layout, cells, images, budget, notes, quoted))
+    if (cells["outcome"] == "ok").any():
         draw(results, folder)
     return results
 
@@ -47,8 +54,10 @@ def draw(results: Results, folder: Path) -> None:
     layout, cells, images = results.layout, results.cells, results.images
     save(levels_figure(layout, cells, images), folder / "psnr")
     save(gain_figure(layout, cells, images), folder / "difference")
-    save(cost_figure(layout, cells), folder / "cost")
+    save(cost_figure(layout, cells, results.base["cost"]), folder / "cost")
     save(curves_figure(layout, results.curves), folder / "curves")
+    if not gradient_data(layout, results.curves).empty:
+        save(gradients_figure(layout, results.curves), folder / "gradients")
     rows = crop_rows(results, folder / "images")
     if rows:
         save(crops_figure(rows), folder / "crops")
@@ -61,11 +70,9 @@ def describe(results: Results, folder: Path) -> tuple[str, list[str]]:
     unit = "minutes" if train["budget"]["unit"] == "min" else "steps"
     batch = f"{data['batch_size']} patches of {data['patch_size']}x{data['patch_size']} LR pixels"
     budget = f"{train['budget']['amount']:g} {unit} of {batch}"
-    model = base["model"]
-    width = f"{model['dim']} channels, {model['depth']} blocks, windows of {model['window_size']}"
     sizes = [f"{high}x{wide}" for high, wide in (cost["count_output"], cost["latency_input"])]
     notes = [
-        f"Base network: GRLASR x{model['upscale']}, {width} (the paper's has 55 channels, 6 blocks, windows of 16)",
+        f"Base network: {_network(base['model'])}",
         f"Counts are for an output of {sizes[0]} pixels; latency and memory for an LR input of {sizes[1]}",
     ]
     provenance = folder / "provenance.json"
@@ -78,13 +85,17 @@ def describe(results: Results, folder: Path) -> tuple[str, list[str]]:
 
 
 def crop_rows(results: Results, folder: Path) -> list[CropRow]:
-    """HR, bicubic and the levels of the first factor, at each kept image's sharpest place; the first seed's results."""
-    group = results.layout.groups()[0]
+    """HR, bicubic and the levels of the first factor, at each kept image's sharpest place; the first seed's results.
+
+    Of panels it is the one that holds the study's base, whose HR and bicubic images are those that were kept.
+    """
+    group = next(group for group in results.layout.groups() if group.base == BASE)
     seed = results.cells["seed"].min()
     first = results.cells[(results.cells["seed"] == seed) & (results.cells["outcome"] == "ok")]
     hashes = dict(zip(first["variant"], first["cell_hash"], strict=True))
     sources = {"HR": "hr", BICUBIC: BICUBIC}
-    sources |= {_label(label, variant): hashes[variant] for label, variant in group.rows if variant in hashes}
+    sources |= {group.name(label, variant): hashes[variant] for label, variant in group.rows if variant in hashes}
+    scores = pd.concat([results.images[results.images["variant"] != BICUBIC], bicubic_rows(results.images, group)])
     rows = []
     for path in sorted((folder / "hr").glob("*.png")):
         hr = read(path)
@@ -94,7 +105,7 @@ def crop_rows(results: Results, folder: Path) -> list[CropRow]:
             Tile(
                 name,
                 read(folder / source / path.name)[top : top + size, left : left + size],
-                _psnr(results, source, path),
+                _psnr(scores, source, path),
             )
             for name, source in sources.items()
             if (folder / source / path.name).is_file()
@@ -109,12 +120,15 @@ def read(path: Path) -> NDArray[np.uint8]:
         return np.asarray(image)
 
 
-def _label(label: str, variant: str) -> str:
-    return f"{label} (base)" if variant == BASE else label
+def _network(model: Mapping[str, Any]) -> str:
+    """A model spec in words."""
+    if "dim" not in model:
+        return ", ".join(f"{name} {value}" for name, value in model.items())
+    width = f"{model['dim']} channels, {model['depth']} blocks, windows of {model['window_size']}"
+    return f"GRLASR x{model['upscale']}, {width} (the paper's has 55 channels, 6 blocks, windows of 16)"
 
 
-def _psnr(results: Results, cell_hash: str, path: Path) -> float | None:
-    images: pd.DataFrame = results.images
+def _psnr(images: pd.DataFrame, cell_hash: str, path: Path) -> float | None:
     names = images["test_set"] + "-" + images["image"].str.replace("/", "_")
     found: Sequence[float] = images.loc[(images["cell_hash"] == cell_hash) & (names == path.stem), "psnr_y"].tolist()
     return found[0] if found else None

@@ -34,7 +34,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from grla.errors import InputError
-from grla.report.layout import BASE
+from grla.report.layout import BASE, Layout
 
 Verdict = Literal["better", "worse", "not distinguishable", "not compared"]
 Floats = NDArray[np.float64]
@@ -93,10 +93,25 @@ def paired_difference(
 
 
 def differences_to_base(
-    images: pd.DataFrame, variants: Iterable[str], metric: str = "psnr_y", confidence: float = 0.95
+    images: pd.DataFrame,
+    variants: Iterable[str],
+    base: str = BASE,
+    metric: str = "psnr_y",
+    confidence: float = 0.95,
 ) -> dict[str, Difference]:
     """`paired_difference` of every variant to the base, the base itself left out."""
-    return {v: paired_difference(images, v, BASE, metric, confidence) for v in variants if v != BASE}
+    return {v: paired_difference(images, v, base, metric, confidence) for v in variants if v != base}
+
+
+def study_differences(
+    layout: Layout, images: pd.DataFrame, metric: str = "psnr_y", confidence: float = 0.95
+) -> dict[str, Difference]:
+    """`paired_difference` of every variant to the base of its group; the bases themselves are left out."""
+    found: dict[str, Difference] = {}
+    for group in layout.groups():
+        variants = [variant for _, variant in group.rows]
+        found |= differences_to_base(images, variants, group.base, metric, confidence)
+    return found
 
 
 def crossed_interval(

@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 
 from grla.report.layout import Layout
-from grla.report.statistics import Difference, differences_to_base
+from grla.report.published import published_markdown
+from grla.report.statistics import Difference, study_differences
 from grla.report.tables import group_table, markdown, number
 
 COUNTING = """\
@@ -20,20 +21,27 @@ comparable with MACs. FLOPs would be 2 x MACs. Cost columns are means over cells
 
 
 def summary_markdown(
-    layout: Layout, cells: pd.DataFrame, images: pd.DataFrame, budget: str, notes: Sequence[str] = ()
+    layout: Layout,
+    cells: pd.DataFrame,
+    images: pd.DataFrame,
+    budget: str,
+    notes: Sequence[str] = (),
+    published: pd.DataFrame | None = None,
 ) -> str:
     """The text of summary.md.
 
     `cells` has a row per cell, `images` a row per image and cell (bicubic rows: variant "bicubic"), as
     `grla.report.load` makes them. `budget` is a cell's training budget in words; `notes` are further lines on how it
-    was measured (machine, size the costs refer to).
+    was measured (machine, size the costs refer to). `published` are the paper's numbers (`load_published`); they make a
+    section of their own at the end, never a row beside ours.
     """
-    differences = differences_to_base(images, layout.variants())
+    differences = study_differences(layout, images)
     parts = [f"# {layout.study}: {layout.question}", _measured(layout, cells, images, budget, notes), COUNTING]
     for group in layout.groups():
         table = group_table(group, cells, images, differences)
         parts.append(f"## {group.title}\n\n{markdown(table, left=('variant', 'verdict'))}")
     parts += [_unfinished(cells), _limits(cells, differences)]
+    parts.append("" if published is None else published_markdown(published))
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
@@ -48,6 +56,9 @@ def _measured(layout: Layout, cells: pd.DataFrame, images: pd.DataFrame, budget:
         f"Test images: {sets}",
         *notes,
     ]
+    if layout.design == "panels":
+        name = layout.factors[0].name
+        lines.append(f"Compare only within one {name}: each {name} has its own base and its own bicubic row")
     return "\n".join(f"- {line}" for line in lines)
 
 

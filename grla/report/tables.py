@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 import numpy as np
 import pandas as pd
 
-from grla.report.layout import BASE, BICUBIC, Group
+from grla.report.layout import BICUBIC, Group
 from grla.report.statistics import Difference, Spread, spread_over_seeds
 
 EMPTY = "-"
@@ -20,6 +20,7 @@ COSTS = {
     "hook_flops G": ("hook_flops", 1e-9, ".2f"),
     "latency ms": ("latency_ms", 1.0, ".1f"),
     "memory MiB": ("peak_memory_mib", 1.0, ".0f"),
+    "train MiB": ("train_peak_memory_mib", 1.0, ".0f"),
     "train s": ("train_seconds", 1.0, ".0f"),
 }
 
@@ -72,6 +73,21 @@ def outcomes(cells: pd.DataFrame) -> str:
     return "; ".join(words)
 
 
+def bicubic_rows(images: pd.DataFrame, group: Group) -> pd.DataFrame:
+    """The bicubic baseline's rows of `images` at the upscale of the group's base.
+
+    Where the base has no image the group's other variants tell the upscale; where none has, there must be only one, or
+    no row is returned.
+    """
+    bicubic = images[images["variant"] == BICUBIC]
+    variants = [[group.base], [variant for _, variant in group.rows]]
+    upscales = pd.concat([images.loc[images["variant"].isin(names), "upscale"] for names in variants]).head(1)
+    if upscales.empty and bicubic["upscale"].nunique() == 1:
+        upscales = bicubic["upscale"]
+    rows: pd.DataFrame = bicubic[bicubic["upscale"].isin(upscales)]
+    return rows
+
+
 def group_table(
     group: Group, cells: pd.DataFrame, images: pd.DataFrame, differences: Mapping[str, Difference]
 ) -> pd.DataFrame:
@@ -81,12 +97,12 @@ def group_table(
     A variant without a finished cell keeps its row and says what became of it.
     """
     sets = list(dict.fromkeys(images["test_set"]))
-    bicubic = images[images["variant"] == BICUBIC]
+    bicubic = bicubic_rows(images, group)
     rows = [{"variant": BICUBIC, **_quality(bicubic.assign(seed=0), sets)}]
     for label, variant in group.rows:
         mine = cells[cells["variant"] == variant]
         scores = images[images["variant"] == variant]
-        row = {"variant": f"{label} (base)" if variant == BASE else label, "seeds": str(scores["seed"].nunique())}
+        row = {"variant": group.name(label, variant), "seeds": str(scores["seed"].nunique())}
         gain = scores.groupby("seed")["psnr_y"].mean().mean() - bicubic["psnr_y"].mean()
         row |= {**_quality(scores, sets), "over bicubic dB": number(gain, "+.3f")}
         row |= _comparison(differences.get(variant), outcomes(mine))

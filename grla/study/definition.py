@@ -13,7 +13,7 @@ from typing import Literal
 from grla.errors import InputError, require, require_choice
 from grla.spec import RunSpec, with_changes
 
-Design = Literal["one_at_a_time", "grid"]
+Design = Literal["one_at_a_time", "grid", "panels"]
 Changes = Mapping[str, object]
 """Spec fields by dotted path and their new values."""
 
@@ -68,7 +68,8 @@ class Study:
     """A question put to measurement. A file in `studies/` exports one as `STUDY`; the file's name is the study's name.
 
     `source` says which table or figure of the paper it answers to. "one_at_a_time" varies one factor around the base,
-    "grid" takes all combinations.
+    "grid" takes all combinations; with "panels" the levels of the first factor (upscale factors, say) are not compared
+    with each other, and within each of them the other factors are varied one at a time.
     """
 
     question: str
@@ -99,6 +100,8 @@ class Study:
         Raises InputError naming the study for a level or change that a spec refuses.
         """
         chosen, factors = self.profile(profile), self.resolved_factors(profile)
+        enough = self.design != "panels" or len(factors) > 1
+        require(enough, f"study {self.name!r}: factors", "must be two or more for panels", len(factors))
         num_seeds = chosen.seeds if seeds is None else seeds
         require(num_seeds >= 1, "seeds", "must be at least 1", num_seeds)
         try:
@@ -121,7 +124,15 @@ class Study:
             names = [factor.name for factor in factors]
             rows = [dict(zip(names, row, strict=True)) for row in itertools.product(*(f.levels for f in factors))]
         else:
-            rows = [{**base_levels, factor.name: label} for factor in factors for label in factor.levels]
+            panels = {factors[0].name: factors[0].levels} if self.design == "panels" else {}
+            starts = [{**base_levels, name: label} for name, labels in panels.items() for label in labels]
+            inner = factors[len(panels) :]
+            rows = [
+                {**start, factor.name: label}
+                for start in starts or [base_levels]
+                for factor in inner
+                for label in factor.levels
+            ]
         return list({tuple(row.values()): row for row in [base_levels, *rows]}.values())
 
 

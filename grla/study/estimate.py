@@ -10,7 +10,7 @@ from torch import nn
 
 from grla.cost import Counts, count
 from grla.model import build_model
-from grla.spec import ModelSpec, RunSpec
+from grla.spec import AnyModelSpec, RunSpec
 from grla.study.definition import Cell
 
 
@@ -44,7 +44,7 @@ def _count(spec: RunSpec) -> Counts:
     return count(build_on_meta(spec.model), (1, 3, height, width))
 
 
-def build_on_meta(spec: ModelSpec) -> nn.Module:
+def build_on_meta(spec: AnyModelSpec) -> nn.Module:
     """The model without data, as fast as nothing, for counting."""
     with torch.device("meta"):
         return build_model(spec)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +12,8 @@ import torch
 
 from grla.data import ImagePair, PatchStore, image_pair, test_images, training_images
 from grla.evaluation import Image, bicubic_upscaler, evaluate
-from grla.spec import DataSpec, RunSpec, spec_hash, to_dict
+from grla.model.baselines import find_factory
+from grla.spec import DataSpec, OutsideSpec, RunSpec, spec_hash, to_dict
 from grla.study.provenance import PROTOCOL
 
 VALIDATION_SIDE = 192
@@ -44,13 +47,16 @@ def cell_hash(spec: RunSpec, material: Material, device: torch.device) -> str:
     values = to_dict(spec)
     values["data"] |= {"train": None, "test": None}
     content = {"spec": values, "images": material.checksums, "protocol": PROTOCOL, "device": device.type}
+    if isinstance(spec.model, OutsideSpec):  # a spec only names its code, which must count as well
+        module = sys.modules[find_factory(spec.model.factory).__module__]
+        content["source"] = inspect.getsource(module)
     return spec_hash(content)
 
 
 def bicubic_rows(material: Material, upscale: int) -> tuple[list[dict[str, object]], list[Image]]:
     """The baseline's score on every test image, and its images."""
     scores, images = evaluate(bicubic_upscaler(upscale), material.test, border=upscale)
-    return [vars(score) for score in scores], images
+    return [{"upscale": upscale, **vars(score)} for score in scores], images
 
 
 def checksum(pairs: list[ImagePair]) -> str:

@@ -28,6 +28,7 @@ from grla.training.tracking import Tracker
 
 Outcome = Literal["ok", "diverged", "out_of_memory", "error"]
 LOGS_PER_RUN = 200
+GRADIENT_NORM = "gradient_norm."  # begins the names of gradient norms by part of the model in the history
 SHOWN_IMAGES = 3  # of the test images, how many SR results are kept as pictures
 
 
@@ -133,7 +134,7 @@ def _run(
         record.steps, record.train_seconds, record.history = trainer.step, trainer.seconds, trainer.history
         record.final_loss = trainer.last_loss if trainer.step else None
     scores, outputs = evaluate(_upscaler(trainer, spec), material.test, border=spec.model.upscale)
-    record.images = [asdict(score) for score in scores]
+    record.images = [{"upscale": spec.model.upscale, **asdict(score)} for score in scores]
     record.psnr_y = float(np.mean([score.psnr_y for score in scores]))
     record.ssim_y = float(np.mean([score.ssim_y for score in scores]))
     save_images(folders.images, material, outputs)
@@ -175,7 +176,7 @@ def _price(record: Record, spec: RunSpec, material: Material, device: torch.devi
 
 
 def _upscaler(trainer: Trainer, spec: RunSpec) -> Any:
-    return network_upscaler(trainer.evaluation_model, spec.model.upscale)
+    return network_upscaler(trainer.evaluation_model, spec.model.upscale, spec.data.test_tile)
 
 
 class _CellWatcher:
@@ -205,10 +206,12 @@ class _CellWatcher:
             "val_ssim_y": float(np.mean([score.ssim_y for score in scores])),
         }
         self.tracker.scalars({f"validation/{name[4:]}": value for name, value in values.items()}, trainer.step)
+        norms = trainer.gradient_norms()
+        self.tracker.scalars({f"gradient_norm/{part}": norm for part, norm in norms.items()}, trainer.step)
         pictures = {"validation/lr": pairs[0].lr, "validation/sr": outputs[0], "validation/hr": pairs[0].hr}
         self.tracker.images(pictures, trainer.step)
         self.listener.validated({"step": trainer.step, **values})
-        return values
+        return values | {f"{GRADIENT_NORM}{part}": norm for part, norm in norms.items()}
 
     def should_stop(self) -> bool:
         """Ask the listener."""

@@ -109,9 +109,10 @@ def _write_surroundings(run: StudyRun, plan: Plan) -> None:
     """Provenance, and the baseline every cell is compared with."""
     base = plan.cells[0]
     upscale = base.cell.spec.model.upscale
-    rows, images = bicubic_rows(base.material, upscale)
-    plan.trials.set_user_attr("bicubic", json.dumps(rows))
-    save_images(run.folder / "images" / "bicubic", base.material, images)
+    materials = {planned.cell.spec.model.upscale: planned.material for planned in plan.cells}
+    baselines = {factor: bicubic_rows(material, factor) for factor, material in materials.items()}
+    plan.trials.set_user_attr("bicubic", json.dumps([row for rows, _ in baselines.values() for row in rows]))
+    save_images(run.folder / "images" / "bicubic", base.material, baselines[upscale][1])
     save_images(run.folder / "images" / "hr", base.material, [pair.hr for pair in base.material.test])
     provenance = {
         **describe_run(),

@@ -126,6 +126,14 @@ class Trainer:
             nn.utils.clip_grads_with_norm_(parameters, self.spec.clip_norm, norm)
         return norm.item()
 
+    def gradient_norms(self) -> dict[str, float]:
+        """Norms of the latest gradients by part of the model: the first two names of a parameter, as "blocks.3"."""
+        parts: dict[str, list[Tensor]] = {}
+        for name, parameter in self.model.named_parameters():
+            if parameter.grad is not None:
+                parts.setdefault(".".join(name.split(".")[:2]), []).append(parameter.grad)
+        return {part: nn.utils.get_total_norm(gradients).item() for part, gradients in parts.items()}
+
     def state_dict(self) -> dict[str, Any]:
         """Everything needed to go on: weights, optimiser, average, counters and history."""
         return {

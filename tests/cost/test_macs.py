@@ -15,7 +15,8 @@ from grla.spec import ModelSpec
 
 WINDOWS_ONLY = ("window", "window")
 # GRLA paper: table 3, 7, 8, 9, 11 and figures 7 and 8, with all multiply-adds counted in paper.md's check of them.
-# (MALA: by arithmetic, the gates added to x4.) Name, spec, LR (height, width), params in K, published "FLOPs" (module hooks) in G, all MACs in G.
+# (MALA: by arithmetic, the gates added to x4.)
+# Name, spec, LR (height, width), params in K, published "FLOPs" (module hooks) in G, all MACs in G.
 PUBLISHED = [
     ("x2", {"upscale": 2}, (360, 640), 867.5, 213.85, 296.7),
     ("x3", {"upscale": 3}, (240, 426), 874.9, 94.99, 131.5),

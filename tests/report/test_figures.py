@@ -18,12 +18,14 @@ from grla.errors import InputError
 from grla.report.canvas import save, spread
 from grla.report.crops import CropRow, Tile, crops_figure, sharpest_crop
 from grla.report.figures import cost_data, cost_figure, curve_data, curves_figure
+from grla.report.layout import Factor, Layout
 from grla.report.levels import gain_figure, level_data, levels_figure, seed_data
 
+SIZES = {"count_output": (720, 1280), "latency_input": (48, 64)}
 FIGURES: dict[str, Callable[[Any], Figure]] = {
     "levels": lambda study: levels_figure(study.layout, study.cells, study.images),
     "gain": lambda study: gain_figure(study.layout, study.cells, study.images),
-    "cost": lambda study: cost_figure(study.layout, study.cells),
+    "cost": lambda study: cost_figure(study.layout, study.cells, SIZES),
     "curves": lambda study: curves_figure(study.layout, study.curves),
 }
 
@@ -94,6 +96,37 @@ def test_figures_are_saved_whole_twice_alike(made_up: Any, tmp_path: Path, name:
 @pytest.mark.parametrize("frame", ["without bicubic", "nothing finished", "grid", "one seed", "long names"])
 def test_unusual_studies_are_drawn(made_up: Any, name: str, frame: str) -> None:
     FIGURES[name](unusual(made_up, frame)).draw_without_rendering()
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_panels_and_many_levels_are_drawn(
+    panels: Any, layout: Layout, invent: Callable[[Layout], Any], name: str
+) -> None:
+    many = (Factor("kernel", tuple(f"a_kernel_{index}" for index in range(15)), "a_kernel_3"),)
+    for study in (panels, invent(dataclasses.replace(layout, factors=many))):
+        FIGURES[name](study).draw_without_rendering()
+
+
+def test_panels_of_the_levels_have_their_own_bicubic_base_and_axis(panels: Any) -> None:
+    axes = levels_figure(panels.layout, panels.cells, panels.images).axes
+    lines = [[float(np.asarray(line.get_xdata())[0]) for line in panel.lines[:2]] for panel in axes]
+    assert [bicubic for bicubic, _ in lines] == [35.0, 35.0, 31.5, 31.5, 29.0, 29.0]
+    assert [base for _, base in lines] == pytest.approx([35.41, 35.41, np.nan, np.nan, 29.41, 29.41], 1e-3, nan_ok=True)
+    assert axes[0].get_xlim() == axes[1].get_xlim() != axes[2].get_xlim()
+    gains = gain_figure(panels.layout, panels.cells, panels.images).axes
+    assert len({panel.get_xlim() for panel in gains}) == 1
+    assert len(gains[2].lines) == 1  # the base diverged: no mark, only the line at 0
+
+
+def test_costs_of_panels_are_apart_and_say_what_they_refer_to(panels: Any) -> None:
+    data = cost_data(panels.layout, panels.cells).set_index("variant")
+    assert data.loc["upscale=x2, model=EDSR-lite", ["panel", "name"]].tolist() == ["upscale x2", "model=EDSR-lite"]
+    assert data.loc["upscale=x2", "name"] == data.loc["base", "name"] == "base"
+    axes = cost_figure(panels.layout, panels.cells, SIZES).axes
+    titles = [panel.get_title() for panel in axes]
+    assert titles == [name for name in ("upscale x2", "upscale x3", "upscale x4") for _ in range(2)]
+    assert axes[0].get_xlabel() == "multiply-adds (G MACs) for an output of 1280x720"
+    assert axes[5].get_xlabel() == "latency (ms), LR input 64x48"
 
 
 def unusual(made_up: Any, frame: str) -> Any:
@@ -187,6 +220,14 @@ def test_crops_of_colour_gray_and_unequal_rows(tmp_path: Path) -> None:
     figure = crops_figure(rows)
     assert [axes.get_xlabel() for axes in figure.axes] == ["", "28.50 dB", "28.70 dB", "", "25.00 dB", ""]
     save(figure, tmp_path / "crops")
+
+
+def test_many_crops_go_on_in_further_lines() -> None:
+    tiles = tuple(Tile(str(index), np.zeros((8, 8), np.uint8), index) for index in range(17))
+    axes = crops_figure([CropRow("baby", tiles), CropRow("bird", tiles[:3])]).axes
+    assert len(axes) == 4 * 6
+    assert [panel.get_title() for panel in axes[:18]] == [*map(str, range(17)), ""]
+    assert [panel.get_ylabel() for panel in axes[::6]] == ["baby", "", "", "bird"]
 
 
 @pytest.mark.parametrize("rows", [[], [CropRow("baby", ())]])

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import pytest
 
@@ -27,6 +28,33 @@ def test_grid_has_one_group_of_all_combinations(layout: Layout) -> None:
     assert len(group.rows) == 9
     assert ("relu, 1", "kernel=relu, depth=1") in group.rows
     assert ("gaussian_rbf, 4", "base") in group.rows
+
+
+def test_panels_have_groups_and_bases_of_their_own(panels: Any) -> None:
+    layout: Layout = panels.layout
+    groups = layout.groups()
+    assert [group.title for group in groups] == [
+        *("upscale x2: model", "upscale x2: width", "upscale x3: model", "upscale x3: width"),
+        *("upscale x4: model", "upscale x4: width"),
+    ]
+    assert [group.base for group in groups[::2]] == ["upscale=x2", "upscale=x3", "base"]
+    assert [group.panel for group in groups[::2]] == ["upscale x2", "upscale x3", "upscale x4"]
+    assert groups[0].rows == (("GRLA", "upscale=x2"), ("EDSR-lite", "upscale=x2, model=EDSR-lite"))
+    assert groups[5].rows == (("16", "width=16"), ("32", "base"), ("64", "width=64"))
+    assert all(group.base in dict(group.rows).values() for group in groups)
+    assert layout.variants()[:3] == ("base", "upscale=x2", "upscale=x2, model=EDSR-lite")
+    assert len(layout.variants()) == 12
+
+
+def test_panels_of_one_factor_are_refused(layout: Layout) -> None:
+    with pytest.raises(InputError, match="needs a factor besides"):
+        dataclasses.replace(layout, design="panels", factors=layout.factors[:1])
+
+
+def test_groups_of_the_other_designs_stand_on_the_one_base(layout: Layout) -> None:
+    groups = [*layout.groups(), *dataclasses.replace(layout, design="grid").groups()]
+    assert {(group.base, group.panel) for group in groups} == {("base", "")}
+    assert [groups[0].name(*row) for row in groups[0].rows] == ["gaussian_rbf (base)", "relu", "softmax"]
 
 
 def test_base_outside_the_levels_is_refused() -> None:

@@ -154,6 +154,13 @@ def test_other_metric_and_same_image_name_in_two_sets() -> None:
     assert result.mean == pytest.approx(0.1)
 
 
+def test_another_base() -> None:
+    images = frame(np.full((2, 2), 28.5), np.full((2, 2), 28.0))
+    found = differences_to_base(images, ["base", "kernel=relu"], "kernel=relu")
+    assert list(found) == ["base"]
+    assert found["base"].mean == pytest.approx(-0.5)
+
+
 def test_bad_input_is_named() -> None:
     with pytest.raises(InputError, match="psnr_y"):
         paired_difference(pd.DataFrame({"variant": [], "seed": [], "test_set": [], "image": []}), "relu")

@@ -1,15 +1,18 @@
 from __future__ import annotations
 
 import dataclasses
+import re
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from grla.report.statistics import Difference, Spread, differences_to_base
+from grla.report.layout import Factor, Layout
+from grla.report.statistics import Difference, Spread, differences_to_base, study_differences
 from grla.report.summary import summary_markdown
-from grla.report.tables import decibel, group_table, interval, markdown, number, outcomes, verdict
+from grla.report.tables import bicubic_rows, decibel, group_table, interval, markdown, number, outcomes, verdict
 
 BETTER = Difference(0.0123, 0.001, 0.0236, 3, 2, "better")
 NOTHING = Difference(np.nan, np.nan, np.nan, 0, 0, "not compared")
@@ -51,8 +54,8 @@ def test_cells_of_the_table(made_up: Any) -> None:
     assert rows.loc["4 (base)", "difference to base dB [95 %]"] == "-"
     assert rows.loc["1", "over bicubic dB"].startswith("+0.22")
     assert rows.loc["1", "verdict"] == "**worse**"
-    costs = ["params K", "MACs G", "hook_flops G", "latency ms", "memory MiB", "train s"]
-    assert list(rows.loc["1", costs]) == ["20.5", "3.00", "2.10", "12.3", "150", "45"]
+    costs = ["params K", "MACs G", "hook_flops G", "latency ms", "memory MiB", "train MiB", "train s"]
+    assert list(rows.loc["1", costs]) == ["20.5", "3.00", "2.10", "12.3", "150", "210", "45"]
 
 
 def test_a_column_per_test_set_only_when_there_are_several(made_up: Any) -> None:
@@ -83,6 +86,52 @@ def test_markdown_survives_bars_and_line_breaks() -> None:
     assert len(lines) == 3
     assert "x \\| y z" in lines[2]
     assert lines[1].startswith("|:--")
+
+
+def test_panels_are_compared_within_themselves(panels: Any) -> None:
+    layout, cells, images, _ = panels
+    found = study_differences(layout, images)
+    assert set(layout.variants()) - set(found) == {"base", "upscale=x2", "upscale=x3"}
+    assert found["upscale=x2, model=EDSR-lite"].mean == pytest.approx(0.1, abs=0.005)  # not 6 dB
+    assert found["upscale=x3, model=EDSR-lite"].verdict == "not compared"  # its panel's base diverged
+    tables = [group_table(group, cells, images, found).set_index("variant") for group in layout.groups()]
+    assert [rows.loc["bicubic", "PSNR-Y dB"] for rows in tables[::2]] == ["35.000", "31.500", "29.000"]
+    assert [rows.loc["EDSR-lite", "over bicubic dB"] for rows in tables[::2]] == ["+0.510", "+0.511", "+0.510"]
+    assert list(tables[0].index) == ["bicubic", "GRLA (base)", "EDSR-lite"]
+    assert tables[1].loc["32 (base)", "PSNR-Y dB"] == tables[0].loc["GRLA (base)", "PSNR-Y dB"]
+    assert tables[1].loc["64", "verdict"] == "**better**"
+
+
+def test_bicubic_of_a_panel_without_any_image_is_unknown(panels: Any) -> None:
+    images = panels.images[panels.images["variant"] == "bicubic"]
+    group = panels.layout.groups()[0]
+    assert bicubic_rows(images, group).empty
+    assert len(bicubic_rows(images[images["upscale"] == 2], group)) == 3
+    text = summary_markdown(panels.layout, panels.cells, images, budget="400 steps")
+    assert re.search(r"\| bicubic +\| +- \| +- \|", text)
+
+
+def test_summary_of_panels(panels: Any) -> None:
+    text = summary_markdown(*panels[:3], budget="400 steps")
+    assert "- Compare only within one upscale: each upscale has its own base" in text
+    assert text.count("| GRLA (base) ") == text.count("| 32 (base) ") == 3
+    assert "the 6 comparisons" in text
+
+
+def test_summary_of_a_wide_grid_and_of_many_levels(layout: Layout, invent: Callable[[Layout], Any]) -> None:
+    factors = (Factor("norm", ("a", "b"), "a"), Factor("width", ("1", "2", "3", "4"), "2"))
+    many = (Factor("kernel", tuple(f"kernel_{index}" for index in range(15)), "kernel_3"),)
+    for design, levels, rows in (("grid", factors, 8), ("one_at_a_time", many, 15)):
+        study = dataclasses.replace(layout, design=design, factors=levels)
+        made = invent(study)
+        text = summary_markdown(study, made.cells, made.images, budget="400 steps")
+        lines = text.split(f"## {study.groups()[0].title}\n\n")[1].split("\n\n")[0].splitlines()
+        assert len({len(line) for line in lines}) == 1  # one whole table
+        names = [line.split("|")[1].strip() for line in lines[2:]]
+        assert names == ["bicubic", *(study.groups()[0].name(*row) for row in study.groups()[0].rows)]
+        assert len(names) == rows + 1
+        assert sum("(base)" in name for name in names) == 1
+        assert f"the {rows - 1} comparisons" in text
 
 
 def test_summary_says_it_all(made_up: Any) -> None:

@@ -26,11 +26,13 @@ def call(script: str, *arguments: object, folder: Path = ROOT, code: int = 0) ->
     return done.stdout + done.stderr
 
 
-def test_list_shows_studies_with_their_questions_and_profiles() -> None:
+def test_list_groups_studies_with_their_questions_and_profiles() -> None:
     shown = call("run_ablation.py", "--list")
     assert "attention" in shown
     assert "Does the Gaussian-RBF kernel beat softmax" in shown
-    assert "--profile quick" in shown
+    assert shown.index("Tables and figures of the paper") < shown.index("Beyond the paper") < shown.index("span")
+    assert "Cells: smoke 8, quick 16" in shown
+    assert "about 25 s a cell" in shown
 
 
 def test_dry_run_shows_cells_costs_and_time_and_writes_nothing(tmp_path: Path) -> None:
@@ -44,7 +46,7 @@ def test_dry_run_shows_cells_costs_and_time_and_writes_nothing(tmp_path: Path) -
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["atention"], "study must be one of attention, got 'atention'"),
+        (["atention"], "study must be one of aggregation, attention, "),
         (["--budget", "fast"], "budget must look like 600steps or 5min, got 'fast'"),
         (["--seeds", "0"], "seeds must be at least 1, got 0"),
         (["--train-data", "nowhere"], "image folder nowhere does not exist"),
@@ -131,3 +133,15 @@ def test_evaluate_bicubic_gives_the_published_row(benchmark_data: Path, tmp_path
     scores = json.loads((tmp_path / "s.json").read_text())["test_sets"]["Set5"]
     assert scores["psnr_y"] == pytest.approx(28.4290, abs=0.001)
     assert scores["ssim_y"] == pytest.approx(0.8111, abs=0.0001)
+
+
+def test_the_ledger_settles_what_needs_no_training(tmp_path: Path) -> None:
+    shown = call("claims.py", "--out", tmp_path)
+    text = (tmp_path / "claims.md").read_text(encoding="utf-8")
+    assert text in shown
+    rows = {
+        line.split("|")[1].strip(): line.split("|")[5].strip() for line in text.splitlines() if line.startswith("| ")
+    }
+    assert rows["GRLA needs 11 % fewer FLOPs than SwinIR-light"] == "contradicted"
+    assert rows["phi(K) is needed with normalised keys"] == "contradicted"
+    assert rows["gamma = 1/2 is best"] == "not yet run"

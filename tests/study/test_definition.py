@@ -73,7 +73,7 @@ def test_unknown_profiles_seeds_and_studies_are_refused(tiny: Study) -> None:
         tiny.cells("huge", {})
     with pytest.raises(InputError, match="seeds must be at least 1, got 0"):
         tiny.cells("smoke", {}, seeds=0)
-    with pytest.raises(InputError, match="study must be one of attention"):
+    with pytest.raises(InputError, match="study must be one of aggregation, attention, "):
         load_study(STUDIES, "atention")
     with pytest.raises(InputError, match="levels must not be empty"):
         Factor("depth", {})

@@ -1,0 +1,60 @@
+"""The four sizes at which studies of the paper are run, from seconds to the paper's own recipe."""
+
+from __future__ import annotations
+
+from grla.spec import Budget
+from grla.study.definition import Changes, Factor, Profile
+
+SMOKE: Changes = {
+    "model.dim": 8,
+    "model.depth": 1,
+    "model.window_size": 4,
+    "model.num_heads": 2,
+    "data.patch_size": 8,
+    "data.batch_size": 2,
+    "train.budget": Budget(4, "steps"),
+    "train.validations": 2,
+    "cost.latency_input": (16, 16),
+    "cost.latency_runs": 3,
+}
+"""Shows that a study runs; its numbers mean nothing."""
+
+QUICK: Changes = {
+    "model.dim": 16,
+    "model.depth": 1,
+    "model.window_size": 8,
+    "model.num_heads": 2,
+    "data.patch_size": 24,
+    "data.batch_size": 4,
+    "train.budget": Budget(800, "steps"),
+    "train.learning_rate": 5e-3,
+    "train.schedule": "cosine",
+    "train.validations": 5,
+    "cost.latency_input": (64, 64),
+    "cost.latency_runs": 20,
+}
+"""About 25 seconds a cell on two cores: networks of 22 thousand parameters that beat bicubic."""
+
+STANDARD: Changes = {"train.budget": Budget(50_000, "steps"), "train.schedule": "cosine", "train.amp": True}
+"""The paper's network, a sixteenth of its training; for a GPU and a folder of training images."""
+
+PAPER: Changes = {"train.budget": Budget(800_000, "steps")}
+"""The paper's network and recipe: 1000 epochs of 800 images with 16 crops each, in batches of 16 (not stated there)."""
+
+UNMEASURED = "not measured; needs a GPU and --train-data"
+
+
+def usual_profiles(
+    small: tuple[Factor, ...] = (), quick: Changes | None = None, tiny: tuple[Factor, ...] | None = None
+) -> dict[str, Profile]:
+    """The four profiles; `small` factors replace those of the study in smoke and quick, `tiny` those of smoke alone.
+
+    `quick` holds further changes of the quick profile (and of smoke, where they fit both).
+    """
+    more = quick or {}
+    return {
+        "smoke": Profile({**SMOKE, **more}, 1, "about 3 s a cell on 2 cores", small if tiny is None else tiny),
+        "quick": Profile({**QUICK, **more}, 2, "about 25 s a cell on 2 cores", small),
+        "standard": Profile(STANDARD, 3, UNMEASURED),
+        "paper": Profile(PAPER, 3, UNMEASURED),
+    }

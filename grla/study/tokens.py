@@ -1,0 +1,61 @@
+"""Queries, keys and values to measure kernels on: random ones, and those inside a trained network."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from grla.attention.layers import GlobalAttention
+from grla.errors import require
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """What one attention head sees: `q`, `k`, `v` float64 (num_tokens, head_dim); `source` says where they are from."""
+
+    source: str
+    q: Tensor
+    k: Tensor
+    v: Tensor
+
+
+def random_tokens(num_tokens: int, head_dim: int, seed: int = 0) -> Tokens:
+    """Independent standard normal q, k and v."""
+    generator = torch.Generator().manual_seed(seed)
+    return Tokens("random", *torch.randn(3, num_tokens, head_dim, generator=generator, dtype=torch.float64))
+
+
+def network_tokens(network: nn.Module, lr: Tensor, num_tokens: int, seed: int = 0) -> list[Tokens]:
+    """q, k and v of each head of each global attention layer while `network` upscales `lr` (1, 3, height, width).
+
+    Of a longer sequence `num_tokens` tokens are drawn at random, the same for all layers of one length. Sources are
+    called "layer 1", "layer 2", ... in the order of the network, with "head 1" and so on where there are several.
+    Raises InputError for a network without global attention.
+    """
+    seen: list[tuple[Tensor, Tensor, Tensor]] = []
+    # WindowAttention derives from GlobalAttention, but its tokens are those of one window.
+    layers = [module for module in network.modules() if type(module) is GlobalAttention]
+    require(len(layers) > 0, "the network", "must have a global attention layer", type(network).__name__)
+    hooks = [layer.kernel.register_forward_pre_hook(lambda _, inputs: seen.append(inputs)) for layer in layers]
+    try:
+        with torch.inference_mode():
+            network(lr)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return [
+        _head_tokens(
+            f"layer {index}" + (f" head {head + 1}" if q.shape[1] > 1 else ""), (q, k, v), head, num_tokens, seed
+        )
+        for index, (q, k, v) in enumerate(seen, start=1)
+        for head in range(q.shape[1])
+    ]
+
+
+def _head_tokens(source: str, qkv: tuple[Tensor, Tensor, Tensor], head: int, num_tokens: int, seed: int) -> Tokens:
+    """A sample of one head's tokens; each of qkv is (1, num_heads, all_tokens, head_dim)."""
+    order = torch.randperm(qkv[0].shape[2], generator=torch.Generator().manual_seed(seed))
+    chosen = order[:num_tokens].sort().values
+    return Tokens(source, *(x[0, head, chosen].double().clone() for x in qkv))

@@ -1,0 +1,17 @@
+"""Does dense aggregation of the blocks help?
+
+Question  Blocks fed by all earlier ones, or by the last one only.
+Source    GRLA paper, table 7: Set5 32.64 with, 32.63 without aggregation. (Its Manga109 column repeats Set14's.)
+Command   python studies/run_ablation.py aggregation --profile quick
+Time      quick about 3 minutes on two cores.
+"""
+
+from grla.study.definition import Factor, Study
+from grla.study.profiles import usual_profiles
+
+STUDY = Study(
+    question="Does dense aggregation of the blocks help?",
+    source="GRLA paper, table 7",
+    factors=(Factor("aggregation", {"on": {"model.aggregation": True}, "off": {"model.aggregation": False}}),),
+    profiles=usual_profiles(quick={"model.depth": 2}),
+)

@@ -1,0 +1,19 @@
+"""How many channels?
+
+Question  Quality and cost against the width of the network.
+Source    GRLA paper, figure 7: 45/50/55/60/65 channels, Manga109 about 31.25/31.36/31.49/31.48/31.48 dB.
+Command   python studies/run_ablation.py channels --profile quick
+Time      quick about 5 minutes on two cores.
+"""
+
+from grla.study.definition import Study, vary
+from grla.study.profiles import usual_profiles
+
+STUDY = Study(
+    question="How many channels are worth it?",
+    source="GRLA paper, figure 7",
+    factors=(vary("channels", "model.dim", 45, 50, 55, 60, 65),),
+    profiles=usual_profiles(
+        small=(vary("channels", "model.dim", 8, 12, 16, 20, 24),), tiny=(vary("channels", "model.dim", 4, 8, 12),)
+    ),
+)

@@ -1,0 +1,17 @@
+"""How many blocks?
+
+Question  Quality and cost against the number of Multilayer Polymerization Blocks.
+Source    GRLA paper, figure 8: 4/5/6/7 blocks, Urban100 about 26.69/26.83/26.94/26.97 dB.
+Command   python studies/run_ablation.py depth --profile quick
+Time      quick about 5 minutes on two cores.
+"""
+
+from grla.study.definition import Study, vary
+from grla.study.profiles import usual_profiles
+
+STUDY = Study(
+    question="How many blocks are worth it?",
+    source="GRLA paper, figure 8",
+    factors=(vary("depth", "model.depth", 4, 5, 6, 7),),
+    profiles=usual_profiles(small=(vary("depth", "model.depth", 1, 2, 3),)),
+)

@@ -1,0 +1,26 @@
+"""How wide should the Gaussian be, and does a wide one diverge?
+
+Question  The paper reports divergence at gamma 1 and 2/3 (times sqrt(d)). With normalised q and k no weight can become
+          negative there, so the width is crossed with normalisation.
+Source    GRLA paper, table 4: Urban100 26.94 at 1/2, 26.88 at 1/4, 26.87 at 1/8, 26.88 at 1/16; 1 and 2/3 diverge.
+Command   python studies/run_ablation.py gamma --profile quick
+Time      quick about 10 minutes on two cores.
+"""
+
+from grla.spec import KernelSpec, ModelSpec, RunSpec
+from grla.study.definition import Factor, Study, vary
+from grla.study.profiles import usual_profiles
+
+WIDTHS = {"1": 1.0, "2/3": 2 / 3, "1/2": 0.5, "1/4": 0.25, "1/8": 0.125, "1/16": 0.0625}
+
+STUDY = Study(
+    question="How wide should the Gaussian be, and does a wide one diverge, with q and k normalised or not?",
+    source="GRLA paper, table 4",
+    base=RunSpec(ModelSpec(kernel=KernelSpec("gaussian_rbf", {"gamma": 0.5, "qk_norm": "both"}))),
+    design="grid",
+    factors=(
+        Factor("gamma", {label: {"model.kernel.options.gamma": gamma} for label, gamma in WIDTHS.items()}),
+        vary("qk_norm", "model.kernel.options.qk_norm", "both", "none"),
+    ),
+    profiles=usual_profiles(),
+)

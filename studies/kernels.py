@@ -1,0 +1,24 @@
+"""Which kernel is best in the linear layers: all that the paper compares, those it should have, and two nulls.
+
+Question  Does GRBF beat the other linear attentions, and do they beat averaging (`uniform`) and nothing (`none`)?
+Source    GRLA paper, table 1: x4 Urban100 PSNR efficient 26.83, Taylor 26.88, ReLU 26.87, MALA 26.85, GRBF 26.94.
+Command   python studies/run_ablation.py kernels --profile quick
+Time      quick about 10 minutes on two cores.
+"""
+
+from grla.study.definition import Study, vary
+from grla.study.profiles import usual_profiles
+
+STUDY = Study(
+    question="Which attention kernel is best in the linear layers, and does any beat plain averaging or nothing?",
+    source="GRLA paper, table 1",
+    factors=(
+        vary(
+            "kernel",
+            "model.kernel",
+            *("gaussian_rbf", "efficient", "taylor", "relu", "mala", "elu", "elementwise_rbf"),
+            *("softmax", "exact_rbf", "uniform", "none"),
+        ),
+    ),
+    profiles=usual_profiles(),
+)

@@ -1,0 +1,100 @@
+"""Measure what the attention kernels compute, without training (GRLA figures 1 and 6, and beyond).
+
+    python studies/run_fidelity.py                                   random tokens, half a minute
+    python studies/run_fidelity.py --checkpoint results/attention/quick/checkpoints/HASH.pt --image photo.png
+
+Kernel value against angle; distribution of 2 gamma q.k and of the Taylor error; distance of every kernel to softmax at
+the same temperature, beside plain averaging; how near the denominator of Eq. 12 comes to 0.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+import tyro
+
+import project_root  # noqa: F401  it puts the project on the path
+
+from grla.errors import InputError, require_at_least
+from grla.files import write_text
+from grla.report.canvas import save
+from grla.report.fidelity import distance_figure, margin_figure, profile_figure, taylor_figure
+from grla.report.fidelity_summary import fidelity_summary
+from grla.study.fidelity import distances_to_softmax, fidelity_kernels, kernel_profiles
+from grla.study.taylor_error import denominator_margins, taylor_errors, taylor_histogram
+from grla.study.tokens import Tokens, network_tokens, random_tokens
+from grla.study.trained import model_label, picture, to_batch, trained_network
+
+
+@dataclass(frozen=True)
+class Arguments:
+    """Measure what the attention kernels compute, without training: tables, figures and a summary."""
+
+    checkpoint: Path | None = None
+    """Checkpoint of a study, whose q, k and v are measured too, layer by layer."""
+    image: Path | None = None
+    """HR picture for the checkpoint; by default a photo shipped with an installed package."""
+    head_dim: int = 55
+    """Width of the random tokens; 55 is the paper's."""
+    num_tokens: int = 512
+    """Number of random tokens, and of tokens drawn from each layer of the checkpoint."""
+    gamma: float = 0.5
+    """Gamma (times sqrt(head_dim)) of the figure of Taylor errors."""
+    seed: int = 0
+    """Seed of everything random."""
+    out: Path = Path("results/fidelity")
+    """Folder for tables, figures and summary.md."""
+
+
+def main(arguments: Arguments) -> None:
+    """Measure, write, print."""
+    require_at_least("--num-tokens", arguments.num_tokens, 2)
+    require_at_least("--head-dim", arguments.head_dim, 2)
+    tokens, about = all_tokens(arguments)
+    head_dim, num_tokens, seed = arguments.head_dim, arguments.num_tokens, arguments.seed
+    tables = {
+        "profiles": kernel_profiles(fidelity_kernels(), head_dim, (1.0, head_dim**0.5), seed=seed),
+        "taylor_errors": taylor_errors(tokens, arguments.gamma),
+        "taylor_histogram": taylor_histogram(tokens, arguments.gamma),
+        "distances": distances_to_softmax(tokens, fidelity_kernels()),
+        "margins": denominator_margins(head_dim, num_tokens, seed=seed),
+    }
+    for name, table in tables.items():
+        write_text(arguments.out / f"{name}.csv", table.to_csv(index=False))
+    draw(tables, arguments.out)
+    summary = fidelity_summary(tables, f"{about} N = {num_tokens} tokens.")
+    write_text(arguments.out / "summary.md", summary)
+    print(summary)
+    print(f"Tables and figures: {arguments.out}")
+
+
+def all_tokens(arguments: Arguments) -> tuple[list[Tokens], str]:
+    """Random tokens, those of the checkpoint's layers if there is one, and a sentence that says so."""
+    tokens = [random_tokens(arguments.num_tokens, arguments.head_dim, arguments.seed)]
+    about = f"Random tokens: standard normal, head_dim {arguments.head_dim}, seed {arguments.seed}."
+    if arguments.checkpoint is None:
+        return tokens, about
+    spec, network = trained_network(arguments.checkpoint)
+    pair = picture(arguments.image, spec.model.upscale)
+    tokens += network_tokens(network, to_batch(pair.lr), arguments.num_tokens, arguments.seed)
+    trained = f"{arguments.checkpoint.name}, trained with {model_label(spec.model)}, on the LR of {pair.name}"
+    return tokens, f"{about} Layers: the global attention of {trained}."
+
+
+def draw(tables: dict[str, pd.DataFrame], out: Path) -> None:
+    """Write the figures."""
+    save(profile_figure(tables["profiles"]), out / "profiles")
+    save(taylor_figure(tables["taylor_histogram"]), out / "taylor")
+    save(margin_figure(tables["margins"]), out / "margins")
+    for source in tables["distances"]["source"].unique():
+        save(distance_figure(tables["distances"], source), out / f"distances-{source.replace(' ', '-')}")
+
+
+if __name__ == "__main__":
+    try:
+        main(tyro.cli(Arguments))
+    except InputError as error:
+        sys.exit(f"error: {error}")

@@ -1,0 +1,19 @@
+"""Is the second Taylor order worth its cost?
+
+Question  First against second order of the expansion of exp in GRBF.
+Source    GRLA paper, table 5: second order 26.90 on Urban100 at 13266 MB of training memory, first 26.94 at 12144 MB.
+Command   python studies/run_ablation.py taylor_order --profile quick
+Time      quick about 2 minutes on two cores.
+"""
+
+from grla.spec import KernelSpec, ModelSpec, RunSpec
+from grla.study.definition import Study, vary
+from grla.study.profiles import usual_profiles
+
+STUDY = Study(
+    question="Is the second order of the Taylor expansion worth its cost?",
+    source="GRLA paper, table 5",
+    base=RunSpec(ModelSpec(kernel=KernelSpec("gaussian_rbf", {"taylor_order": 1}))),
+    factors=(vary("taylor_order", "model.kernel.options.taylor_order", 1, 2),),
+    profiles=usual_profiles(),
+)

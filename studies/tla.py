@@ -1,0 +1,23 @@
+"""Do the global layers help, and do they help larger windows as much as smaller ones?
+
+Question  TLA on or off, with windows of 8 and 16. (Off removes the layer: the network is also smaller.)
+Source    GRLA paper, table 6: Manga109 30.94 (w8 off), 31.32 (w8 on), 31.06 (w16 off), 31.49 dB (w16 on).
+Command   python studies/run_ablation.py tla --profile quick
+Time      quick about 3 minutes on two cores.
+"""
+
+from grla.study.definition import Factor, Study, vary
+from grla.study.profiles import usual_profiles
+
+STUDY = Study(
+    question="Do global linear-attention layers help, with small and with large windows?",
+    source="GRLA paper, table 6",
+    design="grid",
+    factors=(
+        Factor("tla", {"on": {"model.layers": ("window", "global")}, "off": {"model.layers": ("window",)}}),
+        vary("window", "model.window_size", 8, 16),
+    ),
+    profiles=usual_profiles(
+        small=(vary("window", "model.window_size", 4, 8),), tiny=(vary("window", "model.window_size", 2, 4),)
+    ),
+)

@@ -1,0 +1,81 @@
+"""run_fidelity.py and run_attribution.py as a user calls them, on an untrained network of a few channels."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from PIL import Image
+
+from grla.model import build_model
+from grla.spec import ModelSpec, RunSpec, to_dict
+from grla.training.checkpoint import save_checkpoint
+
+ROOT = Path(__file__).parents[2]
+
+
+def call(script: str, *arguments: object, code: int = 0) -> str:
+    environment = {**os.environ, "PYTHONPATH": "", "COLUMNS": "120"}
+    command = [sys.executable, str(ROOT / "studies" / script), *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False, timeout=300)
+    assert done.returncode == code, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+@pytest.fixture
+def checkpoint(tmp_path: Path) -> Path:
+    spec = RunSpec(ModelSpec(upscale=2, dim=8, depth=1, layers=("global",)))
+    torch.manual_seed(0)
+    path = tmp_path / "tiny.pt"
+    save_checkpoint(path, {"spec": to_dict(spec), "model": build_model(spec.model).state_dict(), "ema": None})
+    return path
+
+
+@pytest.fixture
+def photo(tmp_path: Path) -> Path:
+    pixels = np.random.default_rng(0).integers(0, 256, (40, 48), dtype=np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "noise.png")  # gray, which a network for colours sees as three channels
+    return tmp_path / "noise.png"
+
+
+def test_fidelity_writes_tables_figures_and_a_summary(tmp_path: Path, checkpoint: Path, photo: Path) -> None:
+    out = tmp_path / "out"
+    sizes = ("--head-dim", 6, "--num-tokens", 24)
+    shown = call("run_fidelity.py", "--checkpoint", checkpoint, "--image", photo, *sizes, "--out", out)
+    assert "trained with gaussian_rbf, on the LR of noise" in shown
+    figures = ["profiles", "taylor", "margins", "distances-random", "distances-layer-1", "distances-layer-2"]
+    tables = ["profiles", "taylor_errors", "taylor_histogram", "distances", "margins"]
+    expected = {f"{name}.{kind}" for name in figures for kind in ("png", "svg")} | {f"{name}.csv" for name in tables}
+    assert {path.name for path in out.iterdir()} == expected | {"summary.md"}
+    assert set(pd.read_csv(out / "distances.csv")["source"]) == {"random", "layer 1", "layer 2"}
+
+
+def test_attribution_draws_each_checkpoint(tmp_path: Path, checkpoint: Path, photo: Path) -> None:
+    out = tmp_path / "out"
+    sizes = ("--steps", 3, "--size", 8, "--top", 4)
+    shown = call("run_attribution.py", checkpoint, checkpoint, "--image", photo, *sizes, "--out", out)
+    assert "gaussian_rbf" in shown
+    table = pd.read_csv(out / "attribution.csv")
+    assert list(table["checkpoint"]) == ["tiny.pt", "tiny.pt"]
+    assert table["diffusion_index"].between(0, 100).all()
+    assert (table["top"] == 4).all()
+    assert {path.name for path in out.iterdir()} == {"attribution.csv", "attribution.png", "attribution.svg"}
+
+
+@pytest.mark.parametrize(
+    ("script", "arguments", "message"),
+    [
+        ("run_fidelity.py", ["--checkpoint", "nowhere.pt"], "checkpoint nowhere.pt does not exist"),
+        ("run_attribution.py", ["nowhere.pt"], "checkpoint nowhere.pt does not exist"),
+    ],
+)
+def test_bad_input_is_one_clear_line(script: str, arguments: list[str], message: str) -> None:
+    shown = call(script, *arguments, code=1)
+    assert f"error: {message}" in shown
+    assert "Traceback" not in shown
