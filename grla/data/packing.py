@@ -61,16 +61,29 @@ def _layout(images: Sequence[TrainingImage], upscale: int, patch_size: int) -> t
     """The index and the number of bytes it spans, from the files' headers."""
     if not images:
         raise InputError("training needs at least 1 image, got none")
-    entries, offset, smallest = [], 0, patch_size * upscale
+    entries, offset = [], 0
     for image in images:
         height, width = (side - side % upscale for side in image_size(image.path))
-        if min(height, width) < smallest:
-            rule = f"a patch of {patch_size} LR pixels at x{upscale} needs {smallest} a side"
-            remedy = "remove the image or take a smaller data.patch_size"
-            raise InputError(f"training image {image.path} has {width}x{height} pixels; {rule}; {remedy}")
         entries.append(Entry(image.name, offset, height, width))
         offset += 3 * (height * width + height * width // upscale**2)
+    _require_room_for_patches(images, entries, upscale, patch_size)
     return entries, offset
+
+
+def _require_room_for_patches(
+    images: Sequence[TrainingImage], entries: Sequence[Entry], upscale: int, patch_size: int
+) -> None:
+    """All images that are too small are named at once, so that they can be removed at once."""
+    smallest = patch_size * upscale
+    small = [
+        f"{image.path} ({entry.width}x{entry.height} pixels)"
+        for image, entry in zip(images, entries, strict=True)
+        if min(entry.height, entry.width) < smallest
+    ]
+    if small:
+        rule = f"a patch of {patch_size} LR pixels at x{upscale} needs {smallest} a side"
+        remedy = "remove them or take a smaller data.patch_size"
+        raise InputError(f"{len(small)} training images are too small: {', '.join(small)}; {rule}; {remedy}")
 
 
 def _decoded(images: Sequence[TrainingImage], entries: Sequence[Entry], upscale: int) -> Iterator[NDArray[np.uint8]]:

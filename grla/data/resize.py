@@ -51,7 +51,7 @@ def _resize_first_axis(image: NDArray[np.uint8], scale: float | Fraction, fold: 
     """(N, M[, C]) -> (ceil(N * scale), M[, C]), rounded half-up. float32 is exact enough: the golden tests say so."""
     weights = _weights(image.shape[0], scale, fold)
     lines = image.reshape(image.shape[0], -1).astype(np.float32)
-    resized = weights @ lines
+    resized: NDArray[np.float32] = weights @ lines
     resized += np.float32(0.5)
     # Truncation is floor here, since what lies below 0 has been clipped to 0.
     return resized.clip(0, 255, out=resized).astype(np.uint8).reshape(-1, *image.shape[1:])

@@ -37,4 +37,5 @@ def _blurred(image: NDArray[np.float64]) -> NDArray[np.float64]:
     window = np.exp(-(np.arange(-reach, reach + 1) ** 2) / (2 * SIGMA**2))
     window /= window.sum()
     down = correlate1d(image, window, axis=0)[reach:-reach]
-    return correlate1d(down, window, axis=1)[:, reach:-reach]
+    blurred: NDArray[np.float64] = correlate1d(down, window, axis=1)[:, reach:-reach]
+    return blurred

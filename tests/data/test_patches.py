@@ -183,7 +183,10 @@ def test_checksum_does_not_depend_on_folders_or_order(images: list[TrainingImage
 
 
 def test_an_image_smaller_than_the_patch_is_refused(images: list[TrainingImage], tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"2\.png has 16x16 pixels.*9 LR pixels at x2 needs 18.*patch_size"):
+    message = (
+        r"1 training images are too small: .*2\.png \(16x16 pixels\); a patch of 9 LR pixels at x2 needs 18.*patch_size"
+    )
+    with pytest.raises(InputError, match=message):
         PatchStore.build(images, 2, 9, tmp_path)
 
 

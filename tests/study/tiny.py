@@ -2,6 +2,7 @@
 
 from grla.spec import Budget
 from grla.study.definition import Profile, Study, vary
+from grla.study.profiles import SMOKE
 
 STUDY = Study(
     question="Does it run?",
@@ -13,17 +14,11 @@ STUDY = Study(
     profiles={
         "smoke": Profile(
             {
+                **SMOKE,
                 "model.upscale": 2,
-                "model.dim": 8,
-                "model.depth": 1,
-                "model.window_size": 4,
-                "model.num_heads": 2,
-                "data.patch_size": 8,
-                "data.batch_size": 2,
                 "train.budget": Budget(6, "steps"),
                 "train.validations": 3,
                 "cost.latency_input": (8, 8),
-                "cost.latency_runs": 2,
                 "cost.count_output": (32, 32),
             },
             seeds=1,
