@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from grla.errors import Interrupted
+from grla.errors import InputError, Interrupted
 from grla.spec import TrainSpec
 from grla.training.checkpoint import save_checkpoint
 
@@ -92,7 +92,11 @@ class Trainer:
         return self.model if self.ema is None else self.ema.module
 
     def train_step(self) -> StepStats:
-        """One step of Adam. Raises `Diverged`, with the weights as they were, when the loss is not finite."""
+        """One step of Adam.
+
+        Raises `Diverged`, with the weights as they were, when the loss is not finite, and InputError when the model
+        answers with another shape than hr's.
+        """
         start = time.perf_counter()
         learning_rate = scheduled_rate(self.spec, self.progress)
         for group in self.optimizer.param_groups:
@@ -101,6 +105,8 @@ class Trainer:
         lr, hr = self.batch(self.step)
         with torch.autocast("cuda", torch.bfloat16, enabled=self.spec.amp and self.device.type == "cuda"):
             sr = self.model(lr)
+        if sr.shape != hr.shape:  # an L1 loss would broadcast, and an outside model learn something else
+            raise InputError(f"the model must map {tuple(lr.shape)} to {tuple(hr.shape)}, got {tuple(sr.shape)}")
         loss = nn.functional.l1_loss(sr.float(), hr)
         value = loss.item()
         if not math.isfinite(value):

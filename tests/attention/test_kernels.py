@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+import sys
+from pathlib import Path
 
 import pytest
 import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from grla.attention import build_kernel, kernel_names
+from grla.attention import build_kernel, kernel_names, kernels
 from grla.errors import InputError
 
 
@@ -183,6 +185,27 @@ def test_unknown_option_lists_the_valid_ones() -> None:
         build_kernel("gaussian_rbf", 8, gama=1.0)
     with pytest.raises(InputError, match="its options: none"):
         build_kernel("uniform", 8, gamma=1.0)
+
+
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        ("", "must export a class `Kernel` derived from AttentionKernel"),
+        ("class Kernel: pass", "must export a class `Kernel` derived from AttentionKernel"),
+        (
+            "from grla.attention.interface import LinearKernel\nclass Kernel(LinearKernel):\n    map_q = lambda s, q: q",
+            "Kernel must also define map_k",
+        ),
+    ],
+)
+def test_a_file_without_the_contract_is_named_with_what_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: str, message: str
+) -> None:
+    (tmp_path / "halfway.py").write_text(code)
+    monkeypatch.setattr(kernels, "__path__", [*kernels.__path__, str(tmp_path)])
+    monkeypatch.delitem(sys.modules, f"{kernels.__name__}.halfway", raising=False)
+    with pytest.raises(InputError, match=rf"kernels/halfway\.py.*{message}"):
+        build_kernel("halfway", 8)
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from grla.errors import Interrupted
+from grla.errors import InputError, Interrupted
 from grla.spec import Budget, TrainSpec
 from grla.training.checkpoint import load_checkpoint, resume_checkpoint
 from grla.training.loop import Diverged, StepStats, Trainer, fit, scheduled_rate
@@ -95,6 +95,12 @@ def test_a_loss_that_is_not_finite_is_divergence_with_step_and_last_loss(tmp_pat
     assert caught.value.step == 7
     assert caught.value.last_finite_loss == watcher.steps[-1].loss
     assert all(parameter.isfinite().all() for parameter in run.model.parameters())
+
+
+def test_a_model_of_the_wrong_size_is_named() -> None:
+    run = Trainer(nn.Conv2d(3, 3, 1), TrainSpec(), batch, CPU)
+    with pytest.raises(InputError, match=r"must map \(2, 3, 6, 6\) to \(2, 3, 12, 12\), got \(2, 3, 6, 6\)"):
+        run.train_step()
 
 
 def test_clipping_bounds_the_step_but_reports_the_whole_norm() -> None:
