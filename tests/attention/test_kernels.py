@@ -193,7 +193,7 @@ def test_unknown_option_lists_the_valid_ones() -> None:
         ("", "must export a class `Kernel` derived from AttentionKernel"),
         ("class Kernel: pass", "must export a class `Kernel` derived from AttentionKernel"),
         (
-            "from grla.attention.interface import LinearKernel\nclass Kernel(LinearKernel):\n    map_q = lambda s, q: q",
+            "from grla.attention import interface\nclass Kernel(interface.LinearKernel):\n    map_q = lambda s, q: q",
             "Kernel must also define map_k",
         ),
     ],
