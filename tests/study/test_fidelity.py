@@ -54,7 +54,6 @@ def profile(kernel: KernelSpec, norm: float) -> pd.DataFrame:
         ),
         (KernelSpec("uniform"), 3.0, np.ones_like),
     ],
-    ids=str,
 )
 def test_profiles_of_kernels_that_see_the_angle_only(kernel: KernelSpec, norm: float, value: object) -> None:
     found = profile(kernel, norm)
