@@ -60,9 +60,9 @@ def load_results(storage: Path, study_name: str) -> Results:
     upscale = definition["base"]["model"]["upscale"]  # of storages from before it was kept with each image
     images = [{"upscale": upscale, **row} for row in bicubic] + _rows(keys, records, "images", upscale=upscale)
     curves = _rows(keys, records, "history")
-    norms = [
-        column for column in dict.fromkeys(name for row in curves for name in row) if column.startswith(GRADIENT_NORM)
-    ]
+    # Longest rows first, so that the parts of a model stand in its order even where others have fewer.
+    columns = dict.fromkeys(name for row in sorted(curves, key=len, reverse=True) for name in row)
+    norms = [column for column in columns if column.startswith(GRADIENT_NORM)]
     names = ["cell_hash", "study", "variant", *(factor.name for factor in layout.factors), "seed"]
     return Results(
         layout,
