@@ -96,7 +96,7 @@ def make_plan(
     plan = Plan(trials, planned)
     _bury_dead_trials(trials)
     _take_over(plan, storage)
-    _enqueue(plan, definition)
+    _enqueue(plan)
     return plan
 
 
@@ -186,7 +186,7 @@ def _copy(trial: FrozenTrial, plan: Plan, cell: Cell) -> FrozenTrial:
     )
 
 
-def _enqueue(plan: Plan, definition: dict[str, Any]) -> None:
+def _enqueue(plan: Plan) -> None:
     waiting = plan.trials.get_trials(deepcopy=False, states=(TrialState.WAITING,))
     queued = {trial.user_attrs.get("cell_hash") for trial in waiting}
     for planned in plan.unfinished():
