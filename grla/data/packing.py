@@ -34,56 +34,63 @@ class Entry(NamedTuple):
 
 
 class Packed(NamedTuple):
-    """Flat uint8 `pixels`, their index in order of name, and the sha256 (hex) of the files' bytes in that order."""
+    """Flat uint8 `pixels`, their index in order of name, and the sha256 (hex) of the files' bytes in that order.
+
+    `left_out` describes the images that were too small.
+    """
 
     pixels: NDArray[np.uint8]
     entries: list[Entry]
     checksum: str
+    left_out: list[str]
 
 
 def pack(images: Iterable[TrainingImage], upscale: int, patch_size: int, cache_dir: Path, memory_limit: int) -> Packed:
     """Decode every image, mod-crop it and make its LR; keep all in memory, or in a file beyond `memory_limit` bytes.
 
     The file lies in `cache_dir` under a name made of the content, is used again when it is intact, and is written with
-    a few images in memory. `patch_size` is in LR pixels. Raises InputError for no image, one that is broken or smaller
-    than a patch, and when the file cannot be written.
+    a few images in memory. `patch_size` is in LR pixels; images smaller than a patch are left out. Raises InputError
+    when no image remains, for one that is broken, and when the file cannot be written.
     """
-    ordered = sorted(images, key=lambda image: image.name)
-    entries, num_bytes = _layout(ordered, upscale, patch_size)
+    ordered, left_out = _large_enough(sorted(images, key=lambda image: image.name), upscale, patch_size)
+    entries, num_bytes = _layout(ordered, upscale)
     checksum = files_checksum(image.path for image in ordered)
     contents = _decoded(ordered, entries, upscale)
     if num_bytes <= memory_limit:
-        return Packed(_in_memory(contents, num_bytes), entries, checksum)
-    return Packed(_in_file(contents, num_bytes, _cache_path(cache_dir, checksum, upscale)), entries, checksum)
+        pixels = _in_memory(contents, num_bytes)
+    else:
+        pixels = _in_file(contents, num_bytes, _cache_path(cache_dir, checksum, upscale))
+    return Packed(pixels, entries, checksum, left_out)
 
 
-def _layout(images: Sequence[TrainingImage], upscale: int, patch_size: int) -> tuple[list[Entry], int]:
-    """The index and the number of bytes it spans, from the files' headers."""
+def _large_enough(
+    images: Sequence[TrainingImage], upscale: int, patch_size: int
+) -> tuple[list[TrainingImage], list[str]]:
+    """The images that hold a patch, and a description of each that does not, by the files' headers."""
     if not images:
         raise InputError("training needs at least 1 image, got none")
+    kept, left_out = [], []
+    for image in images:
+        height, width = image_size(image.path)
+        if min(height, width) < patch_size * upscale:
+            left_out.append(f"{image.path} ({width}x{height} pixels)")
+        else:
+            kept.append(image)
+    if not kept:
+        rule = f"a patch of {patch_size} LR pixels at x{upscale} needs {patch_size * upscale} a side"
+        remedy = "add larger images or take a smaller data.patch_size"
+        raise InputError(f"all {len(images)} training images are too small: {', '.join(left_out)}; {rule}; {remedy}")
+    return kept, left_out
+
+
+def _layout(images: Sequence[TrainingImage], upscale: int) -> tuple[list[Entry], int]:
+    """The index and the number of bytes it spans, from the files' headers."""
     entries, offset = [], 0
     for image in images:
         height, width = (side - side % upscale for side in image_size(image.path))
         entries.append(Entry(image.name, offset, height, width))
         offset += 3 * (height * width + height * width // upscale**2)
-    _require_room_for_patches(images, entries, upscale, patch_size)
     return entries, offset
-
-
-def _require_room_for_patches(
-    images: Sequence[TrainingImage], entries: Sequence[Entry], upscale: int, patch_size: int
-) -> None:
-    """All images that are too small are named at once, so that they can be removed at once."""
-    smallest = patch_size * upscale
-    small = [
-        f"{image.path} ({entry.width}x{entry.height} pixels)"
-        for image, entry in zip(images, entries, strict=True)
-        if min(entry.height, entry.width) < smallest
-    ]
-    if small:
-        rule = f"a patch of {patch_size} LR pixels at x{upscale} needs {smallest} a side"
-        remedy = "remove them or take a smaller data.patch_size"
-        raise InputError(f"{len(small)} training images are too small: {', '.join(small)}; {rule}; {remedy}")
 
 
 def _decoded(images: Sequence[TrainingImage], entries: Sequence[Entry], upscale: int) -> Iterator[NDArray[np.uint8]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -41,11 +42,14 @@ class PatchStore:
     ) -> PatchStore:
         """Decode all images into memory, or beyond `memory_limit` bytes into a memory-mapped file in `cache_dir`.
 
-        LR is made by `imresize` from the mod-cropped HR; `patch_size` is in LR pixels. A file that a former build left
-        is used again. Raises InputError for no image, one that is broken or smaller than a patch, and when the file
-        cannot be written.
+        LR is made by `imresize` from the mod-cropped HR; `patch_size` is in LR pixels. Images smaller than a patch are
+        left out and named on stderr. A file that a former build left is used again. Raises InputError when no image
+        remains, for one that is broken, and when the file cannot be written.
         """
         packed = pack(images, upscale, patch_size, cache_dir, memory_limit)
+        if packed.left_out:
+            names = ", ".join(packed.left_out)
+            print(f"left out, smaller than a patch of {patch_size * upscale} pixels: {names}", file=sys.stderr)
         return cls(torch.from_numpy(packed.pixels), packed.entries, upscale, packed.checksum)
 
     def to(self, device: torch.device | str) -> PatchStore:

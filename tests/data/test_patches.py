@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import time
 from pathlib import Path
 
@@ -182,12 +183,22 @@ def test_checksum_does_not_depend_on_folders_or_order(images: list[TrainingImage
     assert PatchStore.build(images[1:], UPSCALE, PATCH, tmp_path).checksum != stores[0].checksum
 
 
-def test_an_image_smaller_than_the_patch_is_refused(images: list[TrainingImage], tmp_path: Path) -> None:
-    message = (
-        r"1 training images are too small: .*2\.png \(16x16 pixels\); a patch of 9 LR pixels at x2 needs 18.*patch_size"
+def test_an_image_smaller_than_the_patch_is_left_out_and_named(
+    images: list[TrainingImage], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store = PatchStore.build(images, 2, 9, tmp_path)
+    assert [entry.name for entry in store.entries] == ["0", "1"]
+    assert re.fullmatch(
+        r"left out, smaller than a patch of 18 pixels: .*2\.png \(16x16 pixels\)\n", capsys.readouterr().err
     )
+    assert store.checksum == PatchStore.build(images[:2], 2, 9, tmp_path).checksum
+    assert capsys.readouterr().err == ""
+
+
+def test_only_images_smaller_than_the_patch_are_refused(images: list[TrainingImage], tmp_path: Path) -> None:
+    message = r"all 1 .*too small: .*2\.png \(16x16 pixels\); a patch of 9 LR pixels at x2 needs 18.*patch_size"
     with pytest.raises(InputError, match=message):
-        PatchStore.build(images, 2, 9, tmp_path)
+        PatchStore.build(images[2:], 2, 9, tmp_path)
 
 
 def test_a_later_patch_larger_than_the_images_is_refused(store: PatchStore) -> None:
