@@ -50,7 +50,8 @@ CLAIMS = (
         "Training without phi(K) diverges",
         "table 2",
         "key_term",
-        "supported if all cells without phi diverge (unnormalised q and k, where phi is not a constant)",
+        "supported if all cells without phi diverge (unnormalised q and k, where phi is not a constant); contradicted "
+        "if none does in profile paper",
         diverging("key_weight=without phi, qk_norm=none"),
     ),
     Claim(
@@ -64,7 +65,8 @@ CLAIMS = (
         "gamma = 1 and 2/3 diverge",
         "table 4",
         "gamma",
-        "supported if all cells at 1 and 2/3 diverge, with q and k normalised or not; contradicted if none does",
+        "supported if all cells at 1 and 2/3 diverge, with q and k normalised or not; contradicted if none does in "
+        "profile paper",
         diverging("gamma=1", "gamma=2/3", "gamma=1, qk_norm=none", "gamma=2/3, qk_norm=none"),
     ),
     Claim(

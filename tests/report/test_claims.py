@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -54,7 +56,7 @@ def results(**effects: float | None) -> Results:
         (no_better_than_base("k=b"), {"b": 0.0}, "supported"),
         (no_better_than_base("k=b"), {"b": 0.3}, "contradicted"),
         (diverging("k=b"), {"b": None}, "supported"),
-        (diverging("k=b"), {"b": 0.0}, "contradicted"),
+        (diverging("k=b"), {"b": 0.0}, UNCLEAR),
         (diverging("k=b", "k=c"), {"b": None, "c": 0.0}, UNCLEAR),
         (diverging("k=z"), {"b": 0.0}, "not yet run"),
         (cheaper_to_train("k=b", "k=c"), {"b": 0.0, "c": 0.0}, "supported"),
@@ -70,6 +72,20 @@ def test_the_evidence_gives_the_difference_with_its_interval() -> None:
     words = worse_than_base("k=b")(results(b=-0.2)).evidence
     assert words.startswith("k=b: -0.2")
     assert "[-0.2" in words
+
+
+def test_that_nothing_diverged_contradicts_only_after_all_of_the_training() -> None:
+    quick = results(b=0.0)
+    paper = dataclasses.replace(quick, layout=dataclasses.replace(quick.layout, profile="paper"))
+    assert diverging("k=b")(paper).verdict == "contradicted"
+
+
+def test_many_variants_need_a_clearer_difference_than_one() -> None:
+    found = results(b=0.004, c=-0.3, d=-0.3)
+    assert worse_than_base("k=b")(found).verdict == "contradicted"
+    together = worse_than_base("k=b", "k=c", "k=d")(found)
+    assert together.verdict == UNCLEAR
+    assert "98.3% each, 95 % together" in together.evidence
 
 
 def test_without_a_storage_nothing_is_judged(tmp_path) -> None:
