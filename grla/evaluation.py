@@ -21,12 +21,18 @@ Upscaler = Callable[[Image], Image]
 
 @dataclass(frozen=True)
 class ImageScore:
-    """One image's scores by the protocol: `psnr_y` in dB (infinite for equal images), `ssim_y` at most 1."""
+    """One image's scores by the protocol: `psnr_y` in dB (infinite for equal images), `ssim_y` at most 1.
+
+    For a probe `psnr_y` and `mse` (RGB, of [0, 1]) are those of the masked pixels and `psnr_y_outside` that of the
+    others; None is what is not defined.
+    """
 
     test_set: str
     image: str
     psnr_y: float
-    ssim_y: float
+    ssim_y: float | None
+    mse: float | None = None
+    psnr_y_outside: float | None = None
 
 
 def bicubic_upscaler(upscale: int) -> Upscaler:
@@ -83,6 +89,16 @@ def evaluate(upscaler: Upscaler, pairs: Iterable[ImagePair], border: int) -> tup
     scores, outputs = [], []
     for pair in pairs:
         sr = upscaler(pair.lr)
-        scores.append(ImageScore(pair.test_set, pair.name, psnr_y(sr, pair.hr, border), ssim_y(sr, pair.hr, border)))
+        scores.append(score(pair, sr, border))
         outputs.append(sr)
     return scores, outputs
+
+
+def score(pair: ImagePair, sr: Image, border: int) -> ImageScore:
+    """The scores of `sr` against the pair's HR; a pair with a mask is scored by it, borders and all."""
+    if pair.mask is None:
+        return ImageScore(pair.test_set, pair.name, psnr_y(sr, pair.hr, border), ssim_y(sr, pair.hr, border))
+    mask, hr = pair.mask, pair.hr
+    mse = float(np.mean((sr[mask] / 255 - hr[mask] / 255) ** 2))
+    inside, outside = (psnr_y(sr[where][None], hr[where][None], border=0) for where in (mask, ~mask))
+    return ImageScore(pair.test_set, pair.name, inside, None, mse, outside)

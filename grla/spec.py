@@ -12,13 +12,14 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeVar, cast, get_args, get_type_hints
+from typing import Any, ClassVar, Literal, TypeVar, cast, get_args, get_type_hints
 
 from grla.errors import InputError, require, require_at_least, require_choice
 
 AttentionLayer = Literal["window", "global"]
 Norm = Literal["batch", "layer", "none"]
 Schedule = Literal["halving", "cosine"]
+Loss = Literal["l1", "mse"]
 Spec = TypeVar("Spec")
 OptionValue = float | int | str | bool
 
@@ -131,6 +132,68 @@ class DataSpec:
 
 
 @dataclass(frozen=True)
+class RecallSpec:
+    """Images of the recall probe (`grla.data.recall`): pairs of glyphs, copies of which miss their value.
+
+    Batches have each of `num_pairs` pairs in turn, and there are test images of each. Lengths are in LR pixels:
+    `patch_size` is an image's side, `glyph` a glyph's, `apart` the least width of the band between intact and blanked
+    copies (0: all mixed). `texture` in [0, 1] is the amplitude of noise on the glyphs.
+    """
+
+    num_pairs: tuple[int, ...] = (2, 4, 8, 16)
+    patch_size: int = 16
+    glyph: int = 2
+    texture: float = 0.0
+    apart: int = 0
+    batch_size: int = 16
+    test_tile: ClassVar[None] = None
+
+    def __post_init__(self) -> None:
+        for name, least in (("patch_size", 1), ("glyph", 1), ("apart", 0), ("batch_size", 1)):
+            require_at_least(f"data.{name}", getattr(self, name), least)
+        require(0 <= self.texture <= 1, "data.texture", "must lie between 0 and 1", self.texture)
+        width = 2 * self.glyph
+        fits = self.patch_size % width == 0
+        require(
+            fits, "data.patch_size", f"must be a multiple of a pair's width, 2 * data.glyph = {width}", self.patch_size
+        )
+        limit = self.patch_size // self.glyph * ((self.patch_size // width - self.band) // 2)
+        rule = f"must be at most {limit}: each pair needs an intact and a blanked copy, and there is room for so many"
+        require(len(self.num_pairs) > 0, "data.num_pairs", "must name at least one number of pairs", self.num_pairs)
+        for number in self.num_pairs:
+            require_at_least("data.num_pairs", number, 1)
+            require(number <= limit, "data.num_pairs", rule, number)
+
+    @property
+    def band(self) -> int:
+        """Columns of cells in the band between intact and blanked copies."""
+        return -(-self.apart // (2 * self.glyph))
+
+
+@dataclass(frozen=True)
+class SimilaritySpec:
+    """Images of the self-similarity probe (`grla.data.similarity`): `copies` x `copies` copies of a patch.
+
+    `patch_size` is the side of an image, all copies together, in LR pixels.
+    """
+
+    patch_size: int = 32
+    copies: int = 2
+    batch_size: int = 8
+    test_tile: ClassVar[None] = None
+
+    def __post_init__(self) -> None:
+        for name, least in (("patch_size", 1), ("copies", 2), ("batch_size", 1)):
+            require_at_least(f"data.{name}", getattr(self, name), least)
+        fits = self.patch_size % self.copies == 0 and 8 <= self.patch_size // self.copies <= 64
+        rule = f"must be data.copies ({self.copies}) times 8 to 64: a copy has so many LR pixels a side"
+        require(fits, "data.patch_size", rule, self.patch_size)
+
+
+AnyDataSpec = DataSpec | RecallSpec | SimilaritySpec
+
+
+@dataclass(frozen=True)
 class Budget:
     """How long a cell trains: a number of steps (reproducible to the bit) or minutes of training time."""
 
@@ -157,7 +220,7 @@ class Budget:
 
 @dataclass(frozen=True)
 class TrainSpec:
-    """Adam (betas 0.9, 0.999) on the L1 loss, the paper's A.1 where it speaks.
+    """Adam (betas 0.9, 0.999), the paper's A.1 where it speaks; of the `loss` it does not, L1 is the field's default.
 
     `schedule` "halving" halves the learning rate after every fifth of the budget (the paper: every 200 of 1000 epochs),
     "cosine" takes it to 0. `clip_norm` bounds the gradient norm (None: off), `ema_decay` evaluates an exponential
@@ -167,6 +230,7 @@ class TrainSpec:
 
     budget: Budget = Budget(800_000, "steps")
     learning_rate: float = 5e-4
+    loss: Loss = "l1"
     schedule: Schedule = "halving"
     clip_norm: float | None = None
     ema_decay: float | None = None
@@ -175,6 +239,7 @@ class TrainSpec:
 
     def __post_init__(self) -> None:
         require(self.learning_rate > 0, "train.learning_rate", "must be above 0", self.learning_rate)
+        require_choice("train.loss", self.loss, get_args(Loss))
         require_choice("train.schedule", self.schedule, get_args(Schedule))
         require_at_least("train.validations", self.validations, 1)
         require(self.clip_norm is None or self.clip_norm > 0, "train.clip_norm", "must be above 0", self.clip_norm)
@@ -201,10 +266,15 @@ class RunSpec:
     """One training run: what `run_one` needs to make a record."""
 
     model: AnyModelSpec = ModelSpec()
-    data: DataSpec = DataSpec()
+    data: AnyDataSpec = DataSpec()
     train: TrainSpec = TrainSpec()
     cost: CostSpec = CostSpec()
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        far = not isinstance(self.model, ModelSpec) or "global" in self.model.layers
+        rule = "must name a global layer: windows alone cannot recall what lies outside of them"
+        require(far or isinstance(self.data, DataSpec), "model.layers", rule, getattr(self.model, "layers", None))
 
 
 def with_changes(spec: Spec, changes: Mapping[str, object]) -> Spec:
@@ -225,7 +295,7 @@ def to_dict(spec: object) -> dict[str, Any]:
 def from_dict(cls: type[Spec], values: Mapping[str, Any]) -> Spec:
     """The inverse of `to_dict`; an unknown or broken field is an InputError."""
     known = get_type_hints(cls)
-    _require_fields(cls, values, known)
+    _require_fields(cls, values)
     arguments = {}
     for name, value in values.items():
         nested = _nested(known[name], value)
@@ -264,12 +334,13 @@ def _replace(node: Any, changes: Mapping[tuple[str, ...], object]) -> Any:
             inner.setdefault(keys[0], {})[keys[1:]] = value
     if isinstance(node, Mapping):
         return {**node, **whole}
-    _require_fields(type(node), [*whole, *inner], get_type_hints(type(node)))
+    _require_fields(type(node), [*whole, *inner])
     deeper = {key: _replace(whole.get(key, getattr(node, key)), rest) for key, rest in inner.items()}
     return dataclasses.replace(node, **{**whole, **deeper})
 
 
-def _require_fields(cls: type, names: Iterable[str], known: Mapping[str, Any]) -> None:
+def _require_fields(cls: Any, names: Iterable[str]) -> None:
+    known = [field.name for field in dataclasses.fields(cls)]
     for name in names:
         if name not in known:
             raise InputError(f"{cls.__name__} has no field {name!r}; its fields: {', '.join(known)}")

@@ -15,7 +15,9 @@ from grla.spec import (
     DataSpec,
     KernelSpec,
     ModelSpec,
+    RecallSpec,
     RunSpec,
+    SimilaritySpec,
     TrainSpec,
     from_dict,
     spec_hash,
@@ -91,6 +93,7 @@ def test_changes_are_checked_together() -> None:
         ({"model.layers": ("windows",)}, r"model.layers must be one of window, global, got 'windows'"),
         ({"model.layers": ()}, r"model.layers must name at least one"),
         ({"train.schedule": "step"}, r"train.schedule must be one of halving, cosine"),
+        ({"train.loss": "l2"}, r"train.loss must be one of l1, mse, got 'l2'"),
         ({"train.learning_rate": 0.0}, r"train.learning_rate must be above 0"),
         ({"train.ema_decay": 1.0}, r"train.ema_decay must lie between 0 and 1"),
         ({"train.clip_norm": -1.0}, r"train.clip_norm must be above 0"),
@@ -101,6 +104,40 @@ def test_changes_are_checked_together() -> None:
 def test_a_wrong_field_or_value_is_named_with_the_rule(changes: dict, message: str) -> None:
     with pytest.raises(InputError, match=message):
         with_changes(RunSpec(), changes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"data.num_pairs": (4, 17)}, r"data.num_pairs must be at most 16: .* room for so many, got 17"),
+        ({"data.num_pairs": (0,)}, r"data.num_pairs must be .* at least 1, got 0"),
+        ({"data.num_pairs": ()}, r"data.num_pairs must name at least one"),
+        ({"data.glyph": 9}, r"data.patch_size must be a multiple of a pair's width, 2 \* data.glyph = 18, got 16"),
+        ({"data.apart": 8, "data.num_pairs": (9,)}, r"data.num_pairs must be at most 8"),
+        ({"data.apart": 16, "data.num_pairs": (1,)}, r"data.num_pairs must be at most 0"),
+        ({"data.texture": 1.5}, r"data.texture must lie between 0 and 1, got 1.5"),
+        ({"model.layers": ("window",)}, r"model.layers must name a global layer: windows alone cannot recall"),
+        ({"data.train": "DIV2K"}, r"RecallSpec has no field 'train'; its fields: num_pairs, patch_size"),
+        ({"data.test_tile": 8}, r"RecallSpec has no field 'test_tile'"),
+    ],
+)
+def test_a_probe_that_cannot_be_is_refused_with_the_limit(changes: dict, message: str) -> None:
+    probe = RunSpec(ModelSpec(upscale=2, layers=("global",)), RecallSpec())
+    with pytest.raises(InputError, match=message):
+        with_changes(probe, changes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"data.copies": 1}, r"data.copies must be .* at least 2, got 1"),
+        ({"data.patch_size": 33}, r"data.patch_size must be data.copies \(2\) times 8 to 64: .*, got 33"),
+        ({"data.patch_size": 256}, r"data.patch_size must be .* got 256"),
+    ],
+)
+def test_copies_must_fit(changes: dict, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        with_changes(RunSpec(ModelSpec(upscale=2), SimilaritySpec()), changes)
 
 
 def test_heads_of_layers_that_are_absent_are_not_checked() -> None:
@@ -125,4 +162,6 @@ def test_unreadable_budgets_are_refused(text: str) -> None:
 def test_unknown_stored_fields_are_refused() -> None:
     with pytest.raises(InputError, match="TrainSpec has no field 'momentum'"):
         from_dict(RunSpec, {"train": {"momentum": 0.9}})
+    probe = RunSpec(ModelSpec(upscale=2), RecallSpec(num_pairs=(2, 3), apart=4))
+    assert from_dict(RunSpec, to_dict(probe)) == probe
     assert from_dict(RunSpec, {}) == RunSpec(data=DataSpec(), train=TrainSpec())

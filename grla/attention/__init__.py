@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import pkgutil
+from typing import Any
 
 from grla.attention import kernels
 from grla.attention.interface import AttentionKernel
@@ -16,9 +17,10 @@ def kernel_names() -> list[str]:
     return sorted(module.name for module in pkgutil.iter_modules(kernels.__path__))
 
 
-def build_kernel(name: str, head_dim: int, **options: float | int | str | bool) -> AttentionKernel:
+def build_kernel(name: str, head_dim: int, num_heads: int = 1, **options: float | int | str | bool) -> AttentionKernel:
     """Build the kernel of file `grla/attention/kernels/{name}.py` for heads of width `head_dim`.
 
+    A kernel that learns something per head takes `num_heads` besides.
     Raises InputError, listing the valid ones, for an unknown name or option, or when the file breaks the contract.
     """
     if name not in kernel_names():
@@ -26,11 +28,14 @@ def build_kernel(name: str, head_dim: int, **options: float | int | str | bool) 
     kernel_class = getattr(importlib.import_module(f"{kernels.__name__}.{name}"), "Kernel", None)
     if not (isinstance(kernel_class, type) and issubclass(kernel_class, AttentionKernel)):
         raise InputError(f"kernels/{name}.py must export a class `Kernel` derived from AttentionKernel")
-    valid = [option for option in inspect.signature(kernel_class).parameters if option != "head_dim"]
+    parameters = inspect.signature(kernel_class).parameters
+    sizes = {"head_dim": head_dim, "num_heads": num_heads}
+    valid = [option for option in parameters if option not in sizes]
     for option in options:
         if option not in valid:
             raise InputError(f"kernel {name!r} has no option {option!r}; its options: {', '.join(valid) or 'none'}")
     if inspect.isabstract(kernel_class):
         missing = ", ".join(sorted(kernel_class.__abstractmethods__))
         raise InputError(f"kernels/{name}.py: Kernel must also define {missing}")
-    return kernel_class(head_dim, **options)
+    arguments: dict[str, Any] = {**{size: value for size, value in sizes.items() if size in parameters}, **options}
+    return kernel_class(**arguments)

@@ -22,13 +22,15 @@ class AttentionKernel(nn.Module, ABC):
     Class properties, checked by the contract test: `rows_sum_to_one` and `nonnegative` describe the weights (for the
     default options), `linear` promises time and memory linear in the number of tokens, `half_dtypes` are the 16-bit
     types for which outputs stay within the type's precision of the truth. `output_gate` asks the layer to multiply the
-    output by a linear map of its input, for a kernel whose published form has one.
+    output by a linear map of its input, for a kernel whose published form has one. `amplifies_rounding` is how many
+    times float32's usual rounding outputs may be off, for a kernel that inverts a matrix.
     """
 
     rows_sum_to_one: ClassVar[bool]
     nonnegative: ClassVar[bool]
     linear: ClassVar[bool]
     output_gate: ClassVar[bool] = False
+    amplifies_rounding: ClassVar[float] = 1.0
     half_dtypes: ClassVar[tuple[torch.dtype, ...]] = (torch.bfloat16, torch.float16)
 
     def __init__(self, head_dim: int) -> None:

@@ -25,7 +25,7 @@ FREE_OPS = frozenset(
         "_to_copy _unsafe_view alias arange as_strided cat clone constant_pad_nd copy_ detach empty expand fill_ full "
         "full_like index index_select lift_fresh new_empty new_ones new_zeros ones ones_like permute pixel_shuffle "
         "pixel_unshuffle reflection_pad2d repeat replication_pad2d roll scalar_tensor select slice split "
-        "split_with_sizes squeeze stack t transpose triu_indices unbind unsqueeze view zeros zeros_like "
+        "split_with_sizes squeeze stack t transpose triu_indices unbind unsqueeze view zeros zeros_like diagonal eye "
     ).split()
 )
 # Operations that cost one elementwise operation per output element, and reductions: one per input element.
@@ -43,6 +43,11 @@ REDUCTION_OPS = frozenset(
         "native_layer_norm sum var_mean "
     ).split()
 )
+
+# Multiply-adds of solvers, by the arguments of the operation: n x n matrices, n x m right sides.
+SOLVER_MACS: dict[str, Callable[..., int]] = {
+    "_linalg_solve_ex": lambda matrix, right: matrix.numel() * matrix.shape[-1] // 3 + right.numel() * matrix.shape[-1],
+}
 
 
 @dataclass(frozen=True)
@@ -88,7 +93,9 @@ class _OpCounter(TorchDispatchMode):
         kwargs = kwargs or {}
         out = func(*args, **kwargs)
         name = func._overloadpacket.__name__
-        if func._overloadpacket in flop_registry:
+        if name in SOLVER_MACS:
+            self.macs += SOLVER_MACS[name](*args)
+        elif func._overloadpacket in flop_registry:
             # PyTorch's formulas count a multiply-add as two.
             self.macs += flop_registry[func._overloadpacket](*args, **kwargs, out_val=out) // 2
         elif name in ELEMENTWISE_OPS:

@@ -4,12 +4,16 @@ from grla.data.bundled import BundledPhoto, bundled_photos, photo_path
 from grla.data.images import ImagePair, TrainingImage, TrainingSplit, image_pair, test_images, training_images
 from grla.data.patches import PatchStore
 from grla.data.reading import files_checksum, find_images, read_image
+from grla.data.recall import RecallSampler
 from grla.data.resize import imresize, mod_crop
+from grla.data.similarity import SimilaritySampler
 
 __all__ = [
     "BundledPhoto",
     "ImagePair",
     "PatchStore",
+    "RecallSampler",
+    "SimilaritySampler",
     "TrainingImage",
     "TrainingSplit",
     "bundled_photos",

@@ -21,12 +21,16 @@ SMALLEST_TEST_SIDE = 11  # pixels left after cropping `upscale` on each side: th
 
 @dataclass(frozen=True)
 class ImagePair:
-    """A picture to score: uint8 `hr` (H, W[, 3]), mod-cropped, and `lr` (H/upscale, W/upscale[, 3]); gray is 2-D."""
+    """A picture to score: uint8 `hr` (H, W[, 3]), mod-cropped, and `lr` (H/upscale, W/upscale[, 3]); gray is 2-D.
+
+    With a `mask` (H, W) the score is that of the pixels where it is True: what a probe blanked.
+    """
 
     test_set: str
     name: str
     hr: NDArray[np.uint8]
     lr: NDArray[np.uint8]
+    mask: NDArray[np.bool_] | None = None
 
 
 @dataclass(frozen=True)

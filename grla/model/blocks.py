@@ -96,7 +96,9 @@ class PolymerizationBlock(nn.Sequential):
 def build_attention(spec: ModelSpec, layer: AttentionLayer, shift: int) -> nn.Module:
     """The attention of one layer: softmax in windows, or the spec's kernel over all tokens."""
     if layer == "window":
-        kernel = build_kernel("softmax", spec.dim // spec.num_heads)
+        kernel = build_kernel("softmax", spec.dim // spec.num_heads, spec.num_heads)
         return WindowAttention(spec.dim, spec.num_heads, kernel, spec.window_size, shift)
-    kernel = build_kernel(spec.kernel.name, spec.dim // spec.num_global_heads, **spec.kernel.options)
-    return GlobalAttention(spec.dim, spec.num_global_heads, kernel)
+    heads = spec.num_global_heads
+    return GlobalAttention(
+        spec.dim, heads, build_kernel(spec.kernel.name, spec.dim // heads, heads, **spec.kernel.options)
+    )

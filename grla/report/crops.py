@@ -79,5 +79,5 @@ def crops_figure(rows: Sequence[CropRow]) -> Figure:
             panel.imshow(tile.pixels, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
             panel.set_title(textwrap.fill(tile.name, 22), fontsize=10)
             panel.set_xlabel("" if tile.psnr_y is None else f"{tile.psnr_y:.2f} dB")
-    figure.supxlabel("PSNR-Y (dB) of the whole image", fontsize=9)
+    figure.supxlabel("PSNR-Y (dB) of the image, as in the tables", fontsize=9)
     return figure

@@ -10,7 +10,6 @@ from typing import Literal
 from grla.errors import InputError
 
 BASE = "base"
-BICUBIC = "bicubic"
 
 
 @dataclass(frozen=True)

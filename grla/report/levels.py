@@ -1,13 +1,13 @@
 """PSNR-Y by level of each factor, and the differences to the base: the data (a frame), then the drawing.
 
-Needs the frames of `grla.report.load`: `cells` (a row per cell) and `images` (a row per image and cell, bicubic
+Needs the frames of `grla.report.load`: `cells` (a row per cell) and `images` (a row per image and cell, baselines
 included). Where a study has many rows the figures grow in height.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -16,10 +16,11 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from grla.report.canvas import GRAY, PALETTE, PSNR, Colour, panels
-from grla.report.layout import BASE, BICUBIC, Layout
+from grla.report.layout import BASE, Layout
 from grla.report.statistics import study_differences
-from grla.report.tables import bicubic_rows, outcomes
+from grla.report.tables import baseline_rows, outcomes, trained_rows
 
+BASELINE_DASHES: tuple[Literal["--", ":", "-."], ...] = ("--", ":", "-.")
 VERDICT_COLOURS: dict[str, Colour | str] = {
     "better": PALETTE[0],
     "worse": PALETTE[3],
@@ -52,12 +53,11 @@ def level_data(layout: Layout, cells: pd.DataFrame, images: pd.DataFrame) -> pd.
 
 def seed_data(images: pd.DataFrame) -> pd.DataFrame:
     """PSNR-Y in dB, mean over images, of every trained variant and seed: variant, seed, psnr_y."""
-    trained = images[images["variant"] != BICUBIC]
-    return trained.groupby(["variant", "seed"], sort=False)[["psnr_y"]].mean().reset_index()
+    return trained_rows(images).groupby(["variant", "seed"], sort=False)[["psnr_y"]].mean().reset_index()
 
 
 def levels_figure(layout: Layout, cells: pd.DataFrame, images: pd.DataFrame) -> Figure:
-    """PSNR-Y by level, a panel per group: seeds as light points, means, intervals, bicubic and base as lines.
+    """PSNR-Y by level, a panel per group: seeds as light points, means, intervals, baselines and base as lines.
 
     The interval is that of the paired difference, drawn from the base's mean: it crosses the base's line where it
     covers 0. The spread of PSNR itself over images would only say that some pictures are harder than others.
@@ -69,15 +69,18 @@ def levels_figure(layout: Layout, cells: pd.DataFrame, images: pd.DataFrame) -> 
     for panel, group in zip(axes, groups, strict=True):
         base = float(seeds.loc[seeds["variant"] == group.base, "psnr_y"].mean())
         rows = data[data["group"] == group.title]
-        panel.axvline(float(bicubic_rows(images, group)["psnr_y"].mean()), color=GRAY, linestyle="--", linewidth=1)
+        by_name = baseline_rows(images, group).groupby("variant", sort=False)
+        for dashes, (_, scores) in zip(BASELINE_DASHES, by_name, strict=False):
+            panel.axvline(float(scores["psnr_y"].mean()), color=GRAY, linestyle=dashes, linewidth=1)
         panel.axvline(base, color="black", linewidth=0.8)
         for y, row in enumerate(rows.itertuples()):
             points = seeds.loc[seeds["variant"] == row.variant, "psnr_y"]
             panel.plot(points, np.full(len(points), y + 0.25), "o", color=PALETTE[9], markersize=5, alpha=0.7)
             _draw_interval(panel, y, row, base)
+    baselines = zip(BASELINE_DASHES, images.loc[images["seed"].isna(), "variant"].unique(), strict=False)
     extra = [
         Line2D([], [], color=PALETTE[9], marker="o", linestyle="", markersize=5, label="one seed"),
-        Line2D([], [], color=GRAY, linestyle="--", label="bicubic"),
+        *(Line2D([], [], color=GRAY, linestyle=dashes, label=name) for dashes, name in baselines),
         Line2D([], [], color="black", linewidth=0.8, label="base, mean over seeds"),
     ]
     _legend(figure, data, extra)

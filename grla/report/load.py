@@ -12,13 +12,13 @@ import pandas as pd
 from optuna.trial import FrozenTrial
 
 from grla.errors import InputError
-from grla.report.layout import BICUBIC, Factor, Layout
+from grla.report.layout import Factor, Layout
 
 CELL_COLUMNS = (
-    "outcome reason psnr_y ssim_y num_params macs hook_flops elementwise_ops latency_ms latency_p10_ms latency_p90_ms "
-    "peak_memory_mib train_seconds train_peak_memory_mib steps final_loss device code_version"
+    "outcome reason psnr_y ssim_y num_params macs hook_flops elementwise_ops num_features latency_ms latency_p10_ms "
+    "latency_p90_ms peak_memory_mib train_seconds train_peak_memory_mib steps final_loss device code_version"
 ).split()
-IMAGE_COLUMNS = ["upscale", "test_set", "image", "psnr_y", "ssim_y"]
+IMAGE_COLUMNS = ["test_images", "test_set", "image", "psnr_y", "ssim_y", "mse", "psnr_y_outside"]
 CURVE_COLUMNS = ["step", "seconds", "loss", "val_psnr_y", "val_ssim_y"]
 GRADIENT_NORM = "gradient_norm."  # begins the columns of gradient norms by part of the model
 
@@ -29,9 +29,8 @@ class Results:
 
     `cells`: cell_hash, study, variant, a column per factor, seed, then CELL_COLUMNS; a row per cell, the accepted
     record or, if there is none, the latest failed one. `images`: cell_hash, variant, factors, seed, then
-    IMAGE_COLUMNS, the bicubic rows first. `curves`: the same keys, then CURVE_COLUMNS and a column
-    per part of the model with its gradient norm. `base` is the base run's spec.
-    A study may have a factor called upscale: in `images` that column then holds the number, not the level's label.
+    IMAGE_COLUMNS, the baselines' rows (bicubic, say; they have no seed) first. `curves`: the same keys, then
+    CURVE_COLUMNS and a column per part of the model with its gradient norm. `base` is the base run's spec.
     """
 
     layout: Layout
@@ -56,9 +55,8 @@ def load_results(storage: Path, study_name: str) -> Results:
     cells = [
         key | {name: record[name] for name in CELL_COLUMNS} for key, (_, record) in zip(keys, records, strict=True)
     ]
-    bicubic = [{"cell_hash": BICUBIC, "variant": BICUBIC, **row} for row in json.loads(study.user_attrs["bicubic"])]
-    upscale = definition["base"]["model"]["upscale"]  # of storages from before it was kept with each image
-    images = [{"upscale": upscale, **row} for row in bicubic] + _rows(keys, records, "images", upscale=upscale)
+    baselines = [{"cell_hash": row["variant"], **row} for row in json.loads(study.user_attrs["baselines"])]
+    images = baselines + _rows(keys, records, "images")
     curves = _rows(keys, records, "history")
     # Longest rows first, so that the parts of a model stand in its order even where others have fewer.
     columns = dict.fromkeys(name for row in sorted(curves, key=len, reverse=True) for name in row)
@@ -105,10 +103,10 @@ def _keys(trial: FrozenTrial, record: dict[str, Any], layout: Layout) -> dict[st
 
 
 def _rows(
-    keys: list[dict[str, Any]], records: list[tuple[FrozenTrial, dict[str, Any]]], name: str, **defaults: object
+    keys: list[dict[str, Any]], records: list[tuple[FrozenTrial, dict[str, Any]]], name: str
 ) -> list[dict[str, Any]]:
-    """The rows of a nested table of all records, each with the keys of its cell and `defaults` for what it lacks."""
-    return [{**key, **defaults, **row} for key, (_, record) in zip(keys, records, strict=True) for row in record[name]]
+    """The rows of a nested table of all records, each with the keys of its cell."""
+    return [{**key, **row} for key, (_, record) in zip(keys, records, strict=True) for row in record[name]]
 
 
 def _frame(rows: list[dict[str, Any]], columns: list[str]) -> pd.DataFrame:

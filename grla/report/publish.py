@@ -18,12 +18,13 @@ from grla.report.canvas import save
 from grla.report.crops import CropRow, Tile, crops_figure, sharpest_crop
 from grla.report.figures import cost_figure, curves_figure
 from grla.report.gradients import gradient_data, gradients_figure
-from grla.report.layout import BASE, BICUBIC
+from grla.report.layout import BASE
 from grla.report.levels import gain_figure, levels_figure
 from grla.report.load import Results, load_results
 from grla.report.published import load_published
+from grla.report.recall import has_recall, recall_figure
 from grla.report.summary import summary_markdown
-from grla.report.tables import bicubic_rows
+from grla.report.tables import baseline_rows, trained_rows
 
 CROP_SIZE = 96  # HR pixels a side
 
@@ -58,6 +59,9 @@ def draw(results: Results, folder: Path) -> None:
     save(curves_figure(layout, results.curves), folder / "curves")
     if not gradient_data(layout, results.curves).empty:
         save(gradients_figure(layout, results.curves), folder / "gradients")
+    if has_recall(images):
+        base = next(group for group in layout.groups() if group.base == BASE)
+        save(recall_figure(base, cells, images), folder / "recall")
     rows = crop_rows(results, folder / "images")
     if rows:
         save(crops_figure(rows), folder / "crops")
@@ -85,17 +89,18 @@ def describe(results: Results, folder: Path) -> tuple[str, list[str]]:
 
 
 def crop_rows(results: Results, folder: Path) -> list[CropRow]:
-    """HR, bicubic and the levels of the first factor, at each kept image's sharpest place; the first seed's results.
+    """HR, baselines and the levels of the first factor, at each kept image's sharpest place; the first seed's results.
 
-    Of panels it is the one that holds the study's base, whose HR and bicubic images are those that were kept.
+    Of panels it is the one that holds the study's base, whose HR and baselines are those that were kept.
     """
     group = next(group for group in results.layout.groups() if group.base == BASE)
     seed = results.cells["seed"].min()
     first = results.cells[(results.cells["seed"] == seed) & (results.cells["outcome"] == "ok")]
     hashes = dict(zip(first["variant"], first["cell_hash"], strict=True))
-    sources = {"HR": "hr", BICUBIC: BICUBIC}
+    baselines = baseline_rows(results.images, group)
+    sources = {"HR": "hr"} | {name: name for name in baselines["variant"].unique()}
     sources |= {group.name(label, variant): hashes[variant] for label, variant in group.rows if variant in hashes}
-    scores = pd.concat([results.images[results.images["variant"] != BICUBIC], bicubic_rows(results.images, group)])
+    scores = pd.concat([trained_rows(results.images), baselines])
     rows = []
     for path in sorted((folder / "hr").glob("*.png")):
         hr = read(path)

@@ -19,6 +19,11 @@ few of either) covers other seeds and other images of the same kind. Where it co
 MACs: every multiply-add. hook_flops: the paper's rule, which leaves out the matrix products inside attention; not
 comparable with MACs. FLOPs would be 2 x MACs. Cost columns are means over cells."""
 
+PROBE = """\
+The images are a probe: PSNR-Y and MSE (RGB, of [0, 1]) are those of the blanked pixels, "outside" is the rest. The
+baselines are exact: "no look" guesses the mean of all values there can be, "mean of values" that of the image's values
+(as averaging can), "LR copied" knows the missing LR pixels and nothing finer. Perfect recall has no error."""
+
 
 def summary_markdown(
     layout: Layout,
@@ -30,13 +35,15 @@ def summary_markdown(
 ) -> str:
     """The text of summary.md.
 
-    `cells` has a row per cell, `images` a row per image and cell (bicubic rows: variant "bicubic"), as
+    `cells` has a row per cell, `images` a row per image and cell (baselines have no seed), as
     `grla.report.load` makes them. `budget` is a cell's training budget in words; `notes` are further lines on how it
     was measured (machine, size the costs refer to). `published` are the paper's numbers (`load_published`); they make a
     section of their own at the end, never a row beside ours.
     """
     differences = study_differences(layout, images)
     parts = [f"# {layout.study}: {layout.question}", _measured(layout, cells, images, budget, notes), COUNTING]
+    if "mse" in images and images["mse"].notna().any():
+        parts.append(PROBE)
     for group in layout.groups():
         table = group_table(group, cells, images, differences)
         parts.append(f"## {group.title}\n\n{markdown(table, left=('variant', 'verdict'))}")
@@ -58,7 +65,7 @@ def _measured(layout: Layout, cells: pd.DataFrame, images: pd.DataFrame, budget:
     ]
     if layout.design == "panels":
         name = layout.factors[0].name
-        lines.append(f"Compare only within one {name}: each {name} has its own base and its own bicubic row")
+        lines.append(f"Compare only within one {name}: each {name} has its own base and its own baselines")
     return "\n".join(f"- {line}" for line in lines)
 
 

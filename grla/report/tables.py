@@ -7,11 +7,15 @@ from collections.abc import Collection, Mapping
 import numpy as np
 import pandas as pd
 
-from grla.report.layout import BICUBIC, Group
+from grla.report.layout import Group
 from grla.report.statistics import Difference, Spread, spread_over_seeds
 
 EMPTY = "-"
 FAILURES = {"diverged": "diverged", "out_of_memory": "ran out of memory", "error": "failed"}
+# column of the images frame -> (column heading, format); those that nothing has are left out
+METRICS = {"ssim_y": ("SSIM-Y", ".4f"), "mse": ("MSE (RGB)", ".4f"), "psnr_y_outside": ("PSNR-Y outside dB", ".2f")}
+
+GAIN = ("copies", "alone")  # test sets of the self-similarity probe: what a network gains from the copies
 
 # column heading -> (column of the cells frame, factor to the heading's unit, format)
 COSTS = {
@@ -73,53 +77,69 @@ def outcomes(cells: pd.DataFrame) -> str:
     return "; ".join(words)
 
 
-def bicubic_rows(images: pd.DataFrame, group: Group) -> pd.DataFrame:
-    """The bicubic baseline's rows of `images` at the upscale of the group's base.
+def trained_rows(images: pd.DataFrame) -> pd.DataFrame:
+    """The rows of `images` that come from a cell: baselines have no seed."""
+    rows: pd.DataFrame = images[images["seed"].notna()]
+    return rows
 
-    Where the base has no image the group's other variants tell the upscale; where none has, there must be only one, or
-    no row is returned.
+
+def baseline_rows(images: pd.DataFrame, group: Group) -> pd.DataFrame:
+    """The baselines' rows of `images` on the test images of the group's base.
+
+    Where the base has no image the group's other variants tell which these are; where none has, there must be only one
+    kind, or no row is returned.
     """
-    bicubic = images[images["variant"] == BICUBIC]
+    baselines = images[images["seed"].isna()]
     variants = [[group.base], [variant for _, variant in group.rows]]
-    upscales = pd.concat([images.loc[images["variant"].isin(names), "upscale"] for names in variants]).head(1)
-    if upscales.empty and bicubic["upscale"].nunique() == 1:
-        upscales = bicubic["upscale"]
-    rows: pd.DataFrame = bicubic[bicubic["upscale"].isin(upscales)]
+    kinds = pd.concat([images.loc[images["variant"].isin(names), "test_images"] for names in variants]).head(1)
+    if kinds.empty and baselines["test_images"].nunique() == 1:
+        kinds = baselines["test_images"]
+    rows: pd.DataFrame = baselines[baselines["test_images"].isin(kinds)]
     return rows
 
 
 def group_table(
     group: Group, cells: pd.DataFrame, images: pd.DataFrame, differences: Mapping[str, Difference]
 ) -> pd.DataFrame:
-    """The text table of a group: bicubic first, then a row per level; needs the frames of `grla.report.load`.
+    """The text table of a group: the baselines, then a row per level; needs the frames of `grla.report.load`.
 
     PSNR-Y and SSIM-Y are means over images, then over seeds; with several test sets each also has its PSNR-Y column.
     A variant without a finished cell keeps its row and says what became of it.
     """
     sets = list(dict.fromkeys(images["test_set"]))
-    bicubic = bicubic_rows(images, group)
-    rows = [{"variant": BICUBIC, **_quality(bicubic.assign(seed=0), sets)}]
+    baselines = baseline_rows(images, group).assign(seed=0)
+    names = images.loc[images["seed"].isna(), "variant"].unique()
+    rows = [{"variant": name, **_quality(baselines[baselines["variant"] == name], sets)} for name in names]
+    reference = baselines.loc[baselines["variant"].isin(names[:1]), "psnr_y"].mean()
     for label, variant in group.rows:
         mine = cells[cells["variant"] == variant]
         scores = images[images["variant"] == variant]
         row = {"variant": group.name(label, variant), "seeds": str(scores["seed"].nunique())}
-        gain = scores.groupby("seed")["psnr_y"].mean().mean() - bicubic["psnr_y"].mean()
-        row |= {**_quality(scores, sets), "over bicubic dB": number(gain, "+.3f")}
+        row |= _quality(scores, sets)
+        for name in names[:1]:
+            gain = scores.groupby("seed")["psnr_y"].mean().mean() - reference
+            row[f"over {name} dB"] = number(gain, "+.3f")
         row |= _comparison(differences.get(variant), outcomes(mine))
         rows.append(row | _costs(mine))
     columns = list(dict.fromkeys(column for row in reversed(rows) for column in row))
-    return pd.DataFrame(rows, columns=columns).fillna(EMPTY)
+    table = pd.DataFrame(rows, columns=columns).fillna(EMPTY)
+    optional = [heading for heading, _ in METRICS.values() if heading in table]
+    return table.drop(columns=[heading for heading in optional if (table[heading] == EMPTY).all()])
 
 
 def _quality(scores: pd.DataFrame, sets: list[str]) -> dict[str, str]:
     cells = {"PSNR-Y dB": decibel(_spread(scores, "psnr_y"))}
     if len(sets) > 1:
         cells |= {f"{name} dB": decibel(_spread(scores[scores["test_set"] == name], "psnr_y")) for name in sets}
-    return cells | {"SSIM-Y": number(_spread(scores, "ssim_y").mean, ".4f")}
+    if {*GAIN} <= set(sets):
+        by_set = [scores[scores["test_set"] == name].groupby("seed")["psnr_y"].mean() for name in GAIN]
+        cells["gain dB"] = decibel(spread_over_seeds(by_set[0] - by_set[1]))
+    means = {metric: _spread(scores, metric).mean for metric in METRICS if metric in scores}
+    return cells | {METRICS[metric][0]: number(mean, METRICS[metric][1]) for metric, mean in means.items()}
 
 
 def _spread(scores: pd.DataFrame, metric: str) -> Spread:
-    return spread_over_seeds(scores.groupby("seed")[metric].mean())
+    return spread_over_seeds(scores.assign(**{metric: scores[metric].astype(float)}).groupby("seed")[metric].mean())
 
 
 def _comparison(difference: Difference | None, failures: str) -> dict[str, str]:

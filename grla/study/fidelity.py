@@ -14,7 +14,7 @@ from torch import Tensor
 
 from grla.attention import build_kernel, kernel_names
 from grla.attention.interface import AttentionKernel, unit
-from grla.attention.kernels import exact_rbf, gaussian_rbf, taylor
+from grla.attention.kernels import exact_rbf, gaussian_rbf, random_features, taylor
 from grla.spec import KernelSpec
 from grla.study.tokens import Tokens
 
@@ -68,8 +68,9 @@ def distances_to_softmax(tokens: Iterable[Tokens], kernels: Sequence[KernelSpec]
     """How far each kernel is from softmax attention on each set of tokens, beside plain averaging.
 
     Two references a kernel: "same temperature" is the softmax of scale * q.k of the very vectors and scale that the
-    kernel uses (`gaussian_rbf`, `exact_rbf`: normalised as they do, 2 gamma / sqrt(head_dim); `taylor`: unit vectors,
-    1; all others: q and k as given, 1 / sqrt(head_dim)); "softmax attention" is always the last of these.
+    kernel uses (`gaussian_rbf`, `exact_rbf`, `random_features`: normalised as they do, 2 gamma / sqrt(head_dim);
+    `taylor`: unit vectors, 1; all others: q and k as given, 1 / sqrt(head_dim)); "softmax attention" is always the
+    last of these.
 
     Columns: source, kernel, reference, the measures of `compare` for the kernel, for `uniform` (uniform_output_error,
     uniform_matrix_error, uniform_kl) and for the reference itself (softmax_effective_rank, softmax_entropy).
@@ -92,6 +93,8 @@ def temperature(kernel: AttentionKernel) -> tuple[str, float]:
     """Which of q and k a kernel normalises (both, query, none) and the scale of q.k at its own temperature."""
     if isinstance(kernel, gaussian_rbf.Kernel | exact_rbf.Kernel):
         return kernel.qk_norm, 2 * kernel.width
+    if isinstance(kernel, random_features.Kernel):
+        return "both", kernel.scale**2
     return ("both", 1.0) if isinstance(kernel, taylor.Kernel) else ("none", kernel.head_dim**-0.5)
 
 
@@ -154,7 +157,7 @@ class _References:
 
 
 def _build(spec: KernelSpec, head_dim: int) -> AttentionKernel:
-    return build_kernel(spec.name, head_dim, **spec.options)
+    return build_kernel(spec.name, head_dim, 1, **spec.options).requires_grad_(False)
 
 
 def normalised(q: Tensor, k: Tensor, qk_norm: str) -> tuple[Tensor, Tensor]:

@@ -5,47 +5,108 @@ from __future__ import annotations
 import hashlib
 import inspect
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
-from grla.data import ImagePair, PatchStore, image_pair, test_images, training_images
-from grla.evaluation import Image, bicubic_upscaler, evaluate
+from grla.data import (
+    ImagePair,
+    PatchStore,
+    RecallSampler,
+    SimilaritySampler,
+    image_pair,
+    imresize,
+    test_images,
+    training_images,
+)
+from grla.evaluation import Image, score
 from grla.model.baselines import find_factory
-from grla.spec import DataSpec, OutsideSpec, RunSpec, spec_hash, to_dict
+from grla.spec import AnyDataSpec, DataSpec, OutsideSpec, RecallSpec, RunSpec, SimilaritySpec, spec_hash, to_dict
 from grla.study.provenance import PROTOCOL
 
 VALIDATION_SIDE = 192
 """Validation images are centre crops of at most this many HR pixels a side: validating stays cheap."""
+NUM_PROBE_IMAGES = 32
+"""Test images of a probe of each kind; a quarter as many validate."""
+
+Batches = Callable[[int, int], tuple[Tensor, Tensor]]
+"""From (seed, step) to lr (batch, 3, h, w) and hr (batch, 3, upscale * h, upscale * w) in [0, 1]."""
 
 
 @dataclass(frozen=True)
 class Material:
-    """Training patches, validation pairs (from held-out training images), test pairs, checksums of their content."""
+    """What all runs on one kind of images share.
 
-    store: PatchStore
+    `batch` maps (seed, step) to lr and hr to train on; `validation` are pairs from held-out images, `test` the pairs to
+    score; `baselines` holds each baseline's answer to every test pair; `checksums` name the content.
+    """
+
+    batch: Batches
     validation: list[ImagePair]
     test: list[ImagePair]
+    baselines: dict[str, list[Image]]
     checksums: dict[str, str]
 
+    @property
+    def test_images(self) -> str:
+        """8 hex digits that name the test images: scores of different ones are never compared."""
+        return spec_hash({name: value for name, value in self.checksums.items() if name.startswith("test:")})[:8]
 
-def load_material(data: DataSpec, upscale: int, cache: Path, device: torch.device) -> Material:
+
+def load_material(data: AnyDataSpec, upscale: int, cache: Path, device: torch.device) -> Material:
     """Read, check and checksum all images of `data`; every unusable one is an InputError now, not in mid-training."""
+    if isinstance(data, DataSpec):
+        return _photographs(data, upscale, cache, device)
+    return _probe(data, upscale, device)
+
+
+def _photographs(data: DataSpec, upscale: int, cache: Path, device: torch.device) -> Material:
     training, held_out = training_images(data.train)
     validation = [_validation_pair(image.name, image.load(), upscale) for image in held_out]
     test = [pair for source in data.test for pair in test_images(source, upscale)]
     store = PatchStore.build(training, upscale, data.patch_size, cache).to(device)
-    checksums = {"training": store.checksum, "validation": checksum(validation)}
-    for name in dict.fromkeys(pair.test_set for pair in test):
-        checksums[f"test:{name}"] = checksum([pair for pair in test if pair.test_set == name])
-    return Material(store, validation, test, checksums)
+    return Material(
+        lambda seed, step: store.batch(seed, step, data.batch_size, data.patch_size),
+        validation,
+        test,
+        {"bicubic": [imresize(pair.lr, upscale) for pair in test]},
+        {"training": store.checksum, "validation": checksum(validation), **_checksums(test)},
+    )
+
+
+def _probe(data: RecallSpec | SimilaritySpec, upscale: int, device: torch.device) -> Material:
+    sampler = _sampler(data, upscale)
+
+    def batch(seed: int, step: int) -> tuple[Tensor, Tensor]:
+        lr, hr = sampler.batch(seed, step, data.batch_size)
+        return lr.to(device), hr.to(device)
+
+    validation, test = sampler.pairs("validation", NUM_PROBE_IMAGES // 4), sampler.pairs("test", NUM_PROBE_IMAGES)
+    first = batch(0, 0)[0].cpu().numpy().tobytes()  # what is drawn from any seed is known by the first batch of one
+    checksums = {"training": hashlib.sha256(first).hexdigest(), "validation": checksum(validation), **_checksums(test)}
+    return Material(batch, validation, test, sampler.baselines("test", NUM_PROBE_IMAGES), checksums)
+
+
+def _sampler(data: RecallSpec | SimilaritySpec, upscale: int) -> RecallSampler | SimilaritySampler:
+    if isinstance(data, SimilaritySpec):
+        return SimilaritySampler(data.patch_size, data.copies, upscale)
+    return RecallSampler(data.num_pairs, data.patch_size, data.glyph, data.texture, data.band, upscale)
+
+
+def _checksums(test: list[ImagePair]) -> dict[str, str]:
+    """Checksum by test set."""
+    names = dict.fromkeys(pair.test_set for pair in test)
+    return {f"test:{name}": checksum([pair for pair in test if pair.test_set == name]) for name in names}
 
 
 def cell_hash(spec: RunSpec, material: Material, device: torch.device) -> str:
     """The name of a run: its spec, with folders replaced by their content, the protocol and the device type."""
     values = to_dict(spec)
-    values["data"] |= {"train": None, "test": None}
+    if isinstance(spec.data, DataSpec):
+        values["data"] |= {"train": None, "test": None}
     content = {"spec": values, "images": material.checksums, "protocol": PROTOCOL, "device": device.type}
     if isinstance(spec.model, OutsideSpec):  # a spec only names its code, which must count as well
         module = sys.modules[find_factory(spec.model.factory).__module__]
@@ -53,10 +114,14 @@ def cell_hash(spec: RunSpec, material: Material, device: torch.device) -> str:
     return spec_hash(content)
 
 
-def bicubic_rows(material: Material, upscale: int) -> tuple[list[dict[str, object]], list[Image]]:
-    """The baseline's score on every test image, and its images."""
-    scores, images = evaluate(bicubic_upscaler(upscale), material.test, border=upscale)
-    return [{"upscale": upscale, **vars(score)} for score in scores], images
+def baseline_rows(material: Material, upscale: int) -> list[dict[str, object]]:
+    """Each baseline's score on every test image; a row's "variant" is the baseline's name."""
+    key = {"test_images": material.test_images}
+    return [
+        {"variant": name, **key, **vars(score(pair, answer, border=upscale))}
+        for name, answers in material.baselines.items()
+        for pair, answer in zip(material.test, answers, strict=True)
+    ]
 
 
 def checksum(pairs: list[ImagePair]) -> str:

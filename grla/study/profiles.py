@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from grla.spec import Budget
+from grla.spec import Budget, CostSpec, KernelSpec, ModelSpec, RecallSpec, RunSpec, TrainSpec
 from grla.study.definition import Changes, Factor, Profile
 
 SMOKE: Changes = {
@@ -57,4 +57,27 @@ def usual_profiles(
         "quick": Profile({**QUICK, **more}, 2, "about 25 s a cell on 2 cores", small),
         "standard": Profile(STANDARD, 3, UNMEASURED),
         "paper": Profile(PAPER, 3, UNMEASURED),
+    }
+
+
+RECALL = RunSpec(
+    ModelSpec(upscale=2, dim=32, depth=2, layers=("global",), kernel=KernelSpec("gaussian_rbf")),
+    RecallSpec(),
+    TrainSpec(Budget(1500, "steps"), learning_rate=3e-3, loss="mse", schedule="cosine", clip_norm=1.0, validations=10),
+    CostSpec(latency_input=(64, 64), latency_runs=20),
+)
+"""The recall probe at its simplest: 2 to 16 pairs of flat glyphs in 16x16 LR pixels, 4 global layers of 32 channels."""
+
+
+def recall_profiles(
+    quick: tuple[Factor, ...], tiny: tuple[Factor, ...], expected_time: str, seeds: int = 2
+) -> dict[str, Profile]:
+    """The profiles of a study of the recall probe; `quick` and `tiny` (smoke) replace its factors in theirs."""
+    smoke = {"model.dim": 8, "model.depth": 1, "train.budget": Budget(4, "steps"), "train.validations": 2}
+    cost = {"cost.latency_input": (16, 16), "cost.latency_runs": 3}
+    return {
+        "smoke": Profile({**smoke, **cost}, 1, "about a second a cell on 2 cores", tiny),
+        "quick": Profile({}, seeds, expected_time, quick),
+        "standard": Profile({}, 3, "not measured"),
+        "paper": Profile({"train.budget": Budget(10_000, "steps")}, 3, "not measured"),
     }

@@ -15,9 +15,10 @@ import torch
 from PIL import Image as PillowImage
 from torch import nn
 
+from grla.attention.interface import LinearKernel
 from grla.cost import count, measure_latency, peak_memory_mib, process_peak_mib
 from grla.errors import InputError, Interrupted
-from grla.evaluation import Image, evaluate, network_upscaler
+from grla.evaluation import Image, ImageScore, evaluate, network_upscaler
 from grla.files import atomic_write
 from grla.model import build_model
 from grla.spec import RunSpec, to_dict
@@ -38,7 +39,8 @@ class Record:
     """The result of one cell; `None` is what was not measured.
 
     psnr_y (dB) and ssim_y are means over all test images. Costs have their unit in the name; `macs` and `hook_flops`
-    are per image at the spec's `count_output`, latency and `peak_memory_mib` at its `latency_input`.
+    are per image at the spec's `count_output`, latency and `peak_memory_mib` at its `latency_input`. `num_features` is
+    that of a linear kernel: the rows of the state that each head keeps of an image.
     """
 
     cell_hash: str
@@ -50,6 +52,7 @@ class Record:
     macs: int | None = None
     hook_flops: int | None = None
     elementwise_ops: int | None = None
+    num_features: int | None = None
     latency_ms: float | None = None
     latency_p10_ms: float | None = None
     latency_p90_ms: float | None = None
@@ -135,23 +138,21 @@ def _run(
         record.steps, record.train_seconds, record.history = trainer.step, trainer.seconds, trainer.history
         record.final_loss = trainer.last_loss if trainer.step else None
     scores, outputs = evaluate(_upscaler(trainer, spec), material.test, border=spec.model.upscale)
-    record.images = [{"upscale": spec.model.upscale, **asdict(score)} for score in scores]
-    record.psnr_y = float(np.mean([score.psnr_y for score in scores]))
-    record.ssim_y = float(np.mean([score.ssim_y for score in scores]))
+    record.images = [{"test_images": material.test_images, **asdict(score)} for score in scores]
+    record.psnr_y = _mean(scores, "psnr_y")
+    record.ssim_y = _mean(scores, "ssim_y")
     save_images(folders.images, material, outputs)
 
 
 def make_trainer(spec: RunSpec, model: nn.Module, material: Material, device: torch.device) -> Trainer:
     """A trainer of `model` on the material's patches; batch t depends on the spec's seed and t alone."""
-    data = spec.data
-    return Trainer(
-        model, spec.train, lambda step: material.store.batch(spec.seed, step, data.batch_size, data.patch_size), device
-    )
+    return Trainer(model, spec.train, functools.partial(material.batch, spec.seed), device)
 
 
 def save_images(folder: Path, material: Material, images: list[Image]) -> None:
-    """Keep the first few test images' results as PNG, for the figures."""
-    for pair, image in list(zip(material.test, images, strict=True))[:SHOWN_IMAGES]:
+    """Keep a few test images' results, from the first to the last, as PNG for the figures."""
+    for index in sorted(set(np.linspace(0, len(images) - 1, SHOWN_IMAGES).round().astype(int).tolist())):
+        pair, image = material.test[index], images[index]
         name = pair.name.replace("/", "_")
         with atomic_write(folder / f"{pair.test_set}-{name}.png") as file:
             PillowImage.fromarray(image).save(file, format="PNG")
@@ -163,6 +164,7 @@ def _price(record: Record, spec: RunSpec, material: Material, device: torch.devi
     height, width = (side // spec.model.upscale for side in spec.cost.count_output)
     for name, value in vars(count(model, (1, 3, height, width))).items():
         setattr(record, name, value)
+    record.num_features = _num_features(model)
     shape = (1, 3, *spec.cost.latency_input)
     latency = measure_latency(model, shape, spec.cost.latency_runs)
     record.latency_ms = latency.median_ms
@@ -175,6 +177,15 @@ def _price(record: Record, spec: RunSpec, material: Material, device: torch.devi
         trial = make_trainer(spec, copy.deepcopy(model), material, device)
         # The first step creates the optimiser's state, the second holds it while gradients exist: the peak.
         record.train_peak_memory_mib = peak_memory_mib(functools.partial(_steps, trial, 2), device)
+
+
+def _num_features(model: nn.Module) -> int | None:
+    """The number of features of the model's linear kernel; None where it has none."""
+    for kernel in model.modules():
+        if isinstance(kernel, LinearKernel):
+            token = torch.zeros(1, 1, 1, kernel.head_dim, device=next(model.parameters()).device)
+            return kernel.map_k(token).shape[-1]
+    return None
 
 
 def _steps(trainer: Trainer, number: int) -> None:
@@ -208,10 +219,8 @@ class _CellWatcher:
         """Mean PSNR-Y and SSIM-Y on the validation images."""
         pairs = self.material.validation
         scores, outputs = evaluate(_upscaler(trainer, self.spec), pairs, border=self.spec.model.upscale)
-        values = {
-            "val_psnr_y": float(np.mean([score.psnr_y for score in scores])),
-            "val_ssim_y": float(np.mean([score.ssim_y for score in scores])),
-        }
+        means = {f"val_{metric}": _mean(scores, metric) for metric in ("psnr_y", "ssim_y")}
+        values = {name: value for name, value in means.items() if value is not None}
         self.tracker.scalars({f"validation/{name[4:]}": value for name, value in values.items()}, trainer.step)
         norms = trainer.gradient_norms()
         self.tracker.scalars({f"gradient_norm/{part}": norm for part, norm in norms.items()}, trainer.step)
@@ -223,6 +232,12 @@ class _CellWatcher:
     def should_stop(self) -> bool:
         """Ask the listener."""
         return self.listener.should_stop()
+
+
+def _mean(scores: list[ImageScore], metric: str) -> float | None:
+    """The mean of a metric over images; None where it is not defined."""
+    values = [value for score in scores if (value := getattr(score, metric)) is not None]
+    return float(np.mean(values)) if values else None
 
 
 def _is_out_of_memory(error: Exception) -> bool:

@@ -16,7 +16,7 @@ from grla.errors import InputError, require
 from grla.files import write_text
 from grla.study.definition import Cell, Study
 from grla.study.engine import Plan, make_plan, run_plan
-from grla.study.material import Material, bicubic_rows, load_material
+from grla.study.material import Material, baseline_rows, load_material
 from grla.study.progress import StopRequest, StudyProgress
 from grla.study.provenance import describe_run
 from grla.study.run_one import save_images
@@ -108,11 +108,11 @@ def _only_run_in(out: Path) -> Iterator[None]:
 def _write_surroundings(run: StudyRun, plan: Plan) -> None:
     """Provenance, and the baseline every cell is compared with."""
     base = plan.cells[0]
-    upscale = base.cell.spec.model.upscale
-    materials = {planned.cell.spec.model.upscale: planned.material for planned in plan.cells}
-    baselines = {factor: bicubic_rows(material, factor) for factor, material in materials.items()}
-    plan.trials.set_user_attr("bicubic", json.dumps([row for rows, _ in baselines.values() for row in rows]))
-    save_images(run.folder / "images" / "bicubic", base.material, baselines[upscale][1])
+    materials = {id(planned.material): (planned.material, planned.cell.spec.model.upscale) for planned in plan.cells}
+    baselines = [row for material, factor in materials.values() for row in baseline_rows(material, factor)]
+    plan.trials.set_user_attr("baselines", json.dumps(baselines))
+    for name, answers in base.material.baselines.items():
+        save_images(run.folder / "images" / name, base.material, answers)
     save_images(run.folder / "images" / "hr", base.material, [pair.hr for pair in base.material.test])
     provenance = {
         **describe_run(),

@@ -18,6 +18,7 @@ from grla.spec import TrainSpec
 from grla.training.checkpoint import save_checkpoint
 
 SECONDS_BETWEEN_CHECKPOINTS = 30.0
+LOSSES = {"l1": nn.functional.l1_loss, "mse": nn.functional.mse_loss}
 
 
 class Diverged(Exception):
@@ -31,7 +32,7 @@ class Diverged(Exception):
 
 @dataclass(frozen=True)
 class StepStats:
-    """One training step: `loss` (L1 on [0, 1]), norm of all gradients before clipping, and the step's wall time."""
+    """One training step: `loss` (the spec's, on [0, 1]), norm of all gradients before clipping, wall time."""
 
     step: int
     loss: float
@@ -54,7 +55,7 @@ class Watcher(Protocol):
 
 
 class Trainer:
-    """A model in training: Adam on the L1 loss, batch t a pure function of t.
+    """A model in training: Adam, batch t a pure function of t.
 
     `batch(step)` gives lr (batch, 3, h, w) and hr (batch, 3, upscale * h, upscale * w) in [0, 1] on `device`. With
     equal seeds, thread counts and CPU, equal steps give equal bits, however often training was resumed between them.
@@ -105,9 +106,9 @@ class Trainer:
         lr, hr = self.batch(self.step)
         with torch.autocast("cuda", torch.bfloat16, enabled=self.spec.amp and self.device.type == "cuda"):
             sr = self.model(lr)
-        if sr.shape != hr.shape:  # an L1 loss would broadcast, and an outside model learn something else
+        if sr.shape != hr.shape:  # a loss would broadcast, and an outside model learn something else
             raise InputError(f"the model must map {tuple(lr.shape)} to {tuple(hr.shape)}, got {tuple(sr.shape)}")
-        loss = nn.functional.l1_loss(sr.float(), hr)
+        loss = LOSSES[self.spec.loss](sr.float(), hr)
         value = loss.item()
         if not math.isfinite(value):
             raise Diverged(self.step, value, self.last_loss)

@@ -6,6 +6,7 @@ import math
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
@@ -52,6 +53,88 @@ def test_gaussian_rbf_is_equation_12(qk_norm: str, key_weight: bool, order: int)
             weight = (math.exp(-g * float(k_j @ k_j)) if key_weight else 1.0) * taylor
             numerator, denominator = numerator + weight * v[j], denominator + weight
         torch.testing.assert_close(out[i], numerator / denominator)
+
+
+def test_a_learned_gamma_starts_at_the_given_one_and_is_one_per_head() -> None:
+    q, k, v = random(1, 3, 7, 6), random(1, 3, 9, 6), random(1, 3, 9, 6)
+    fixed, learned = (build_kernel("gaussian_rbf", 6, 3, gamma=2.0, learn_gamma=on).double() for on in (False, True))
+    torch.testing.assert_close(learned(q, k, v), fixed(q, k, v), rtol=1e-6, atol=1e-7)
+    learned(q, k, v)[:, 1].sum().backward()
+    (parameter,) = learned.parameters()
+    assert parameter.grad is not None
+    assert (parameter.grad.flatten() != 0).tolist() == [False, True, False]
+
+
+def test_rbf_ridge_is_ridge_regression_with_an_intercept_by_numpy() -> None:
+    """Weighted least squares with the ridge as further rows and a free intercept, solved by numpy.linalg.lstsq."""
+    dim, ridge, size = 4, 0.05, 10
+    q, k, v = random(3, dim), 2 * random(20, dim), random(20, dim) + 1
+    kernel = build_kernel("rbf_ridge", dim, ridge=ridge, num_features=size, gamma=1.0).double()
+    frequencies = kernel.frequencies.double().numpy()
+
+    def features(x: torch.Tensor) -> np.ndarray:
+        phases = x.numpy() / np.sqrt(1 + np.mean((x.numpy() / 64) ** 2, axis=1, keepdims=True)) @ frequencies.T
+        return np.sqrt(2 / size) * np.concatenate([np.cos(phases), np.sin(phases)], axis=1)
+
+    root = np.sqrt(np.exp(k[:, :1].numpy()) / np.exp(k[:, :1].numpy()).sum())
+    design = np.concatenate([features(k), np.ones((20, 1))], axis=1) * root
+    penalty = np.concatenate([np.sqrt(ridge / size) * np.eye(size), np.zeros((size, 1))], axis=1)
+    right = np.concatenate([v.numpy() * root, np.zeros((size, dim))])
+    coefficients = np.linalg.lstsq(np.concatenate([design, penalty]), right, rcond=None)[0]
+    out = kernel(q[None, None], k[None, None], v[None, None])[0, 0]
+    expected = features(q) @ coefficients[:-1] + coefficients[-1]
+    np.testing.assert_allclose(out.detach(), expected, rtol=1e-6)
+
+
+def test_rbf_ridge_recalls_keys_that_averaging_mixes() -> None:
+    """Eight keys that resemble each other; the same features without the solve give the mean of all values."""
+    keys = (1 + 0.3 * random(1, 1, 8, 4)) * torch.tensor([0.0, 1, 1, 1])
+    values = random(1, 1, 8, 4)
+    sharp = build_kernel("rbf_ridge", 4, ridge=1e-6, gamma=2.0).double()
+    blunt = build_kernel("rbf_ridge", 4, ridge=1e6, gamma=2.0).double()
+    torch.testing.assert_close(sharp(keys, keys, values), values, rtol=0, atol=0.05)
+    torch.testing.assert_close(
+        blunt(keys, keys, values), values.mean(2, keepdim=True).expand_as(values), rtol=0, atol=1e-3
+    )
+
+
+def test_rbf_ridge_estimates_the_gaussian_kernel() -> None:
+    x, y = 0.5 * random(5, 6), 0.5 * random(5, 6) + 0.2
+    kernel = build_kernel("rbf_ridge", 6, gamma=1.0, num_features=2**14).double()
+    exact = torch.exp(-torch.cdist(x, y).square() / 6)
+    torch.testing.assert_close(kernel.map_q(x) @ kernel.map_k(y).mT, exact, rtol=0, atol=0.02)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"ridge": 0.0}, "ridge must be above 0"),
+        ({"gamma": -1.0}, "gamma must be above 0"),
+        ({"num_features": 7}, "num_features must be even"),
+    ],
+)
+def test_rbf_ridge_refuses_what_it_cannot_solve(options: dict, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        build_kernel("rbf_ridge", 8, **options)
+
+
+def test_random_features_tend_to_the_exact_kernel() -> None:
+    q, k = random(1, 1, 6, 8), random(1, 1, 9, 8) + 0.3
+    exact = build_kernel("exact_rbf", 8, gamma=0.5).weights(q, k)
+    errors = [
+        float((kernel.weights(q, k) - exact).abs().max())
+        for kernel in (build_kernel("random_features", 8, gamma=0.5, num_features=n).double() for n in (64, 64 * 64))
+    ]
+    assert errors[1] < 0.01
+    assert errors[1] < errors[0] / 3
+
+
+def test_random_features_are_drawn_orthogonal_in_blocks() -> None:
+    directions = build_kernel("random_features", 8, num_features=20).directions
+    assert isinstance(directions, torch.Tensor)
+    assert directions.shape == (20, 8)
+    gram = directions[:8] @ directions[:8].mT
+    torch.testing.assert_close(gram, torch.diag(gram.diagonal()), rtol=0, atol=1e-5)
 
 
 def test_key_weight_cancels_for_normalised_keys() -> None:
@@ -174,7 +257,8 @@ def test_second_order_keeps_distinct_products_only() -> None:
 
 def test_unknown_kernel_lists_the_known_ones() -> None:
     with pytest.raises(
-        InputError, match=r"unknown kernel 'sofmax'.*gaussian_rbf, mala, none, relu, softmax, taylor, uniform"
+        InputError,
+        match=r"unknown kernel 'sofmax'.*mala, none, random_features, rbf_ridge, relu, softmax, taylor, uniform",
     ):
         build_kernel("sofmax", 8)
     assert {"softmax", "gaussian_rbf", "relu", "uniform", "none"} <= set(kernel_names())

@@ -59,7 +59,7 @@ def made_up(layout: Layout) -> MadeUp:
 def _image(variant: str, seed: float, name: tuple[str, str], psnr: float) -> dict[str, object]:
     place = {"test_set": name[0], "image": name[1]}
     cell_hash = "bicubic" if variant == "bicubic" else f"{variant}/{seed}"
-    identity = {"cell_hash": cell_hash, "variant": variant, "seed": seed, "upscale": 4}
+    identity = {"cell_hash": cell_hash, "variant": variant, "seed": seed, "test_images": "x4"}
     return {**identity, **place, "psnr_y": psnr, "ssim_y": psnr / 40}
 
 
@@ -108,7 +108,7 @@ def panels() -> MadeUp:
         level = {2: 34.0, 3: 30.5, 4: 28.0}[upscale]
         for index in range(3):
             place = ("Set5", f"{index}.png")
-            images.append(_image("bicubic", np.nan, place, level + index) | {"upscale": upscale})
+            images.append(_image("bicubic", np.nan, place, level + index) | {"test_images": f"x{upscale}"})
         names = [group for group in layout.groups() if group.panel == f"upscale x{upscale}"]
         for number, variant in enumerate(dict.fromkeys(name for group in names for _, name in group.rows)):
             for seed in (0, 1):
@@ -119,5 +119,7 @@ def panels() -> MadeUp:
                 cells.append(_cell(variant, seed, float(np.mean(scores)), failed) | {"macs": macs})
                 curves += [_validation(variant, seed, step, level + step / 500) for step in (100, 200, 300)]
                 for index, score in enumerate([] if failed else scores):
-                    images.append(_image(variant, seed, ("Set5", f"{index}.png"), score) | {"upscale": upscale})
+                    images.append(
+                        _image(variant, seed, ("Set5", f"{index}.png"), score) | {"test_images": f"x{upscale}"}
+                    )
     return MadeUp(layout, pd.DataFrame(cells), pd.DataFrame(images), pd.DataFrame(curves))

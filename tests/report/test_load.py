@@ -11,7 +11,6 @@ import optuna
 import pytest
 from PIL import Image
 
-from grla.report.layout import BICUBIC
 from grla.report.load import CELL_COLUMNS, IMAGE_COLUMNS, load_results, stored_studies
 from grla.report.publish import crop_rows, describe, publish
 
@@ -25,7 +24,7 @@ BASE: dict[str, Any] = {
 SCORES = {2: 34.0, 4: 28.0}
 
 
-def write_storage(path: Path, with_upscale: bool = True, base: dict[str, Any] | None = None) -> None:
+def write_storage(path: Path, base: dict[str, Any] | None = None) -> None:
     """A study "s" of panels x2 and x4 (base) by two models, one seed, one image "Set5-baby"."""
     factors = [
         {"name": "upscale", "levels": ["x2", "x4"], "base": "x4"},
@@ -34,13 +33,14 @@ def write_storage(path: Path, with_upscale: bool = True, base: dict[str, Any] | 
     texts = {"study": "state_of_the_art", "question": "?", "source": "s", "profile": "quick", "design": "panels"}
     study = optuna.create_study(storage=f"sqlite:///{path}", study_name="s")
     study.set_user_attr("definition", json.dumps({**texts, "factors": factors, "base": base or BASE}))
-    study.set_user_attr("bicubic", json.dumps([row(upscale, score, with_upscale) for upscale, score in SCORES.items()]))
+    baselines = [{"variant": "bicubic", **row(upscale, score)} for upscale, score in SCORES.items()]
+    study.set_user_attr("baselines", json.dumps(baselines))
     choices: dict[str, optuna.distributions.BaseDistribution] = {
         factor["name"]: optuna.distributions.CategoricalDistribution(factor["levels"]) for factor in factors
     }
     for upscale, score in SCORES.items():
         for index, model in enumerate(("GRLA", "EDSR-lite")):
-            images = [row(upscale, score + 0.5 + index, with_upscale)]
+            images = [row(upscale, score + 0.5 + index)]
             measured = {"outcome": "ok", "psnr_y": score + 0.5 + index, "macs": 1e9, "latency_ms": 3.0 + index}
             record = dict.fromkeys(CELL_COLUMNS, 1.0) | measured | {"device": "cpu", "code_version": "1", "reason": ""}
             record |= {"cell_hash": f"{model}{upscale}", "images": images, "history": [{"step": 1, "val_psnr_y": 20.0}]}
@@ -53,10 +53,9 @@ def write_storage(path: Path, with_upscale: bool = True, base: dict[str, Any] | 
             study.add_trial(trial)
 
 
-def row(upscale: int, psnr: float, with_upscale: bool) -> dict[str, Any]:
+def row(upscale: int, psnr: float) -> dict[str, Any]:
     """An image's row as the engine stores it."""
-    score = {"test_set": "Set5", "image": "baby", "psnr_y": psnr, "ssim_y": 0.8}
-    return {"upscale": upscale, **score} if with_upscale else score
+    return {"test_images": f"x{upscale}", "test_set": "Set5", "image": "baby", "psnr_y": psnr, "ssim_y": 0.8}
 
 
 def save_pictures(folder: Path) -> None:
@@ -66,20 +65,13 @@ def save_pictures(folder: Path) -> None:
         Image.fromarray(pixels).save(folder / source / "Set5-baby.png")
 
 
-def test_the_upscale_of_every_image_is_a_number(tmp_path: Path) -> None:
+def test_baselines_come_first_and_have_no_seed(tmp_path: Path) -> None:
     write_storage(tmp_path / "s.db")
     results = load_results(tmp_path / "s.db", "s")
-    assert list(results.images) == ["cell_hash", "variant", "upscale", "model", "seed", *IMAGE_COLUMNS[1:]]
-    assert results.images["upscale"].tolist() == [2, 4, 2, 2, 4, 4]
-    assert set(results.cells["upscale"]) == {"x2", "x4"}
+    assert list(results.images) == ["cell_hash", "variant", "upscale", "model", "seed", *IMAGE_COLUMNS]
+    assert results.images["test_images"].tolist() == ["x2", "x4", "x2", "x2", "x4", "x4"]
+    assert results.images["seed"].isna().tolist() == [True, True, False, False, False, False]
     assert set(results.cells["variant"]) == set(results.layout.variants())
-
-
-def test_storages_without_it_have_that_of_the_base(tmp_path: Path) -> None:
-    write_storage(tmp_path / "s.db", with_upscale=False)
-    images = load_results(tmp_path / "s.db", "s").images
-    assert set(images.loc[images["variant"] == BICUBIC, "upscale"]) == {4}
-    assert set(images["upscale"]) == {4}
 
 
 def test_stored_studies_come_in_order_and_with_their_definition(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 from grla.report.layout import Factor, Layout
 from grla.report.statistics import Difference, Spread, differences_to_base, study_differences
 from grla.report.summary import summary_markdown
-from grla.report.tables import bicubic_rows, decibel, group_table, interval, markdown, number, outcomes, verdict
+from grla.report.tables import baseline_rows, decibel, group_table, interval, markdown, number, outcomes, verdict
 
 BETTER = Difference(0.0123, 0.001, 0.0236, 3, 2, "better")
 NOTHING = Difference(np.nan, np.nan, np.nan, 0, 0, "not compared")
@@ -105,8 +105,8 @@ def test_panels_are_compared_within_themselves(panels: Any) -> None:
 def test_bicubic_of_a_panel_without_any_image_is_unknown(panels: Any) -> None:
     images = panels.images[panels.images["variant"] == "bicubic"]
     group = panels.layout.groups()[0]
-    assert bicubic_rows(images, group).empty
-    assert len(bicubic_rows(images[images["upscale"] == 2], group)) == 3
+    assert baseline_rows(images, group).empty
+    assert len(baseline_rows(images[images["test_images"] == "x2"], group)) == 3
     text = summary_markdown(panels.layout, panels.cells, images, budget="400 steps")
     assert re.search(r"\| bicubic +\| +- \| +- \|", text)
 

@@ -10,6 +10,7 @@ import torch
 from PIL import Image
 
 from grla.data import photo_path, read_image
+from grla.spec import DataSpec
 from grla.study.definition import Study, load_study
 from grla.study.run_study import StudyRun
 
@@ -43,7 +44,8 @@ def make_run(tiny: Study, crops: Path, tmp_path: Path) -> Callable[..., StudyRun
     def make(
         seeds: int | None = None, study: Study = tiny, out: Path = tmp_path / "out", **changes: object
     ) -> StudyRun:
-        data = {"data.train": str(crops / "train"), "data.test": (str(crops / "test"),)}
+        photographs = {"data.train": str(crops / "train"), "data.test": (str(crops / "test"),)}
+        data = photographs if isinstance(study.base.data, DataSpec) else {}
         named = {name.replace("__", "."): value for name, value in changes.items()}
         return StudyRun(study, "smoke", out, torch.device("cpu"), {**data, **named}, seeds)
 

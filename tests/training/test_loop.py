@@ -56,6 +56,14 @@ def trainer(batch=batch, **changes: object) -> Trainer:
     return Trainer(model, TrainSpec(**spec), batch, CPU)
 
 
+@pytest.mark.parametrize(("loss", "power"), [("l1", 1), ("mse", 2)])
+def test_the_loss_is_the_one_asked_for(loss: str, power: int) -> None:
+    run = trainer(loss=loss)
+    lr, hr = batch(0)
+    expected = (run.model(lr) - hr).abs().pow(power).mean().item()
+    assert run.train_step().loss == pytest.approx(expected, rel=1e-5)
+
+
 def test_training_lowers_the_loss_and_validates_evenly(tmp_path: Path) -> None:
     watcher, run = Quiet(), trainer(budget=Budget(60, "steps"))
     fit(run, watcher, tmp_path / "c.pt", {})

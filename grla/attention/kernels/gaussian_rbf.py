@@ -17,6 +17,7 @@ class Kernel(LinearKernel):
 
     phi(x) = exp(-g |x|^2); t is the Taylor expansion of exp: t(x) = 1 + x (order 1, Eq. 9) or 1 + x + x^2 / 2 (order 2,
     table 5); phi(q_i) cancels (Eq. 12). g = `gamma` / sqrt(head_dim): the paper's 1 / (2 sqrt(d)) is gamma = 0.5.
+    With `learn_gamma` each head learns its own g, from there on.
     `qk_norm` says which of q and k are L2-normalised, `key_weight` whether phi(k_j) stands in the sum; with normalised
     keys phi is a constant and cancels.
 
@@ -32,8 +33,10 @@ class Kernel(LinearKernel):
     def __init__(
         self,
         head_dim: int,
+        num_heads: int = 1,
         *,
         gamma: float = 0.5,
+        learn_gamma: bool = False,
         taylor_order: int = 1,
         qk_norm: Literal["both", "query", "none"] = "both",
         key_weight: bool = True,
@@ -43,6 +46,9 @@ class Kernel(LinearKernel):
         require_choice("gaussian_rbf: taylor_order", taylor_order, (1, 2))
         require_choice("gaussian_rbf: qk_norm", qk_norm, ("both", "query", "none"))
         self.width = gamma / math.sqrt(head_dim)
+        self.log_width = (
+            torch.nn.Parameter(torch.full((num_heads, 1, 1), math.log(self.width))) if learn_gamma else None
+        )
         self.taylor_order = taylor_order
         self.qk_norm = qk_norm
         self.key_weight = key_weight
@@ -58,16 +64,20 @@ class Kernel(LinearKernel):
         if not self.key_weight:
             return features
         # A softmax over keys is phi up to a factor per head, which cancels in Eq. 12 and keeps exp in range.
-        return features * torch.softmax(-self.width * k.square().sum(-1, keepdim=True), dim=-2)
+        return features * torch.softmax(-self._width() * k.square().sum(-1, keepdim=True), dim=-2)
+
+    def _width(self) -> Tensor | float:
+        return self.width if self.log_width is None else self.log_width.exp()
 
     def _taylor_features(self, x: Tensor) -> Tensor:
         """Features whose inner product is t(2 g x.y): [1, sqrt(2 g) x] and, for order 2, sqrt(2) g x_a x_b.
 
         A product x_a x_b with a < b stands for two equal ones, hence another sqrt(2).
         """
-        features = [torch.ones_like(x[..., :1]), math.sqrt(2 * self.width) * x]
+        width = self._width()
+        features = [torch.ones_like(x[..., :1]), (2 * width) ** 0.5 * x]
         if self.taylor_order == 2:
             first, second = torch.triu_indices(self.head_dim, self.head_dim, device=x.device)
-            factor = torch.where(first == second, math.sqrt(2), 2.0) * self.width
-            features.append(factor.to(x) * x[..., first] * x[..., second])
+            factor = torch.where(first == second, math.sqrt(2), 2.0)
+            features.append(width * factor.to(x) * x[..., first] * x[..., second])
         return torch.cat(features, dim=-1)

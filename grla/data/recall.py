@@ -1,0 +1,159 @@
+"""The recall probe: images that can only be restored by finding, elsewhere and by content, what is missing here.
+
+An image is a grid of cells. A cell holds a pair of glyphs, a key (always visible) and a value beside it. Every pair
+stands in several cells; in half of them the value is blanked to gray in LR and must be restored from an intact copy,
+which is known by its key. It is the associative recall by which attention is tested in language models (Arora et al.
+2023, "Zoology"), as super-resolution.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple, TypeVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from grla.data.images import ImagePair
+
+Pixels = NDArray[np.uint8]
+Number = TypeVar("Number", bound=np.generic)
+GRAY = 128
+"""What blanked values show; also the best guess of a value by one who does not look elsewhere."""
+STREAMS = {"train": 0, "validation": 1, "test": 2}
+
+
+class RecallBatch(NamedTuple):
+    """Images of the probe: `lr` (batch, p, p, 3), `hr` (batch, p * upscale, p * upscale, 3), uint8.
+
+    `mask`, like hr without channels, is True where values were blanked. `mean` (batch, 3) is the mean of the image's
+    values, all pairs alike: the best guess of one who cannot tell pairs apart.
+    """
+
+    lr: Pixels
+    hr: Pixels
+    mask: NDArray[np.bool_]
+    mean: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class RecallSampler:
+    """Draws images of the probe; every batch is a pure function of (seed, step).
+
+    `num_pairs` are the numbers of pairs that an image can have: training takes them in turn, batch by batch (with many
+    pairs alone nothing is learned in a short training), and each has test images of its own.
+    `side` is an image's side and `glyph` a glyph's, in LR pixels: a cell is `glyph` high and 2 * `glyph` wide. Flat
+    glyphs have one colour; with `texture` (amplitude in [0, 1]) noise per HR pixel is added, and every copy shows
+    another phase of it: the glyph is shifted cyclically by 0 to upscale - 1 HR pixels each way, so that copies together
+    hold detail that none of them shows in LR. With a `band` that many columns of cells, full of strangers, lie between
+    all intact copies and all blanked ones. LR is the mean of upscale x upscale HR pixels. Glyphs of training
+    have an even blue, others an odd one: no glyph is seen in both.
+    """
+
+    num_pairs: tuple[int, ...]
+    side: int
+    glyph: int
+    texture: float
+    band: int
+    upscale: int
+
+    def batch(self, seed: int, step: int, batch_size: int) -> tuple[Tensor, Tensor]:
+        """lr (batch, 3, p, p) and hr (batch, 3, p * upscale, p * upscale), float32 in [0, 1], to train on."""
+        drawn = self.draw("train", seed, step, batch_size, self.num_pairs[step % len(self.num_pairs)])
+        return to_float(drawn.lr), to_float(drawn.hr)
+
+    def pairs(self, stream: str, number: int) -> list[ImagePair]:
+        """`number` images of each number of pairs to score, always the same; `stream` is "validation" or "test"."""
+        return [
+            ImagePair(f"{num_pairs} pairs", f"{index:03d}", *images)
+            for num_pairs in self.num_pairs
+            for drawn in [self.draw(stream, 0, 0, number, num_pairs)]
+            for index, images in enumerate(zip(drawn.hr, drawn.lr, drawn.mask, strict=True))
+        ]
+
+    def baselines(self, stream: str, number: int) -> dict[str, list[Pixels]]:
+        """For the images of `pairs`, the exact answers of those who know the image but for the blanked values.
+
+        "no look" guesses the mean of all possible values, "mean of values" that of the image's own; with texture
+        "LR copied" knows the LR pixels of the missing value and nothing beyond. Perfect recall has no error.
+        """
+        drawn = [self.draw(stream, 0, 0, number, num_pairs) for num_pairs in self.num_pairs]
+        hr, mask, mean = (np.concatenate([getattr(part, name) for part in drawn]) for name in ("hr", "mask", "mean"))
+        guesses = {"no look": np.uint8(GRAY), "mean of values": np.rint(mean[:, None, None]).astype(np.uint8)}
+        if self.texture:
+            guesses["LR copied"] = shrunk(hr, self.upscale).repeat(self.upscale, axis=1).repeat(self.upscale, axis=2)
+        return {name: list(np.where(mask[..., None], guess, hr)) for name, guess in guesses.items()}
+
+    def draw(self, stream: str, seed: int, step: int, batch_size: int, num_pairs: int) -> RecallBatch:
+        """The images of (stream, seed, step) with this number of pairs."""
+        # Streams and steps are 2**64 blocks of random numbers apart, or more.
+        random = np.random.Generator(np.random.Philox(key=seed, counter=[0, 0, STREAMS[stream], step]))
+        pair, blanked = self._places(random, batch_size, num_pairs)
+        glyphs = self._glyphs(random, batch_size, int(pair.max()) + 1, odd=stream != "train")
+        side = glyphs.shape[3]
+        rows, columns = self.side // self.glyph, self.side // (2 * self.glyph)
+        # Every copy shows its glyphs from another phase on.
+        phases = np.arange(side) + random.integers(0, self.upscale, (2, batch_size, rows * columns, 1))
+        down, right = phases % side
+        images = np.arange(batch_size)[:, None, None, None, None]
+        halves = np.arange(2)[:, None, None]
+        cells = glyphs[
+            images, pair[:, :, None, None, None], halves, down[:, :, None, :, None], right[:, :, None, None, :]
+        ]
+        missing = np.zeros(cells.shape[:-1], np.bool_)
+        missing[:, :, 1] = blanked[:, :, None, None]
+        grid = (batch_size, rows, columns, 2, side, side)
+        hr = _assembled(cells.reshape(*grid, 3))
+        mask = _assembled(missing.reshape(*grid, 1))[..., 0]
+        lr = shrunk(np.where(mask[..., None], np.uint8(GRAY), hr), self.upscale)
+        return RecallBatch(lr, hr, mask, glyphs[:, :num_pairs, 1].mean((1, 2, 3)))
+
+    def _places(
+        self, random: np.random.Generator, batch_size: int, num_pairs: int
+    ) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
+        """The pair in each cell and whether its value is blanked, both (batch, cells), cells row by row."""
+        rows, columns = self.side // self.glyph, self.side // (2 * self.glyph)
+        order = random.random((batch_size, rows * columns)).argsort(1)
+        if not self.band:
+            return order % num_pairs, order // num_pairs % 2 == 1
+        side = (columns - self.band) // 2  # columns of cells on either side of it
+        zone = np.ones(columns, np.intp)
+        zone[:side], zone[columns - side :] = 0, 2
+        # A coin tells which side is blanked.
+        zones = np.where(random.random((batch_size, 1)) < 0.5, zone, 2 - zone).repeat(rows, 0).reshape(batch_size, -1)
+        rank = np.empty_like(order)
+        for index in range(3):
+            inside = zones == index
+            rank[inside] = order[inside].reshape(batch_size, -1).argsort(1).argsort(1).ravel()
+        return np.where(zones == 1, num_pairs + rank, rank % num_pairs), zones == 2
+
+    def _glyphs(self, random: np.random.Generator, batch_size: int, number: int, odd: bool) -> Pixels:
+        """Keys and values in HR: (batch, number, 2, glyph * upscale, glyph * upscale, 3)."""
+        amplitude = 127.5 * self.texture
+        side = self.glyph * self.upscale
+        colours = random.uniform(amplitude, 255 - amplitude, (batch_size, number, 2, 1, 1, 3))
+        noise = random.uniform(-amplitude, amplitude, (batch_size, number, 2, side, side, 3))
+        pixels = np.rint(colours + noise).astype(np.uint8)
+        pixels[..., 2] = pixels[..., 2] & 254 | odd
+        return pixels
+
+
+def _assembled(cells: NDArray[Number]) -> NDArray[Number]:
+    """Cells (batch, rows, columns, 2, side, side, channels) as images (batch, height, width, channels)."""
+    batch, rows, columns, halves, side, _, channels = cells.shape
+    return cells.transpose(0, 1, 4, 2, 3, 5, 6).reshape(batch, rows * side, columns * halves * side, channels)
+
+
+def shrunk(hr: Pixels, factor: int) -> Pixels:
+    """The mean of factor x factor pixels of (batch, height, width, channels), rounded to uint8."""
+    batch, height, width, channels = hr.shape
+    blocks = hr.reshape(batch, height // factor, factor, width // factor, factor, channels)
+    shrunk: Pixels = np.rint(blocks.mean((2, 4))).astype(np.uint8)
+    return shrunk
+
+
+def to_float(images: Pixels) -> Tensor:
+    """uint8 (batch, height, width, channels) as float32 (batch, channels, height, width) in [0, 1]."""
+    return torch.from_numpy(images).permute(0, 3, 1, 2).to(torch.float32).mul_(1 / 255)

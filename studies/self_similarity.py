@@ -1,0 +1,23 @@
+"""Does a network use the copies of a texture that other places of the image hold?
+
+Question  Brick, gravel, grass and text in four copies, displaced by fractions of an LR pixel: how much better is a
+          patch restored among its copies ("copies dB") than among strangers ("alone dB")? It stands between the recall
+          probe and photographs.
+Source    Not in the paper.
+Command   python studies/run_ablation.py self_similarity
+Time      quick about 20 minutes on two cores.
+"""
+
+from grla.spec import SimilaritySpec, with_changes
+from grla.study.definition import Study, vary
+from grla.study.profiles import RECALL, recall_profiles
+
+KERNELS = ("gaussian_rbf", "softmax", "rbf_ridge", "relu", "taylor", "uniform", "none")
+
+STUDY = Study(
+    question="How much does a network gain from the copies of a texture elsewhere in the image?",
+    source="not in the paper",
+    base=with_changes(RECALL, {"data": SimilaritySpec(), "train.loss": "l1"}),
+    factors=(vary("kernel", "model.kernel", *KERNELS),),
+    profiles=recall_profiles(quick=(), tiny=(), expected_time="about 20 minutes on 2 cores"),
+)
