@@ -24,10 +24,11 @@ LARGEST = 64.0  # root mean square over channels that no token's vector exceeds
 class Kernel(LinearKernel):
     """weights_ij = p_j + p_j (f(q_i) - mu) . (C + r / m I)^-1 (f(k_j) - mu), mu and C: mean and covariance of f(k), p.
 
-    f(x) = sqrt(2 / m) [cos(W x), sin(W x)], so that f(x) . f(y) estimates exp(-g |x - y|^2): the m / 2 rows of W are
+    The first channel of a key says how much its token counts, p_j = softmax over keys, the others what it is like:
+    f(x) = sqrt(2 / m) [cos(W x), sin(W x)], so that f(x) . f(y) estimates exp(-g |x - y|^2). The m / 2 rows of W are
     orthogonal normal draws times sqrt(2 g), m = `num_features`, g = `gamma` / head_dim, as vectors are not normalised
-    (those with channels beyond 64 are drawn in, or no float type could hold their phase). p_j, the share of token j in
-    the regression, is the softmax over keys of their first channel. r is learned per head, from `ridge` on.
+    (only those with channels beyond 64 are drawn in, or no float type could hold their phase). r is learned per head,
+    from `ridge` on.
 
     A mean (p_j) plus what a linear map of features explains beyond: for r -> infinity plain averaging, for r -> 0
     exact recall of up to m different keys, however much they resemble each other, where a kernel that averages mixes
@@ -55,16 +56,18 @@ class Kernel(LinearKernel):
         require(gamma > 0, "rbf_ridge: gamma", "must be above 0", gamma)
         require(ridge > 0, "rbf_ridge: ridge", "must be above 0", ridge)
         require_at_least("rbf_ridge: num_features", num_features, 2)
+        require_at_least("rbf_ridge: head_dim", head_dim, 2)
         require(num_features % 2 == 0, "rbf_ridge: num_features", "must be even: a sine for each cosine", num_features)
         self.num_features = num_features
-        frequencies = orthogonal_draws(num_features // 2, head_dim) * math.sqrt(2 * gamma / head_dim)
+        frequencies = orthogonal_draws(num_features // 2, head_dim - 1) * math.sqrt(2 * gamma / head_dim)
         self.register_buffer("frequencies", frequencies)
         self.log_ridge = nn.Parameter(torch.full((num_heads, 1, 1), math.log(ridge)))
 
     def map_q(self, q: Tensor) -> Tensor:
         """The random Fourier features of the queries; see the class."""
         assert isinstance(self.frequencies, Tensor)
-        bounded = q * torch.rsqrt(1 + (q / LARGEST).square().mean(-1, keepdim=True))
+        content = q[..., 1:]
+        bounded = content * torch.rsqrt(1 + (content / LARGEST).square().mean(-1, keepdim=True))
         phases = bounded @ self.frequencies.to(q.dtype).mT
         return torch.cat([phases.cos(), phases.sin()], dim=-1) * math.sqrt(2 / self.num_features)
 
