@@ -4,7 +4,7 @@ Question  GRBF attention as the paper sets it averages. Do a larger gamma, fixed
           keys, the second Taylor order or the key weight bring recall back, at linear cost?
 Source    Not in the paper; its tables 2, 4 and 5 vary the same options on photographs.
 Command   python studies/run_ablation.py recall_linear
-Time      quick about 25 minutes on two cores (18 cells, one seed).
+Time      quick about 25 minutes on two cores (12 cells, one seed).
 """
 
 from grla.spec import KernelSpec, with_changes
@@ -31,6 +31,7 @@ STUDY = Study(
     profiles=recall_profiles(
         quick=(
             Factor("gamma", {"0.5": FIXED["0.5"], "8": FIXED["8"]} | LEARNED),
+            vary("qk_norm", f"{OPTION}.qk_norm", "both", "none"),
             Factor("key_weight", WITH_PHI),
         ),
         tiny=(

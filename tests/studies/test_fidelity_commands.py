@@ -1,4 +1,4 @@
-"""run_fidelity.py and run_attribution.py as a user calls them, on an untrained network of a few channels."""
+"""The commands that look into networks, as a user calls them, on untrained networks of a few channels."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import torch
 from PIL import Image
 
 from grla.model import build_model
-from grla.spec import ModelSpec, RunSpec, to_dict
+from grla.spec import KernelSpec, ModelSpec, RecallSpec, RunSpec, to_dict
 from grla.training.checkpoint import save_checkpoint
 
 ROOT = Path(__file__).parents[2]
@@ -54,6 +54,18 @@ def test_fidelity_writes_tables_figures_and_a_summary(tmp_path: Path, checkpoint
     expected = {f"{name}.{kind}" for name in figures for kind in ("png", "svg")} | {f"{name}.csv" for name in tables}
     assert {path.name for path in out.iterdir()} == expected | {"summary.md"}
     assert set(pd.read_csv(out / "distances.csv")["source"]) == {"random", "layer 1", "layer 2"}
+
+
+def test_recall_maps_are_drawn_for_checkpoints_of_the_probe_only(tmp_path: Path, checkpoint: Path) -> None:
+    out, probe = tmp_path / "maps", tmp_path / "probe.pt"
+    spec = RunSpec(ModelSpec(upscale=2, dim=8, depth=1, layers=("global",), kernel=KernelSpec("softmax")), RecallSpec())
+    save_checkpoint(probe, {"spec": to_dict(spec), "model": build_model(spec.model).state_dict(), "ema": None})
+    shown = call("run_recall_maps.py", probe, "--pairs", 8, "--out", out)
+    assert "layer 2" in shown
+    assert {path.name for path in out.iterdir()} == {"recall_maps.csv", "recall_maps.png", "recall_maps.svg"}
+    assert pd.read_csv(out / "recall_maps.csv")["weight_on_answers"].between(0, 1).all()
+    assert "must be of the recall probe" in call("run_recall_maps.py", checkpoint, "--out", out, code=1)
+    assert "CHECKPOINTS must hold one of seed 7" in call("run_recall_maps.py", probe, "--seed", 7, code=1)
 
 
 def test_attribution_draws_each_checkpoint(tmp_path: Path, checkpoint: Path, photo: Path) -> None:

@@ -101,4 +101,5 @@ class Kernel(LinearKernel):
         ridge = self.log_ridge.exp() / self.num_features
         # solve_ex lets a NaN pass, so that a diverging training is seen as such and not as an error of the solver. A
         # Cholesky factor would be cheaper to find, but its gradient costs more than all the rest.
-        return torch.linalg.solve_ex(covariance + ridge * identity, right).result
+        solution: Tensor = torch.linalg.solve_ex(covariance + ridge * identity, right).result
+        return solution

@@ -1,0 +1,69 @@
+"""Draw where networks of the recall probe look: the attention weights of one blanked pixel, layer by layer.
+
+    python studies/run_recall_maps.py results/recall/quick/checkpoints/*.pt
+    python studies/run_recall_maps.py A.pt B.pt --pairs 16 --image 3
+
+Seconds on one core.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+import tyro
+
+import project_root  # noqa: F401  it puts the project on the path
+
+from grla.errors import InputError, require
+from grla.files import write_text
+from grla.report.canvas import save
+from grla.report.recall_maps import MapRow, recall_maps_figure
+from grla.study.recall_maps import recall_scene, weight_maps
+from grla.study.trained import model_label, trained_network
+
+
+@dataclass(frozen=True)
+class Arguments:
+    """Draw the attention weights of one blanked pixel over the image, for each checkpoint and layer."""
+
+    checkpoints: tyro.conf.Positional[tuple[Path, ...]]
+    """Checkpoint files of the study `recall`, all of the same images."""
+    pairs: int = 4
+    """Number of distinct pairs in the image."""
+    image: int = 0
+    """Which of the test images."""
+    seed: int | None = 0
+    """Draw only checkpoints of this seed; None draws all."""
+    out: Path = Path("results/recall_maps")
+    """Folder for the picture and the table."""
+
+
+def main(arguments: Arguments) -> None:
+    """Work out, draw and print."""
+    require(arguments.image >= 0, "--image", "must be at least 0", arguments.image)
+    loaded = [trained_network(path) for path in arguments.checkpoints]
+    chosen = [(spec, network) for spec, network in loaded if arguments.seed in (None, spec.seed)]
+    require(len(chosen) > 0, "CHECKPOINTS", f"must hold one of seed {arguments.seed}", len(loaded))
+    scenes = [recall_scene(spec, arguments.pairs, arguments.image) for spec, _ in chosen]
+    same = all((scene.lr.shape, scene.lr.tobytes()) == (scenes[0].lr.shape, scenes[0].lr.tobytes()) for scene in scenes)
+    require(same, "CHECKPOINTS", "must all be of the same probe images", "different ones")
+    rows, table = [], []
+    for (spec, network), scene in zip(chosen, scenes, strict=True):
+        label, maps = model_label(spec.model), weight_maps(network, scene)
+        rows.append(MapRow(label, tuple((f"{found.layer}: {found.found:.0%} found", found.weights) for found in maps)))
+        table += [(label, spec.seed, found.layer, found.found) for found in maps]
+    frame = pd.DataFrame(table, columns=["kernel", "seed", "layer", "weight_on_answers"])
+    print(frame.to_markdown(index=False, floatfmt=".3f"))
+    write_text(arguments.out / "recall_maps.csv", frame.to_csv(index=False))
+    save(recall_maps_figure(scenes[0].lr, scenes[0].query, scenes[0].answers, rows), arguments.out / "recall_maps")
+    print(f"Figure and table: {arguments.out}")
+
+
+if __name__ == "__main__":
+    try:
+        main(tyro.cli(Arguments))
+    except InputError as error:
+        sys.exit(f"error: {error}")
