@@ -1,7 +1,17 @@
 """What a network costs: counted from its operations, and measured on this machine."""
 
+from grla.cost.interleaved import Turn, time_in_turns
 from grla.cost.latency import Latency, measure_latency
 from grla.cost.macs import Counts, count
 from grla.cost.memory import peak_memory_mib, process_peak_mib
 
-__all__ = ["Counts", "Latency", "count", "measure_latency", "peak_memory_mib", "process_peak_mib"]
+__all__ = [
+    "Counts",
+    "Latency",
+    "Turn",
+    "count",
+    "measure_latency",
+    "peak_memory_mib",
+    "process_peak_mib",
+    "time_in_turns",
+]

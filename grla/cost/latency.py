@@ -34,15 +34,16 @@ def measure_latency(model: nn.Module, input_shape: tuple[int, ...], runs: int) -
     milliseconds = []
     with torch.inference_mode():
         for _ in range(WARMUP_RUNS + runs):
-            start = _clock(device)
+            start = clock(device)
             model(lr)
-            milliseconds.append(1000 * (_clock(device) - start))
+            milliseconds.append(1000 * (clock(device) - start))
     model.train(was_training)
     p10, median, p90 = np.percentile(milliseconds[WARMUP_RUNS:], [10, 50, 90])
     return Latency(float(median), float(p10), float(p90))
 
 
-def _clock(device: torch.device) -> float:
+def clock(device: torch.device) -> float:
+    """Seconds, read when a GPU has done all its work."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
     return time.perf_counter()

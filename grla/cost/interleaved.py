@@ -1,0 +1,91 @@
+"""Timing several networks against each other in one process, in turns, so that all meet the same machine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from grla.cost.latency import clock
+from grla.errors import InputError, require, require_at_least
+
+AGAIN = " again"  # ends the name under which the base is timed a second time
+STABLE = 0.05  # warm-up ends when two runs in a row differ by less than this share
+MOST_WARMUPS = 10
+NUM_RESAMPLES = 10_000
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One network's times against the base's.
+
+    Milliseconds of a forward pass: median and percentiles over rounds. `ratio` is the median over rounds of its time
+    over the base's in the same round, `low` and `high` the 95 % bootstrap interval of that median.
+    """
+
+    name: str
+    median_ms: float
+    p10_ms: float
+    p90_ms: float
+    p99_ms: float
+    ratio: float
+    low: float
+    high: float
+
+
+def time_in_turns(
+    models: Mapping[str, nn.Module], base: str, input_shape: tuple[int, ...], rounds: int, seed: int = 0
+) -> list[Turn]:
+    """Time one forward pass of every network per round, in an order drawn anew each round; the base twice.
+
+    The input (batch, channels, height, width) is noise in [0, 1] on the device of each network; a GPU is synchronised
+    before every reading of the clock. The base's second turn, named "... again", is the noise floor: how far from 1 a
+    ratio can be where nothing differs. Raises InputError for an unknown base or a network that the input does not suit.
+    """
+    require(base in models, "--base", f"must be one of {', '.join(models)}", base)
+    require_at_least("--rounds", rounds, 2)
+    entrants = {**models, f"{base}{AGAIN}": models[base]}
+    random = np.random.default_rng(seed)
+    lr = torch.rand(input_shape, generator=torch.Generator().manual_seed(seed))
+    with torch.inference_mode():
+        for name, model in models.items():
+            _warm_up(name, model.eval(), lr)
+        times = {name: np.empty(rounds) for name in entrants}
+        for turn in range(rounds):
+            for name in random.permutation(list(entrants)):
+                times[name][turn] = _milliseconds(entrants[name], lr)
+    return [_turn(name, mine, times[base], random) for name, mine in times.items()]
+
+
+def _warm_up(name: str, model: nn.Module, lr: torch.Tensor) -> None:
+    try:
+        before = _milliseconds(model, lr)
+        for _ in range(MOST_WARMUPS):
+            now = _milliseconds(model, lr)
+            if abs(now - before) < STABLE * before:
+                return
+            before = now
+    except RuntimeError as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(f"model {name} cannot upscale an input of {tuple(lr.shape)}: {reason}") from error
+
+
+def _milliseconds(model: nn.Module, lr: torch.Tensor) -> float:
+    parameter = next(model.parameters(), None)
+    device = torch.device("cpu") if parameter is None else parameter.device
+    there = lr.to(device)
+    start = clock(device)
+    model(there)
+    return 1000 * (clock(device) - start)
+
+
+def _turn(name: str, mine: NDArray[np.float64], base: NDArray[np.float64], random: np.random.Generator) -> Turn:
+    ratios = mine / base
+    resampled = np.median(ratios[random.integers(0, len(ratios), (NUM_RESAMPLES, len(ratios)))], axis=1)
+    low, high = np.percentile(resampled, [2.5, 97.5])
+    median, p10, p90, p99 = np.percentile(mine, [50, 10, 90, 99])
+    return Turn(name, *(float(value) for value in (median, p10, p90, p99, np.median(ratios), low, high)))

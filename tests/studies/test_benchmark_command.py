@@ -1,0 +1,69 @@
+"""run_benchmark.py as a user calls it, on small inputs."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+def call(*arguments: object, code: int = 0) -> str:
+    environment = {**os.environ, "PYTHONPATH": "", "COLUMNS": "120"}
+    command = [sys.executable, str(ROOT / "studies" / "run_benchmark.py"), *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False, timeout=300)
+    assert done.returncode == code, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+PEER = """
+import torch
+def net(upscale):
+    return torch.nn.Sequential(torch.nn.Conv2d(3, 3 * upscale**2, 3, padding=1), torch.nn.PixelShuffle(upscale))
+"""
+
+
+def test_cost_counts_ours_and_outside_models(tmp_path: Path) -> None:
+    (tmp_path / "benchmark_peer.py").write_text(PEER)
+    script = str(ROOT / "studies" / "run_benchmark.py")
+    command = [sys.executable, script, "cost", "--models", "gaussian_rbf", "benchmark_peer:net", "--out", "out"]
+    subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, timeout=300)
+    rows = pd.read_csv(tmp_path / "out" / "cost.csv").set_index("model")
+    assert rows.loc["gaussian_rbf", "num_params"] == 885_328
+    assert rows.loc["gaussian_rbf", "hook_flops"] / 1e9 == pytest.approx(56.5, abs=0.05)
+    assert rows.loc["benchmark_peer:net", "macs"] == 320 * 180 * 27 * 48
+
+
+def test_latency_writes_a_record_and_compares_with_an_old_one(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    small = ("latency", "--models", "uniform", "none", "--base", "uniform", "--lr-size", 16, 16, "--rounds", 2)
+    assert "Noise floor" in call(*small, "--out", out)
+    record = json.loads((out / "latency.json").read_text())
+    assert [row["name"] for row in record["models"]] == ["uniform", "none", "uniform again"]
+    assert record["machine"]["cores"] >= 1
+    assert list(pd.read_csv(out / "latency.csv")["name"]) == ["uniform", "none", "uniform again"]
+    old = tmp_path / "old.json"
+    rows = [{**row, "ratio": row["ratio"] / 100} for row in record["models"]]
+    old.write_text(json.dumps({**record, "models": rows}))
+    assert "slower than before: " in call(*small, "--compare", old, "--out", out, code=1)
+    old.write_text(json.dumps({**record, "protocol": "another"}))
+    message = "error: --compare: protocol must be 'grla-benchmark-1' as in this run, got 'another'"
+    assert message in call(*small, "--compare", old, "--out", out, code=1)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("cost", "--models", "sofmax"), "model must be a kernel (efficient"),
+        (("latency", "--base", "nothing"), "--base must be one of --models, gaussian_rbf"),
+        (("latency", "--compare", "missing.json"), "cannot read missing.json"),
+    ],
+)
+def test_what_cannot_be_done_is_said(arguments: tuple[str, ...], message: str) -> None:
+    assert message in " ".join(call(*arguments, code=1).split())
