@@ -84,7 +84,7 @@ def test_the_checkpoint_scores_what_the_record_says(base: RunSpec, material: Mat
     assert from_dict(RunSpec, load_checkpoint(folders.checkpoint)["spec"]) == spec
     upscaler = find_upscaler(str(folders.checkpoint), None, 2, CPU)
     scores, _ = evaluate(upscaler, material.test, border=2)
-    assert [{"upscale": 2, **vars(score)} for score in scores] == record.images
+    assert [{"test_images": material.test_images, **vars(score)} for score in scores] == record.images
     with pytest.raises(InputError, match="--upscale must be the checkpoint's x2, got 4"):
         load_trained(folders.checkpoint, 4)
 
