@@ -26,6 +26,7 @@ COSTS = {
     "memory MiB": ("peak_memory_mib", 1.0, ".0f"),
     "train MiB": ("train_peak_memory_mib", 1.0, ".0f"),
     "train s": ("train_seconds", 1.0, ".0f"),
+    "s per 1000 steps": ("seconds_per_1000_steps", 1.0, ".1f"),
 }
 
 
@@ -154,6 +155,8 @@ def _comparison(difference: Difference | None, failures: str) -> dict[str, str]:
 
 def _costs(cells: pd.DataFrame) -> dict[str, str]:
     """Means over the cells that have the cost, finished or not: counts are known even where training failed."""
+    steps = pd.to_numeric(cells["steps"])
+    cells = cells.assign(seconds_per_1000_steps=1000 * pd.to_numeric(cells["train_seconds"]) / steps.where(steps > 0))
     return {
         heading: number(pd.to_numeric(cells[column]).mean() * factor, spec)
         for heading, (column, factor, spec) in COSTS.items()
