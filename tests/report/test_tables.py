@@ -54,7 +54,8 @@ def test_cells_of_the_table(made_up: Any) -> None:
     assert rows.loc["4 (base)", "difference to base dB [95 %]"] == "-"
     assert rows.loc["1", "over bicubic dB"].startswith("+0.22")
     assert rows.loc["1", "verdict"] == "**worse**"
-    costs = ["params K", "MACs G", "hook_flops G", "latency ms", "memory MiB", "train MiB", "train s", "s per 1000 steps"]
+    costs = ["params K", "MACs G", "hook_flops G", "latency ms", "memory MiB"]
+    costs += ["train MiB", "train s", "s per 1000 steps"]
     assert list(rows.loc["1", costs]) == ["20.5", "3.00", "2.10", "12.3", "150", "210", "45", "112.5"]
 
 
