@@ -53,12 +53,14 @@ def main(arguments: Arguments) -> None:
     rows, table = [], []
     for (spec, network), scene in zip(chosen, scenes, strict=True):
         label, maps = model_label(spec.model), weight_maps(network, scene)
-        rows.append(MapRow(label, tuple((f"{found.layer}: {found.found:.0%} found", found.weights) for found in maps)))
+        titled = tuple((f"{found.layer}: {found.found:.0%} on copies", found.weights) for found in maps)
+        rows.append((max(found.found for found in maps), MapRow(label, titled)))
         table += [(label, spec.seed, found.layer, found.found) for found in maps]
-    frame = pd.DataFrame(table, columns=["kernel", "seed", "layer", "weight_on_answers"])
+    frame = pd.DataFrame(table, columns=["kernel", "seed", "layer", "weight_on_copies"])
     print(frame.to_markdown(index=False, floatfmt=".3f"))
     write_text(arguments.out / "recall_maps.csv", frame.to_csv(index=False))
-    save(recall_maps_figure(scenes[0].lr, scenes[0].query, scenes[0].answers, rows), arguments.out / "recall_maps")
+    ordered = [row for _, row in sorted(rows, key=lambda pair: -pair[0])]
+    save(recall_maps_figure(scenes[0].lr, scenes[0].query, scenes[0].answers, ordered), arguments.out / "recall_maps")
     print(f"Figure and table: {arguments.out}")
 
 

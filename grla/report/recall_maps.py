@@ -49,7 +49,7 @@ def recall_maps_figure(
             panel.set_title(title, fontsize=9)
         for panel in places:
             _mark(panel, query, answers)
-    figure.supxlabel("blue: the query, a blanked pixel; black: pixels that hold its answer", fontsize=9)
+    figure.supxlabel("blue: the query, a blanked pixel; black: intact copies of its pair", fontsize=9)
     return figure
 
 

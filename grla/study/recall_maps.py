@@ -20,8 +20,8 @@ from grla.study.trained import to_batch
 class Scene:
     """An image of the probe: `lr` uint8 (p, p, 3), the `query` (row, column), and where the answer stands.
 
-    The query is the first LR pixel of a blanked value; `answers` (p, p) is True on the values of intact copies of its
-    pair, which have the same key.
+    The query is the first LR pixel of a blanked value; `answers` (p, p) is True on the intact copies of its pair, which
+    have the same key: on key and value, as convolutions carry each into the other's pixels.
     """
 
     lr: NDArray[np.uint8]
@@ -56,9 +56,9 @@ def recall_scene(spec: RunSpec, num_pairs: int, index: int) -> Scene:
     lr, missing = drawn.lr[index], drawn.mask[index, :: spec.model.upscale, :: spec.model.upscale]
     row, column = np.argwhere(missing)[0]
     keys = lr[:, np.arange(lr.shape[1]) // (2 * data.glyph) * 2 * data.glyph]  # each pixel's cell's key
-    is_value = np.arange(lr.shape[1]) % (2 * data.glyph) >= data.glyph
-    same = (keys == keys[row, column]).all(-1)
-    return Scene(lr, (int(row), int(column)), same & is_value & ~missing)
+    cell = (np.arange(lr.shape[1]) // (2 * data.glyph) + 1) * 2 * data.glyph - 1  # the last pixel of each pixel's cell
+    intact = ~missing[:, cell]
+    return Scene(lr, (int(row), int(column)), (keys == keys[row, column]).all(-1) & intact)
 
 
 def weight_maps(network: nn.Module, scene: Scene) -> list[WeightMap]:

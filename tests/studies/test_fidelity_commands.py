@@ -63,7 +63,7 @@ def test_recall_maps_are_drawn_for_checkpoints_of_the_probe_only(tmp_path: Path,
     shown = call("run_recall_maps.py", probe, "--pairs", 8, "--out", out)
     assert "layer 2" in shown
     assert {path.name for path in out.iterdir()} == {"recall_maps.csv", "recall_maps.png", "recall_maps.svg"}
-    assert pd.read_csv(out / "recall_maps.csv")["weight_on_answers"].between(0, 1).all()
+    assert pd.read_csv(out / "recall_maps.csv")["weight_on_copies"].between(0, 1).all()
     assert "must be of the recall probe" in call("run_recall_maps.py", checkpoint, "--out", out, code=1)
     assert "CHECKPOINTS must hold one of seed 7" in call("run_recall_maps.py", probe, "--seed", 7, code=1)
 
