@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from grla.attention import windows
 from grla.attention.interface import AttentionKernel
+from grla.attention.linear import Linear
 
 
 class GlobalAttention(nn.Module):
@@ -16,9 +17,9 @@ class GlobalAttention(nn.Module):
         super().__init__()
         self.num_heads = num_heads
         self.kernel = kernel
-        self.qkv = nn.Linear(dim, 3 * dim)
-        self.gate = nn.Linear(dim, dim) if kernel.output_gate else None
-        self.proj = nn.Linear(dim, dim)
+        self.qkv = Linear(dim, 3 * dim)
+        self.gate = Linear(dim, dim) if kernel.output_gate else None
+        self.proj = Linear(dim, dim)
 
     def forward(self, x: Tensor) -> Tensor:
         """(batch, height, width, dim) -> the same shape."""

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 
 from grla.attention import build_kernel
 from grla.attention.layers import GlobalAttention, WindowAttention
+from grla.attention.linear import Linear, linear
 from grla.attention.windows import reflect_pad
 from grla.spec import AttentionLayer, ModelSpec, Norm
+
+NEGATIVE_SLOPE = 0.05  # of every LeakyReLU outside the blocks, GRLA figure 4
 
 
 class ChannelNorm(nn.LayerNorm):
@@ -26,7 +30,12 @@ def build_norm(norm: Norm, dim: int) -> nn.Module:
 
 
 class LocalFeatureExtraction(nn.Sequential):
-    """norm, 1x1 convolution, 3x3 depthwise convolution, norm, 1x1 convolution; no biases."""
+    """norm, 1x1 convolution, 3x3 depthwise convolution, norm, 1x1 convolution; no biases.
+
+    In evaluation mode the 1x1 convolutions take BatchNorm's scale and shift into their weights, anew each time.
+    """
+
+    plain_path = False
 
     def __init__(self, dim: int, norm: Norm) -> None:
         super().__init__(
@@ -39,8 +48,27 @@ class LocalFeatureExtraction(nn.Sequential):
 
     def forward(self, x: Tensor) -> Tensor:
         """(batch, height, width, dim) -> the same shape."""
-        out: Tensor = super().forward(x.permute(0, 3, 1, 2))  # type: ignore[no-untyped-call]
-        return out.permute(0, 2, 3, 1)
+        if self.training or self.plain_path:
+            out: Tensor = super().forward(x.permute(0, 3, 1, 2))  # type: ignore[no-untyped-call]
+            return out.permute(0, 2, 3, 1)
+        first, depthwise, second = self[1], self[2], self[4]
+        x = normed_pointwise(self[0], first, x)
+        x = depthwise(x.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
+        return normed_pointwise(self[3], second, x)
+
+
+def normed_pointwise(norm: nn.Module, convolution: nn.Module, x: Tensor) -> Tensor:
+    """convolution(norm(x)) of tokens (..., dim) for a 1x1 convolution without bias and a norm in evaluation mode."""
+    assert isinstance(convolution, nn.Conv2d)
+    weight = convolution.weight.flatten(1)
+    if isinstance(norm, nn.BatchNorm2d):
+        assert norm.running_mean is not None
+        assert norm.running_var is not None
+        scale = norm.weight * torch.rsqrt(norm.running_var + norm.eps)
+        return linear(x, weight * scale, weight @ (norm.bias - scale * norm.running_mean))
+    if isinstance(norm, nn.LayerNorm):
+        x = nn.functional.layer_norm(x, norm.normalized_shape, norm.weight, norm.bias, norm.eps)
+    return linear(x, weight)
 
 
 class FeedForward(nn.Sequential):
@@ -48,7 +76,27 @@ class FeedForward(nn.Sequential):
 
     def __init__(self, dim: int, mlp_ratio: float) -> None:
         hidden = round(dim * mlp_ratio)
-        super().__init__(nn.Linear(dim, hidden), nn.GELU(), nn.Linear(hidden, dim))
+        super().__init__(Linear(dim, hidden), nn.GELU(), Linear(hidden, dim))
+
+
+class PointwiseFusion(nn.Sequential):
+    """1x1 convolution of several feature maps to one, and LeakyReLU: the joints of the dense aggregation."""
+
+    plain_path = False
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__(nn.Conv2d(inputs, outputs, 1), nn.LeakyReLU(NEGATIVE_SLOPE))
+
+    def forward(self, maps: list[Tensor]) -> Tensor:
+        """Maps (batch, height, width, dim) -> (batch, height, width, outputs)."""
+        x = torch.cat(maps, dim=-1)
+        convolution, activation = self
+        assert isinstance(convolution, nn.Conv2d)
+        if self.training or self.plain_path:
+            out: Tensor = super().forward(x.permute(0, 3, 1, 2))  # type: ignore[no-untyped-call]
+            return out.permute(0, 2, 3, 1)
+        fused: Tensor = activation(linear(x, convolution.weight.flatten(1), convolution.bias))
+        return fused
 
 
 class TransformerLayer(nn.Module):

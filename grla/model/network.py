@@ -5,10 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from grla.model.blocks import PolymerizationBlock
+from grla.model.blocks import PointwiseFusion, PolymerizationBlock
 from grla.spec import ModelSpec
-
-NEGATIVE_SLOPE = 0.05  # of every LeakyReLU outside the blocks, GRLA figure 4
 
 
 class GRLASR(nn.Module):
@@ -24,23 +22,32 @@ class GRLASR(nn.Module):
         self.head = nn.Conv2d(3, dim, 3, padding=1)
         self.blocks = nn.ModuleList(PolymerizationBlock(spec) for _ in range(depth))
         joints = range(2, depth + 1) if spec.aggregation else ()
-        self.aggregations = nn.ModuleList(_pointwise(inputs * dim, dim) for inputs in joints)
-        self.fusion = nn.Sequential(_pointwise(depth * dim, dim), nn.Conv2d(dim, dim, 3, padding=1))
+        self.aggregations = nn.ModuleList(PointwiseFusion(inputs * dim, dim) for inputs in joints)
+        self.fusion = nn.Sequential(PointwiseFusion(depth * dim, dim), nn.Conv2d(dim, dim, 3, padding=1))
         self.upsampler = nn.Sequential(nn.Conv2d(dim, 3 * spec.upscale**2, 3, padding=1), nn.PixelShuffle(spec.upscale))
 
     def forward(self, lr: Tensor) -> Tensor:
         """(batch, 3, height, width) -> (batch, 3, upscale * height, upscale * width)."""
-        features = self.head(lr)
+        # Feature maps are kept as tokens, channels last, for which convolutions have a fast path, too.
+        features = _tokens(self.head(lr.contiguous(memory_format=torch.channels_last)))
         outputs: list[Tensor] = []
         x = features
         for index, block in enumerate(self.blocks):
             if index and self.aggregations:
-                x = self.aggregations[index - 1](torch.cat([features, *outputs], dim=1))
-            x = block(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+                x = self.aggregations[index - 1]([features, *outputs])
+            x = block(x)
             outputs.append(x)
-        sr: Tensor = self.upsampler(features + self.fusion(torch.cat(outputs, dim=1)))
+        fuse, refine = self.fusion
+        refined = features + _tokens(refine(_image(fuse(outputs))))
+        sr: Tensor = self.upsampler(_image(refined))
         return sr
 
 
-def _pointwise(inputs: int, outputs: int) -> nn.Sequential:
-    return nn.Sequential(nn.Conv2d(inputs, outputs, 1), nn.LeakyReLU(NEGATIVE_SLOPE))
+def _tokens(image: Tensor) -> Tensor:
+    """(batch, dim, height, width) -> (batch, height, width, dim)."""
+    return image.permute(0, 2, 3, 1)
+
+
+def _image(tokens: Tensor) -> Tensor:
+    """The inverse of `_tokens`."""
+    return tokens.permute(0, 3, 1, 2)

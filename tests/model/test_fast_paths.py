@@ -1,0 +1,82 @@
+"""The fast paths of evaluation mode compute what the definition says, for every kernel, norm and size."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor, nn
+
+from grla.attention import build_kernel, kernel_names
+from grla.attention.linear import Linear, linear
+from grla.model import build_model
+from grla.spec import ModelSpec
+
+SMALL = {"dim": 10, "depth": 2, "num_heads": 2, "window_size": 4}
+
+
+def trained(**changes: object) -> nn.Module:
+    """A small network with weights, scales, shifts and running statistics that are nowhere their initial ones."""
+    torch.manual_seed(0)
+    model = build_model(ModelSpec(**{**SMALL, **changes}))
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(0.1 * torch.randn_like(parameter))
+        for _ in range(3):
+            model(torch.rand(2, 3, 12, 12))
+    return model.eval()
+
+
+def both_paths(model: nn.Module, lr: Tensor) -> tuple[Tensor, Tensor]:
+    fast = model(lr)
+    for module in model.modules():
+        if hasattr(module, "plain_path"):
+            module.plain_path = True
+    return fast, model(lr)
+
+
+@pytest.mark.parametrize("norm", ["batch", "layer", "none"])
+@pytest.mark.parametrize("kernel", kernel_names())
+def test_paths_agree_exactly_in_float64_and_to_rounding_in_float32(kernel: str, norm: str) -> None:
+    model = trained(kernel=kernel, norm=norm)
+    lr = torch.rand(2, 3, 9, 14)
+    amplified = build_kernel(kernel, SMALL["dim"]).amplifies_rounding
+    with torch.inference_mode():
+        fast, plain = both_paths(model, lr)
+        exact_fast, exact_plain = both_paths(trained(kernel=kernel, norm=norm).double(), lr.double())
+    torch.testing.assert_close(exact_fast, exact_plain, rtol=0, atol=1e-10 * amplified)
+    torch.testing.assert_close(fast, plain, rtol=0, atol=1e-5 * amplified**2 * float(plain.abs().max()))
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.integers(1, 20), st.integers(1, 20), st.sampled_from([1, 5, 11]), st.sampled_from([2, 3, 4]), st.booleans())
+def test_paths_agree_at_every_size(height: int, width: int, head_dim: int, upscale: int, shift: bool) -> None:
+    model = trained(dim=2 * head_dim, upscale=upscale, shift_windows=shift, aggregation=shift)
+    with torch.inference_mode():
+        fast, plain = both_paths(model, torch.rand(1, 3, height, width))
+    torch.testing.assert_close(fast, plain, rtol=0, atol=1e-5 * float(plain.abs().max()))
+
+
+def test_evaluation_mode_has_gradients_too() -> None:
+    model, lr = trained(), torch.rand(1, 3, 8, 8)
+    fast, plain = (out.square().mean() for out in both_paths(model, lr))
+    weights = list(model.parameters())
+    for mine, defined in zip(torch.autograd.grad(fast, weights), torch.autograd.grad(plain, weights), strict=True):
+        torch.testing.assert_close(mine, defined, rtol=1e-3, atol=1e-4 * float(defined.abs().max() + 1))
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 40), st.integers(1, 70), st.integers(1, 70), st.booleans(), st.booleans())
+def test_linear_is_the_product_it_says(tokens: int, inputs: int, outputs: int, bias: bool, strided: bool) -> None:
+    x = torch.randn(tokens, 2 * inputs)[:, :inputs] if strided else torch.randn(tokens, inputs)
+    weight, shift = torch.randn(outputs, inputs), torch.randn(outputs) if bias else None
+    expected = x.double() @ weight.double().mT + (0 if shift is None else shift.double())
+    with torch.inference_mode():
+        torch.testing.assert_close(linear(x, weight, shift).double(), expected, rtol=1e-5, atol=1e-4)
+
+
+def test_linear_gives_gradients_where_they_are_asked_for() -> None:
+    layer, x = Linear(5, 3), torch.randn(4, 5)
+    layer(x).sum().backward()
+    torch.testing.assert_close(layer.weight.grad, x.sum(0).expand(3, 5))
