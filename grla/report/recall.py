@@ -5,7 +5,6 @@ Needs the frames of `grla.report.load` of a study of the recall probe, whose tes
 
 from __future__ import annotations
 
-import math
 import re
 from typing import Literal
 
@@ -30,7 +29,7 @@ def has_recall(images: pd.DataFrame) -> bool:
 def recall_data(group: Group, images: pd.DataFrame) -> pd.DataFrame:
     """One row per label and number of pairs that finished: label, variant, pairs, psnr, low, high, restored.
 
-    `psnr` (dB, RGB) is that of the blanked pixels' squared error, averaged over images and seeds; low and high are its
+    `psnr` is PSNR-Y (dB) of the blanked pixels, averaged over images and seeds as in the tables; low and high are its
     95 % interval for other seeds and images. `restored` in (-inf, 1] is the share of the squared error of the best
     guess without looking that is gone, 1 for perfect recall. Baselines come last and have NaN intervals.
     """
@@ -41,18 +40,15 @@ def recall_data(group: Group, images: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for label, variant, mine in named:
         for test_set, scores in mine.groupby("test_set", sort=False):
-            matrix = scores.pivot_table(index="seed", columns="image", values="mse", dropna=False).to_numpy(float)
-            worst, best = crossed_interval(matrix)[::-1] if scores["seed"].notna().all() else (np.nan, np.nan)
+            matrix = scores.pivot_table(index="seed", columns="image", values="psnr_y", dropna=False).to_numpy(float)
+            low, high = crossed_interval(matrix) if scores["seed"].notna().all() else (np.nan, np.nan)
             restored = 1 - scores["mse"].mean() / blind[test_set]
-            pairs = int(str(test_set).split()[0])
-            rows.append(
-                (label, variant, pairs, _decibel(scores["mse"].mean()), _decibel(worst), _decibel(best), restored)
-            )
+            rows.append((label, variant, int(str(test_set).split()[0]), scores["psnr_y"].mean(), low, high, restored))
     return pd.DataFrame(rows, columns=["label", "variant", "pairs", "psnr", "low", "high", "restored"])
 
 
 def recall_figure(group: Group, cells: pd.DataFrame, images: pd.DataFrame) -> Figure:
-    """PSNR of the blanked pixels and the share of their error that is gone, against the number of pairs.
+    """PSNR-Y of the blanked pixels and the share of their error that is gone, against the number of pairs.
 
     Intervals are those of `recall_data`; the baselines are gray. The legend gives the number of features of each linear
     kernel: the rows of its state, which is all it keeps of an image.
@@ -66,7 +62,7 @@ def recall_figure(group: Group, cells: pd.DataFrame, images: pd.DataFrame) -> Fi
         axis.set(xscale="log", xlabel="distinct pairs in the image")
         axis.set_xticks(ticks, [str(tick) for tick in ticks])
         axis.minorticks_off()
-    axes[0].set_ylabel("PSNR (dB, RGB) of the blanked pixels, 95 % interval")
+    axes[0].set_ylabel("PSNR-Y (dB) of the blanked pixels, 95 % interval")
     axes[1].set_ylabel("share of the missing energy restored")
     axes[1].axhline(1, color="black", linewidth=0.8)
     axes[1].text(data["pairs"].min(), 1.01, "perfect recall: no error", fontsize=9, va="bottom")
@@ -74,11 +70,6 @@ def recall_figure(group: Group, cells: pd.DataFrame, images: pd.DataFrame) -> Fi
     handles, labels = axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside right center", frameon=False, fontsize=9)
     return figure
-
-
-def _decibel(mse: float) -> float:
-    """PSNR for values in [0, 1]; an interval may reach down to no error at all, or below."""
-    return -10 * math.log10(mse) if mse > 0 else math.nan if math.isnan(mse) else math.inf
 
 
 def _draw(axis: Axes, data: pd.DataFrame, column: str, features: pd.Series) -> None:
@@ -92,7 +83,7 @@ def _draw(axis: Axes, data: pd.DataFrame, column: str, features: pd.Series) -> N
         colour, _ = line_style(trained)
         trained += 1
         size = features.get(variant, np.nan)
-        name = f"{label} ({size:.0f} features)" if np.isfinite(size) else str(label)
+        name = f"{label} ({size:.0f} feature{'' if size == 1 else 's'})" if np.isfinite(size) else str(label)
         axis.plot(rows["pairs"], rows[column], marker="o", color=colour, label=name)
         if column == "psnr":
             axis.fill_between(rows["pairs"], rows["low"], rows["high"], color=colour, alpha=0.15, linewidth=0)
