@@ -22,7 +22,7 @@ SMALLEST = 1e-12  # norm, below which vectors are not scaled up to 1, as in torc
 
 def first_order_attention(q: Tensor, k: Tensor, v: Tensor, slope: float) -> Tensor:
     """The formula above: q, k, v (batch, num_heads, num_tokens, head_dim) in float32 or wider -> like q."""
-    out: Tensor = _FirstOrder.apply(q, k, v, slope)
+    out: Tensor = _FirstOrder.apply(q, k, v, slope)  # type: ignore[no-untyped-call]
     return out
 
 
@@ -72,7 +72,7 @@ class _FirstOrder(torch.autograd.Function):
 
 
 def _pieces(*tensors: Tensor) -> Iterator[tuple[Tensor, ...]]:
-    """The tensors (..., num_tokens, channels), cut alike along their tokens; whole ones where there is no such cache."""
+    """The tensors (..., num_tokens, channels), cut alike along their tokens; on other devices than CPUs the whole."""
     first = tensors[0]
     size = max(1, PIECE * first.shape[-2] // max(1, first.numel())) if first.device.type == "cpu" else first.shape[-2]
     return zip(*(tensor.split(size, dim=-2) for tensor in tensors), strict=True)

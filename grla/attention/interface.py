@@ -23,7 +23,8 @@ class AttentionKernel(nn.Module, ABC):
     default options), `linear` promises time and memory linear in the number of tokens, `half_dtypes` are the 16-bit
     types for which outputs stay within the type's precision of the truth. `output_gate` asks the layer to multiply the
     output by a linear map of its input, for a kernel whose published form has one. `amplifies_rounding` is how many
-    times float32's usual rounding outputs may be off, for a kernel that inverts a matrix.
+    times float32's usual rounding outputs may be off, for a kernel that inverts a matrix. `vector` above 1 says that
+    heads run fastest whose width is a multiple of it, and promises that further channels of zeros change nothing.
     """
 
     rows_sum_to_one: ClassVar[bool]
@@ -31,6 +32,7 @@ class AttentionKernel(nn.Module, ABC):
     linear: ClassVar[bool]
     output_gate: ClassVar[bool] = False
     amplifies_rounding: ClassVar[float] = 1.0
+    vector: ClassVar[int] = 1
     half_dtypes: ClassVar[tuple[torch.dtype, ...]] = (torch.bfloat16, torch.float16)
 
     def __init__(self, head_dim: int) -> None:

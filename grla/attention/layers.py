@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import pad
 
 from grla.attention import windows
 from grla.attention.interface import AttentionKernel
-from grla.attention.linear import Linear
+from grla.attention.linear import Linear, linear
 
 
 class GlobalAttention(nn.Module):
@@ -27,14 +28,24 @@ class GlobalAttention(nn.Module):
 
     def attend(self, tokens: Tensor) -> Tensor:
         """(batch, num_tokens, dim) -> the same shape; every token sees every token of its batch entry."""
-        batch, num_tokens, dim = tokens.shape
-        qkv = self.qkv(tokens).view(batch, num_tokens, 3, self.num_heads, dim // self.num_heads)
-        q, k, v = qkv.permute(2, 0, 3, 1, 4)
-        out = self.kernel(q, k, v).transpose(1, 2).reshape(tokens.shape)
+        spare = 0 if self.kernel.plain_path else -self.kernel.head_dim % self.kernel.vector
+        qkv = self._wider_qkv(tokens, spare) if spare else self.qkv(tokens)
+        q, k, v = qkv.unflatten(-1, (3, self.num_heads, -1)).permute(2, 0, 3, 1, 4)
+        out = self.kernel(q, k, v).transpose(1, 2).flatten(2)
         if self.gate is not None:
             out = out * self.gate(tokens)
-        projected: Tensor = self.proj(out)
+        projected: Tensor = self._narrower_proj(out, spare) if spare else self.proj(out)
         return projected
+
+    def _wider_qkv(self, tokens: Tensor, spare: int) -> Tensor:
+        """qkv with `spare` channels of zeros at the end of each head, which fill whole vectors of the processor."""
+        weight, bias = (x.unflatten(0, (-1, self.kernel.head_dim)) for x in (self.qkv.weight, self.qkv.bias))
+        return linear(tokens, pad(weight, (0, 0, 0, spare)).flatten(0, 1), pad(bias, (0, spare)).flatten())
+
+    def _narrower_proj(self, out: Tensor, spare: int) -> Tensor:
+        """proj of heads that have such channels."""
+        weight = self.proj.weight.unflatten(1, (-1, self.kernel.head_dim))
+        return linear(out, pad(weight, (0, spare)).flatten(1), self.proj.bias)
 
 
 class WindowAttention(GlobalAttention):

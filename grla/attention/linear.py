@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 
 
 class Linear(nn.Linear):
-    """`nn.Linear` that runs `linear` wherever no gradient is asked for."""
+    """`nn.Linear` that runs `linear`."""
 
     plain_path = False
 
@@ -20,15 +23,36 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """x @ weight.T + bias: (..., inputs) -> (..., outputs) for a weight (outputs, inputs) and a bias (outputs,).
 
     For widths that are not multiples of a vector's (the paper's 55) PyTorch's usual BLAS runs at half its speed or
-    less, and oneDNN, which PyTorch uses for convolutions and compiled graphs, does not.
+    less, and oneDNN, which PyTorch uses for convolutions and compiled graphs, does not. On CPUs gradients exist once:
+    not those of gradients.
     """
-    if _onednn_suits(x) and not (torch.is_grad_enabled() and any(t.requires_grad for t in (x, weight))):
-        out: Tensor = torch.ops.mkldnn._linear_pointwise(x, weight, bias, "none", [], "")
-        return out
-    return nn.functional.linear(x, weight, bias)
+    if x.device.type != "cpu" or x.dtype != torch.float32 or x.numel() == 0 or not torch.backends.mkldnn.is_available():
+        return nn.functional.linear(x, weight, bias)
+    if not (torch.is_grad_enabled() and (x.requires_grad or weight.requires_grad)):
+        return _product(x, weight, bias)
+    out: Tensor = _Linear.apply(x, weight, bias)  # type: ignore[no-untyped-call]
+    return out
 
 
-def _onednn_suits(x: Tensor) -> bool:
-    return (
-        x.device.type == "cpu" and x.dtype == torch.float32 and x.numel() > 0 and torch.backends.mkldnn.is_available()
-    )
+class _Linear(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        ctx.save_for_backward(x, weight)
+        return _product(x, weight, bias)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
+        x, weight = ctx.saved_tensors
+        wanted_x, wanted_weight, wanted_bias = ctx.needs_input_grad
+        rows = grad.flatten(0, -2)
+        return (
+            _product(grad, weight.mT.contiguous(), None) if wanted_x else None,
+            rows.mT @ x.flatten(0, -2) if wanted_weight else None,
+            rows.sum(0) if wanted_bias else None,
+        )
+
+
+def _product(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    out: Tensor = torch.ops.mkldnn._linear_pointwise(x, weight, bias, "none", [], "")
+    return out

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from grla.attention.interface import AttentionKernel
 from grla.attention.layers import GlobalAttention
 from grla.errors import require
 
@@ -38,7 +39,13 @@ def network_tokens(network: nn.Module, lr: Tensor, num_tokens: int, seed: int = 
     # WindowAttention derives from GlobalAttention, but its tokens are those of one window.
     layers = [module for module in network.modules() if type(module) is GlobalAttention]
     require(len(layers) > 0, "the network", "must have a global attention layer", type(network).__name__)
-    hooks = [layer.kernel.register_forward_pre_hook(lambda _, inputs: seen.append(inputs)) for layer in layers]
+
+    def keep(kernel: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        assert isinstance(kernel, AttentionKernel)
+        q, k, v = (x[..., : kernel.head_dim] for x in inputs)  # without channels of zeros that only make it faster
+        seen.append((q, k, v))
+
+    hooks = [layer.kernel.register_forward_pre_hook(keep) for layer in layers]
     try:
         with torch.inference_mode():
             network(lr)

@@ -89,6 +89,15 @@ def test_declared_properties_of_the_weights_hold(name: str) -> None:
         assert (weights >= 0).all()
 
 
+@pytest.mark.parametrize("name", [name for name in KERNELS if build_kernel(name, HEAD_DIM).vector > 1])
+def test_channels_of_zeros_change_nothing_where_that_is_promised(name: str) -> None:
+    kernel = build_kernel(name, HEAD_DIM)
+    q, k, v = tokens(9, 20)
+    wider = kernel(*(torch.nn.functional.pad(x, (0, 1)) for x in (q, k, v)))
+    torch.testing.assert_close(wider[..., :HEAD_DIM], kernel(q, k, v))
+    assert not wider[..., HEAD_DIM:].any()
+
+
 @pytest.mark.parametrize("name", KERNELS)
 def test_one_token_sees_itself(name: str) -> None:
     kernel = build_kernel(name, HEAD_DIM)

@@ -7,8 +7,6 @@ from torch import Tensor, nn
 
 from grla.attention.interface import AttentionKernel
 
-VECTOR = 16  # float32 channels in the widest vector register of CPUs
-
 
 class Kernel(AttentionKernel):
     """weights_ij = exp(q_i . k_j / sqrt(head_dim)) / sum_j' exp(q_i . k_j' / sqrt(head_dim)).
@@ -21,6 +19,7 @@ class Kernel(AttentionKernel):
     rows_sum_to_one = True
     nonnegative = True
     linear = False
+    vector = 4  # on CPUs the fused loop takes three times as long for heads of 11 channels as for 12
 
     def __init__(self, head_dim: int) -> None:
         super().__init__(head_dim)
@@ -34,9 +33,4 @@ class Kernel(AttentionKernel):
         """The attention output; see the class."""
         if self.plain_path:
             return self.weights(q, k) @ v
-        # On CPUs the fused loop over channels runs at a third of its speed unless they fill whole vectors; channels of
-        # zeros change neither scores nor values.
-        missing = -self.head_dim % VECTOR if q.device.type == "cpu" else 0
-        q, k, v = (nn.functional.pad(x, (0, missing)) if missing else x for x in (q, k, v))
-        out = nn.functional.scaled_dot_product_attention(q, k, v, scale=self.head_dim**-0.5)
-        return out[..., : self.head_dim]
+        return nn.functional.scaled_dot_product_attention(q, k, v, scale=self.head_dim**-0.5)
