@@ -32,7 +32,7 @@ def build_norm(norm: Norm, dim: int) -> nn.Module:
 class LocalFeatureExtraction(nn.Sequential):
     """norm, 1x1 convolution, 3x3 depthwise convolution, norm, 1x1 convolution; no biases.
 
-    In evaluation mode the 1x1 convolutions take BatchNorm's scale and shift into their weights, anew each time.
+    1x1 convolutions run as linear maps, which in evaluation mode take in BatchNorm's scale and shift, anew each time.
     """
 
     plain_path = False
@@ -48,27 +48,24 @@ class LocalFeatureExtraction(nn.Sequential):
 
     def forward(self, x: Tensor) -> Tensor:
         """(batch, height, width, dim) -> the same shape."""
-        if self.training or self.plain_path:
-            out: Tensor = super().forward(x.permute(0, 3, 1, 2))  # type: ignore[no-untyped-call]
-            return out.permute(0, 2, 3, 1)
-        first, depthwise, second = self[1], self[2], self[4]
-        x = normed_pointwise(self[0], first, x)
-        x = depthwise(x.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
-        return normed_pointwise(self[3], second, x)
+        if self.plain_path:
+            out: Tensor = super().forward(as_image(x))  # type: ignore[no-untyped-call]
+            return as_tokens(out)
+        x = normed_pointwise(self[0], self[1], x)
+        x = as_tokens(self[2](as_image(x)))
+        return normed_pointwise(self[3], self[4], x)
 
 
 def normed_pointwise(norm: nn.Module, convolution: nn.Module, x: Tensor) -> Tensor:
-    """convolution(norm(x)) of tokens (..., dim) for a 1x1 convolution without bias and a norm in evaluation mode."""
+    """convolution(norm(x)) of tokens (batch, height, width, dim) for a 1x1 convolution without bias."""
     assert isinstance(convolution, nn.Conv2d)
     weight = convolution.weight.flatten(1)
-    if isinstance(norm, nn.BatchNorm2d):
+    if isinstance(norm, nn.BatchNorm2d) and not norm.training:
         assert norm.running_mean is not None
         assert norm.running_var is not None
         scale = norm.weight * torch.rsqrt(norm.running_var + norm.eps)
         return linear(x, weight * scale, weight @ (norm.bias - scale * norm.running_mean))
-    if isinstance(norm, nn.LayerNorm):
-        x = nn.functional.layer_norm(x, norm.normalized_shape, norm.weight, norm.bias, norm.eps)
-    return linear(x, weight)
+    return linear(as_tokens(norm(as_image(x))), weight)
 
 
 class FeedForward(nn.Sequential):
@@ -90,11 +87,11 @@ class PointwiseFusion(nn.Sequential):
     def forward(self, maps: list[Tensor]) -> Tensor:
         """Maps (batch, height, width, dim) -> (batch, height, width, outputs)."""
         x = torch.cat(maps, dim=-1)
+        if self.plain_path:
+            out: Tensor = super().forward(as_image(x))  # type: ignore[no-untyped-call]
+            return as_tokens(out)
         convolution, activation = self
         assert isinstance(convolution, nn.Conv2d)
-        if self.training or self.plain_path:
-            out: Tensor = super().forward(x.permute(0, 3, 1, 2))  # type: ignore[no-untyped-call]
-            return out.permute(0, 2, 3, 1)
         fused: Tensor = activation(linear(x, convolution.weight.flatten(1), convolution.bias))
         return fused
 
@@ -150,3 +147,13 @@ def build_attention(spec: ModelSpec, layer: AttentionLayer, shift: int) -> nn.Mo
     return GlobalAttention(
         spec.dim, heads, build_kernel(spec.kernel.name, spec.dim // heads, heads, **spec.kernel.options)
     )
+
+
+def as_tokens(image: Tensor) -> Tensor:
+    """A view (batch, height, width, dim) of (batch, dim, height, width)."""
+    return image.permute(0, 2, 3, 1)
+
+
+def as_image(tokens: Tensor) -> Tensor:
+    """The inverse of `as_tokens`."""
+    return tokens.permute(0, 3, 1, 2)

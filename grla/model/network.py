@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from grla.model.blocks import PointwiseFusion, PolymerizationBlock
+from grla.model.blocks import PointwiseFusion, PolymerizationBlock, as_image, as_tokens
 from grla.spec import ModelSpec
 
 
@@ -29,7 +29,7 @@ class GRLASR(nn.Module):
     def forward(self, lr: Tensor) -> Tensor:
         """(batch, 3, height, width) -> (batch, 3, upscale * height, upscale * width)."""
         # Feature maps are kept as tokens, channels last, for which convolutions have a fast path, too.
-        features = _tokens(self.head(lr.contiguous(memory_format=torch.channels_last)))
+        features = as_tokens(self.head(lr.contiguous(memory_format=torch.channels_last)))
         outputs: list[Tensor] = []
         x = features
         for index, block in enumerate(self.blocks):
@@ -38,16 +38,6 @@ class GRLASR(nn.Module):
             x = block(x)
             outputs.append(x)
         fuse, refine = self.fusion
-        refined = features + _tokens(refine(_image(fuse(outputs))))
-        sr: Tensor = self.upsampler(_image(refined))
+        refined = features + as_tokens(refine(as_image(fuse(outputs))))
+        sr: Tensor = self.upsampler(as_image(refined))
         return sr
-
-
-def _tokens(image: Tensor) -> Tensor:
-    """(batch, dim, height, width) -> (batch, height, width, dim)."""
-    return image.permute(0, 2, 3, 1)
-
-
-def _image(tokens: Tensor) -> Tensor:
-    """The inverse of `_tokens`."""
-    return tokens.permute(0, 3, 1, 2)
