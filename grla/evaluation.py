@@ -13,6 +13,7 @@ from torch import nn
 from grla.data import ImagePair, imresize
 from grla.errors import InputError
 from grla.metrics import psnr_y, ssim_y
+from grla.tiling import run_in_tiles
 
 Image = NDArray[np.uint8]
 Upscaler = Callable[[Image], Image]
@@ -40,12 +41,12 @@ def bicubic_upscaler(upscale: int) -> Upscaler:
     return lambda lr: imresize(lr, upscale)
 
 
-def network_upscaler(model: nn.Module, upscale: int, tile: int | None = None) -> Upscaler:
+def network_upscaler(model: nn.Module, upscale: int, tile: int | None = None, overlap: int = 0) -> Upscaler:
     """Run `model` ((1, 3, h, w) in [0, 1] to (1, 3, upscale * h, upscale * w)) in eval mode on its own device.
 
     Outputs are clamped and rounded to uint8. A gray image is shown as three equal channels and the mean of the
-    output's channels is kept. With `tile` the network sees squares of that many LR pixels one by one, without overlap
-    but at the right and bottom border. Raises InputError when the model answers with another shape.
+    output's channels is kept. With `tile` the network sees squares of that many LR pixels and `overlap` around them,
+    see `grla.tiling`. Raises InputError when the model answers with another shape.
     """
     parameter = next(model.parameters(), None)
     device = torch.device("cpu") if parameter is None else parameter.device
@@ -56,7 +57,7 @@ def network_upscaler(model: nn.Module, upscale: int, tile: int | None = None) ->
         was_training = model.training
         model.eval()
         with torch.inference_mode():
-            sr = model(batch)
+            sr = model(batch) if tile is None else run_in_tiles(model, batch, upscale, tile, overlap)
         model.train(was_training)
         expected = (1, 3, upscale * lr.shape[0], upscale * lr.shape[1])
         if tuple(sr.shape) != expected:
@@ -65,23 +66,7 @@ def network_upscaler(model: nn.Module, upscale: int, tile: int | None = None) ->
         sr = sr.permute(1, 2, 0) if lr.ndim == 3 else sr.mean(0)
         return np.asarray(sr.round().to(torch.uint8).cpu().numpy())
 
-    return upscaler if tile is None else _tiled(upscaler, upscale, tile)
-
-
-def _tiled(upscaler: Upscaler, upscale: int, tile: int) -> Upscaler:
-    def tiled(lr: Image) -> Image:
-        height, width = lr.shape[:2]
-        sr = np.empty((upscale * height, upscale * width, *lr.shape[2:]), np.uint8)
-        for top in range(0, height, tile):
-            for left in range(0, width, tile):
-                row, column = max(0, min(top, height - tile)), max(0, min(left, width - tile))
-                piece = upscaler(lr[row : row + tile, column : column + tile])
-                rows, columns = piece.shape[:2]
-                row, column = upscale * row, upscale * column
-                sr[row : row + rows, column : column + columns] = piece
-        return sr
-
-    return tiled
+    return upscaler
 
 
 def evaluate(upscaler: Upscaler, pairs: Iterable[ImagePair], border: int) -> tuple[list[ImageScore], list[Image]]:

@@ -3,7 +3,7 @@
 from grla.data.bundled import BundledPhoto, bundled_photos, photo_path
 from grla.data.images import ImagePair, TrainingImage, TrainingSplit, image_pair, test_images, training_images
 from grla.data.patches import PatchStore
-from grla.data.reading import files_checksum, find_images, read_image
+from grla.data.reading import files_checksum, find_images, read_image, read_with_alpha
 from grla.data.recall import RecallSampler
 from grla.data.resize import imresize, mod_crop
 from grla.data.similarity import SimilaritySampler
@@ -24,6 +24,7 @@ __all__ = [
     "mod_crop",
     "photo_path",
     "read_image",
+    "read_with_alpha",
     "test_images",
     "training_images",
 ]

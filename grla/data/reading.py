@@ -44,6 +44,23 @@ def read_image(path: Path) -> NDArray[np.uint8]:
     return _opened(path, lambda image: _to_uint8(path, ImageOps.exif_transpose(image)))
 
 
+def read_with_alpha(path: Path) -> tuple[NDArray[np.uint8], NDArray[np.uint8] | None]:
+    """What `read_image` returns, but with the colours that transparency hides, and the alpha channel (H, W) if any.
+
+    Raises InputError as `read_image` does.
+    """
+
+    def split(image: Image.Image) -> tuple[NDArray[np.uint8], NDArray[np.uint8] | None]:
+        upright = ImageOps.exif_transpose(image)
+        if not upright.has_transparency_data:
+            return _to_uint8(path, upright), None
+        gray = upright.mode in ("L", "LA", "La")
+        pixels = upright.convert("RGBA")
+        return np.array(pixels.convert("L" if gray else "RGB")), np.array(pixels.getchannel("A"))
+
+    return _opened(path, split)
+
+
 def image_size(path: Path) -> tuple[int, int]:
     """(height, width) in pixels, as `read_image` will return it, from the file's header alone."""
     return _opened(path, _upright_size)

@@ -42,8 +42,10 @@ def score_model(
     return {**about, "test_sets": sets, "images": rows}
 
 
-def find_upscaler(model: str, weights: Path | None, upscale: int, device: torch.device) -> Upscaler:
-    """The upscaler that `model` names; see `score_model`."""
+def find_upscaler(
+    model: str, weights: Path | None, upscale: int, device: torch.device, tile: int | None = None, overlap: int = 0
+) -> Upscaler:
+    """The upscaler that `model` names, see `score_model`; a network runs in tiles where asked to, see `grla.tiling`."""
     if model == "bicubic":
         return bicubic_upscaler(upscale)
     if ":" in model and not Path(model).exists():
@@ -52,7 +54,7 @@ def find_upscaler(model: str, weights: Path | None, upscale: int, device: torch.
         network = load_trained(Path(model), upscale)
     else:
         raise InputError(f"--model must be bicubic, a checkpoint file or package.module:factory, got {model!r}")
-    return network_upscaler(network.to(device), upscale)
+    return network_upscaler(network.to(device), upscale, tile, overlap)
 
 
 def load_trained(path: Path, upscale: int) -> nn.Module:

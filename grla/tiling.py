@@ -1,0 +1,44 @@
+"""Running a network on an image piece by piece, so that memory does not grow with the image."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from torch import Tensor, nn
+
+from grla.errors import require_at_least
+
+
+def run_in_tiles(model: nn.Module, lr: Tensor, upscale: int, tile: int, overlap: int = 0) -> Tensor:
+    """SR (1, 3, upscale * h, upscale * w) of lr (1, 3, h, w) in squares of `tile` LR pixels.
+
+    The network sees each square with `overlap` more pixels on every side that lies within the image, and only the
+    square is kept. Without overlap the last squares of a row and a column reach back to be whole ones, so that the
+    network always sees as many tokens. Attention sees no farther than its piece: a network that attends to the whole
+    image computes something else in tiles; one with windows only computes nearly the same where `tile` and `overlap`
+    are multiples of its window (windows then lie where they lay), up to what reaches across the overlap.
+
+    Raises InputError for a tile below 1 or a negative overlap.
+    """
+    require_at_least("tile", tile, 1)
+    require_at_least("overlap", overlap, 0)
+    height, width = lr.shape[2:]
+    sr = lr.new_empty((1, 3, upscale * height, upscale * width))
+    for top, bottom, above, below in _spans(height, tile, overlap):
+        for left, right, before, after in _spans(width, tile, overlap):
+            seen = model(lr[:, :, above:below, before:after])
+            rows, columns = _scaled(upscale, top, bottom, above), _scaled(upscale, left, right, before)
+            sr[:, :, _scaled(upscale, top, bottom), _scaled(upscale, left, right)] = seen[:, :, rows, columns]
+    return sr
+
+
+def _spans(size: int, tile: int, overlap: int) -> Iterator[tuple[int, int, int, int]]:
+    """Start and end of each tile along an axis, and of what the network sees of it."""
+    for first in range(0, size, tile):
+        start = first if overlap else max(0, min(first, size - tile))
+        end = min(start + tile, size)
+        yield start, end, max(0, start - overlap), min(size, end + overlap)
+
+
+def _scaled(upscale: int, start: int, end: int, origin: int = 0) -> slice:
+    return slice(upscale * (start - origin), upscale * (end - origin))
