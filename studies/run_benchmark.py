@@ -1,6 +1,7 @@
 """Count and time networks against each other, outside of a study.
 
     python studies/run_benchmark.py cost --models gaussian_rbf softmax package.module:factory
+    python studies/run_benchmark.py cost --models gaussian_rbf --tree-depth 4 --published 56.5
     python studies/run_benchmark.py latency --models gaussian_rbf rbf_ridge --lr-size 128 128
     python studies/run_benchmark.py latency --compare results/benchmark/latency.json --fail-above 1.1
 
@@ -23,13 +24,15 @@ import project_root  # noqa: F401  it puts the project on the path
 
 from grla.errors import InputError
 from grla.files import write_text
-from grla.study.benchmark import count_networks, slower_than_before, time_networks
+from grla.report.cost import cost_frame, cost_text
+from grla.study.benchmark import slower_than_before, time_networks
+from grla.study.benchmark_cost import count_networks
 from grla.study.run_study import choose_device
 
 
 @dataclass(frozen=True)
 class Cost:
-    """Count parameters, multiply-adds and the rest, exactly, without running anything."""
+    """Count parameters, multiply-adds and the rest, exactly; numbers on which other counters differ are refused."""
 
     models: tuple[str, ...] = ("gaussian_rbf", "softmax", "rbf_ridge", "relu", "edsr_lite")
     """What to count."""
@@ -37,8 +40,12 @@ class Cost:
     """Super-resolution factor."""
     lr_size: tuple[int, int] = (180, 320)
     """Height and width of the LR input in pixels."""
+    tree_depth: int = 0
+    """How many levels of modules to print below each model; cost.json has all of them."""
+    published: float | None = None
+    """A published "FLOPs" figure in G, to find out what was counted; with one model."""
     out: Path = Path("results/benchmark")
-    """Folder for cost.csv."""
+    """Folder for cost.json and cost.csv."""
 
 
 @dataclass(frozen=True)
@@ -77,19 +84,10 @@ def main(command: Cost | Latency) -> None:
 
 def show_cost(command: Cost) -> None:
     """Count, print and write."""
-    frame = pd.DataFrame(count_networks(command.models, command.upscale, command.lr_size))
-    write_text(command.out / "cost.csv", frame.to_csv(index=False))
-    shown = pd.DataFrame(
-        {
-            "model": frame["model"],
-            "params K": frame["num_params"] / 1e3,
-            "MACs G": frame["macs"] / 1e9,
-            "hook_flops G": frame["hook_flops"] / 1e9,
-            "elementwise G": frame["elementwise_ops"] / 1e9,
-        }
-    )
-    print(shown.to_markdown(index=False, floatfmt=".2f"))
-    print("\nMACs: every multiply-add. hook_flops: the paper's rule, without the products inside attention.")
+    record = count_networks(command.models, command.upscale, command.lr_size, command.published)
+    write_text(command.out / "cost.json", json.dumps(record, indent=2) + "\n")
+    write_text(command.out / "cost.csv", cost_frame(record).to_csv(index=False))
+    print(cost_text(record, command.tree_depth))
 
 
 def show_latency(command: Latency) -> None:

@@ -1,8 +1,9 @@
 """What a network costs: counted from its operations, and measured on this machine."""
 
+from grla.cost.counts import Counts
 from grla.cost.interleaved import Turn, time_in_turns
 from grla.cost.latency import Latency, measure_latency
-from grla.cost.macs import Counts, count
+from grla.cost.macs import count, counts_by_module
 from grla.cost.memory import peak_memory_mib, process_peak_mib
 
 __all__ = [
@@ -10,6 +11,7 @@ __all__ = [
     "Latency",
     "Turn",
     "count",
+    "counts_by_module",
     "measure_latency",
     "peak_memory_mib",
     "process_peak_mib",

@@ -1,4 +1,4 @@
-"""Costs of networks by name, outside of a study: counts, and times against each other."""
+"""Networks by name, outside of a study, and their times against each other."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from grla.attention import kernel_names
-from grla.cost import Turn, count, time_in_turns
+from grla.cost import Turn, time_in_turns
 from grla.errors import InputError, require
 from grla.model import build_model
 from grla.model.baselines import outside_model
@@ -42,12 +42,6 @@ def find_network(name: str, upscale: int) -> nn.Module:
         return outside_model(name, upscale).eval()
     known = f"a kernel ({', '.join(kernel_names())}), {EDSR_LITE}, a checkpoint file or package.module:factory"
     raise InputError(f"model must be {known}, got {name!r}")
-
-
-def count_networks(names: Sequence[str], upscale: int, lr_size: tuple[int, int]) -> list[dict[str, Any]]:
-    """One row per network: model, num_params, macs, hook_flops, elementwise_ops for an LR input of (height, width)."""
-    shape = (1, 3, *lr_size)
-    return [{"model": name, **vars(count(find_network(name, upscale), shape))} for name in names]
 
 
 def time_networks(

@@ -162,8 +162,9 @@ def _price(record: Record, spec: RunSpec, material: Material, device: torch.devi
     """Fill in the costs, on a model of its own, before training starts and with nothing else running."""
     model = build_model(spec.model).to(device)
     height, width = (side // spec.model.upscale for side in spec.cost.count_output)
-    for name, value in vars(count(model, (1, 3, height, width))).items():
-        setattr(record, name, value)
+    counts = count(model, (1, 3, height, width))
+    for name in ("num_params", "macs", "hook_flops", "elementwise_ops"):
+        setattr(record, name, getattr(counts, name))
     record.num_features = _num_features(model)
     shape = (1, 3, *spec.cost.latency_input)
     latency = measure_latency(model, shape, spec.cost.latency_runs)

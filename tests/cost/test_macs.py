@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 import torch
-from fvcore.nn import FlopCountAnalysis
+from fvcore.nn import ActivationCountAnalysis, FlopCountAnalysis
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from grla.cost import count
+from grla.cost import Counts, count, counts_by_module
 from grla.errors import InputError
 from grla.model import build_model
 from grla.spec import ModelSpec
@@ -74,6 +74,74 @@ def test_hand_count_with_fused_attention() -> None:
     assert counts.macs == conv + attention + linear
     assert counts.hook_flops == conv + linear  # a hook sees no function
     assert counts.num_params == 64 * 27 + 64 + 64 * 128 + 128
+    assert counts.weight_bytes == 4 * counts.num_params
+    # Softmax and sigmoid, an exponential an element; besides, attention scales queries and keys before it.
+    transcendental = num_tokens**2 + num_tokens * 128
+    assert counts.transcendental_ops == transcendental
+    assert counts.elementwise_ops == transcendental + 2 * num_tokens * 64
+    assert counts.activations == num_tokens * (64 + 128)
+    assert counts.activations_mib == num_tokens * (64 + 128) * 4 / 2**20
+    assert counts.weights_mib == counts.weight_bytes / 2**20
+
+
+@pytest.mark.parametrize(
+    ("layer", "elementwise", "transcendental"),
+    [
+        (nn.ReLU(inplace=True), 1, 0),
+        (nn.LeakyReLU(0.05), 1, 0),
+        (nn.BatchNorm2d(3), 1, 0),
+        (nn.GELU(), 1, 1),
+        (nn.SiLU(inplace=True), 1, 1),
+        (nn.Softmax(dim=1), 1, 1),
+        (nn.Hardswish(), 1, 0),
+        (nn.MaxPool2d(2), 1, 0),
+        (nn.PixelShuffle(1), 0, 0),
+        (nn.ReflectionPad2d(1), 0, 0),
+        (nn.Upsample(scale_factor=2), 0, 0),
+        (nn.Upsample(scale_factor=2, mode="bilinear"), 4 * 4, 0),
+        (nn.Upsample(scale_factor=2, mode="bicubic"), 16 * 4, 0),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, nn.Module) else str(value),
+)
+def test_what_is_no_multiply_add_counts_per_element(layer: nn.Module, elementwise: int, transcendental: int) -> None:
+    counts = count(layer, (1, 3, 8, 8))
+    assert (counts.macs, counts.activations) == (0, 0)
+    assert (counts.elementwise_ops, counts.transcendental_ops) == (192 * elementwise, 192 * transcendental)
+
+
+def test_activations_are_those_that_fvcore_sees_in_convolutions_and_linear_layers() -> None:
+    model = build_model(ModelSpec(dim=8, depth=2, window_size=4, num_heads=2)).eval()
+    seen = ActivationCountAnalysis(model, torch.zeros(1, 3, 9, 12))
+    by_operator = seen.unsupported_ops_warnings(False).uncalled_modules_warnings(False).by_operator()
+    assert count(model, (1, 3, 9, 12)).activations == by_operator["conv"] + by_operator["linear"]
+
+
+class TiedAndLoose(nn.Module):
+    """Two convolutions with one weight, and a tensor that is neither parameter nor buffer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second = nn.Conv2d(3, 3, 1, bias=False), nn.Conv2d(3, 3, 1, bias=False)
+        self.second.weight = self.first.weight
+        self.mean = torch.tensor([0.4, 0.5, 0.6]).view(1, 3, 1, 1)
+        self.register_buffer("index", torch.arange(10))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.second(self.first(x - self.mean))
+
+
+def test_what_several_modules_share_is_held_once_and_used_by_each() -> None:
+    counts = count(TiedAndLoose(), (1, 3, 4, 4))
+    assert (counts.num_params, counts.weight_bytes) == (9, 9 * 4 + 10 * 8)
+    assert (counts.macs, counts.elementwise_ops) == (2 * 9 * 16, 3 * 16)
+
+
+def test_shares_of_modules_are_booked_where_the_work_is_done() -> None:
+    shares = counts_by_module(HandCounted(), (1, 3, 16, 16))
+    assert list(shares) == ["", "conv", "out"]
+    assert shares[""].macs == 2 * 256**2 * 64
+    assert (shares["conv"].macs, shares["conv"].num_params) == (256 * 64 * 27, 64 * 27 + 64)
+    assert sum(shares.values(), Counts()) == count(HandCounted(), (1, 3, 16, 16))
 
 
 @pytest.mark.parametrize("kernel", ["gaussian_rbf", "relu", "softmax"])

@@ -33,11 +33,25 @@ def test_cost_counts_ours_and_outside_models(tmp_path: Path) -> None:
     (tmp_path / "benchmark_peer.py").write_text(PEER)
     script = str(ROOT / "studies" / "run_benchmark.py")
     command = [sys.executable, script, "cost", "--models", "gaussian_rbf", "benchmark_peer:net", "--out", "out"]
-    subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, timeout=300)
+    done = subprocess.run(
+        [*command, "--tree-depth", "3"], cwd=tmp_path, check=True, capture_output=True, text=True, timeout=300
+    )
     rows = pd.read_csv(tmp_path / "out" / "cost.csv").set_index("model")
     assert rows.loc["gaussian_rbf", "num_params"] == 885_328
     assert rows.loc["gaussian_rbf", "hook_flops"] / 1e9 == pytest.approx(56.5, abs=0.05)
     assert rows.loc["benchmark_peer:net", "macs"] == 320 * 180 * 27 * 48
+    assert "0 to 5: 6 x PolymerizationBlock" in done.stdout
+    record = json.loads((tmp_path / "out" / "cost.json").read_text())
+    assert [row["checked"]["lr_size"] for row in record["models"]] == [[24, 24], [24, 24]]
+    assert record["packages"]["fvcore"]
+
+
+def test_cost_finds_the_rule_of_a_published_figure(tmp_path: Path) -> None:
+    flops = 2 * 16 * 16 * 9 * (3 * 64 + 16 * 64 * 64 + 64 * 1024 + 16 * 64 * 3) / 1e9
+    small = ("cost", "--models", "edsr_lite", "--lr-size", 16, 16, "--out", tmp_path)
+    printed = call(*small, "--published", flops)
+    assert "within 1%" in printed
+    assert "2 x all multiply-adds = 2 x convolution and linear modules" in printed
 
 
 def test_latency_writes_a_record_and_compares_with_an_old_one(tmp_path: Path) -> None:
@@ -61,6 +75,7 @@ def test_latency_writes_a_record_and_compares_with_an_old_one(tmp_path: Path) ->
     ("arguments", "message"),
     [
         (("cost", "--models", "sofmax"), "model must be a kernel (efficient"),
+        (("cost", "--published", 56.5), "--published is decoded for one model: name it with --models, got"),
         (("latency", "--base", "nothing"), "--base must be one of --models, gaussian_rbf"),
         (("latency", "--compare", "missing.json"), "cannot read missing.json"),
     ],
