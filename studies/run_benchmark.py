@@ -1,9 +1,11 @@
-"""Count and time networks against each other, outside of a study.
+"""Count networks, time them against each other and measure their memory, outside of a study.
 
     python studies/run_benchmark.py cost --models gaussian_rbf softmax package.module:factory
     python studies/run_benchmark.py cost --models gaussian_rbf --tree-depth 4 --published 56.5
     python studies/run_benchmark.py latency --models gaussian_rbf rbf_ridge --lr-size 128 128
     python studies/run_benchmark.py latency --compare results/benchmark/latency.json --fail-above 1.1
+    python studies/run_benchmark.py memory --lr-size 180 320
+    python studies/run_benchmark.py training --models gaussian_rbf softmax --batch-size 4
 
 A model is a kernel's name (GRLASR at the paper's size), edsr_lite, a checkpoint file or package.module:factory. Have
 nothing else running while you time: other load on the machine is part of what is measured.
@@ -15,7 +17,7 @@ import json
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import pandas as pd
 import tyro
@@ -24,9 +26,15 @@ import project_root  # noqa: F401  it puts the project on the path
 
 from grla.errors import InputError
 from grla.files import write_text
+from grla.report.benchmark_memory import memory_figure, memory_table
+from grla.report.benchmark_training import training_figure, training_notes, training_table
+from grla.report.canvas import save
 from grla.report.cost import cost_frame, cost_text
 from grla.study.benchmark import slower_than_before, time_networks
 from grla.study.benchmark_cost import count_networks
+from grla.study.benchmark_memory import REPEATS, BatchSize, measure_memory
+from grla.study.benchmark_training import time_training
+from grla.study.conditions import other_work
 from grla.study.run_study import choose_device
 
 
@@ -72,13 +80,66 @@ class Latency:
     """Folder for latency.json and latency.csv."""
 
 
-Command = Annotated[Cost, tyro.conf.subcommand("cost")] | Annotated[Latency, tyro.conf.subcommand("latency")]
+@dataclass(frozen=True)
+class Memory:
+    """Measure the peak memory of a forward pass and of a training step, each in a process of its own."""
+
+    models: tuple[str, ...] = ("gaussian_rbf", "rbf_ridge", "relu", "edsr_lite")
+    """What to measure."""
+    upscale: int = 4
+    """Super-resolution factor."""
+    lr_size: tuple[int, int] = (180, 320)
+    """Height and width of the LR input of the forward pass in pixels."""
+    batch_size: int = 4
+    """Patches in a training step."""
+    patch_size: int = 64
+    """Side of a training patch in LR pixels."""
+    repeats: int = REPEATS
+    """Processes per measurement."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """Where to measure; auto takes a GPU if there is one."""
+    out: Path = Path("results/benchmark")
+    """Folder for memory.json, memory.csv and the figure."""
 
 
-def main(command: Cost | Latency) -> None:
+@dataclass(frozen=True)
+class Training:
+    """Time training steps, all models in turns, and where their time goes; and the harness' own share of a cell."""
+
+    models: tuple[str, ...] = ("gaussian_rbf", "rbf_ridge", "relu", "edsr_lite")
+    """What to train."""
+    base: str = "gaussian_rbf"
+    """The model that others are compared with; it is timed twice, to show the noise."""
+    rounds: int = 15
+    """How many steps of each model are timed."""
+    upscale: int = 4
+    """Super-resolution factor."""
+    batch_size: int = 4
+    """Patches in a step."""
+    patch_size: int = 64
+    """Side of a patch in LR pixels."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """Where to train; auto takes a GPU if there is one."""
+    out: Path = Path("results/benchmark")
+    """Folder for training.json, training.csv and the figure."""
+
+
+Command = (
+    Annotated[Cost, tyro.conf.subcommand("cost")]
+    | Annotated[Latency, tyro.conf.subcommand("latency")]
+    | Annotated[Memory, tyro.conf.subcommand("memory")]
+    | Annotated[Training, tyro.conf.subcommand("training")]
+)
+
+
+def main(command: Cost | Latency | Memory | Training) -> None:
     """Do what is asked."""
     if isinstance(command, Cost):
         return show_cost(command)
+    if isinstance(command, Memory):
+        return show_memory(command)
+    if isinstance(command, Training):
+        return show_training(command)
     return show_latency(command)
 
 
@@ -97,14 +158,47 @@ def show_latency(command: Latency) -> None:
         command.models, command.base, command.upscale, command.lr_size, command.rounds, choose_device(command.device)
     )
     frame = pd.DataFrame(record["models"])
-    write_text(command.out / "latency.json", json.dumps(record, indent=2) + "\n")
-    write_text(command.out / "latency.csv", frame.to_csv(index=False))
+    write_record(command.out / "latency", record)
     print(frame.to_markdown(index=False, floatfmt=".3f"))
     again = frame[frame["name"].str.endswith(" again")].iloc[0]
     print(f"\nNoise floor: the base against itself is {again['ratio']:.3f} [{again['low']:.3f}, {again['high']:.3f}].")
+    warn_of_other_work(record)
     slower = [] if before is None else slower_than_before(record, before, command.fail_above)
     if slower:
         raise InputError("slower than before: " + "; ".join(slower))
+
+
+def show_memory(command: Memory) -> None:
+    """Measure, print, write."""
+    batch, device = BatchSize(command.batch_size, command.patch_size), choose_device(command.device)
+    record = measure_memory(command.models, command.upscale, command.lr_size, batch, command.repeats, device)
+    write_record(command.out / "memory", record)
+    save(memory_figure(record), command.out / "memory")
+    print(memory_table(record))
+    print("\nGrowth above the network itself at its peak; what libraries load on their first use is part of it.")
+
+
+def show_training(command: Training) -> None:
+    """Train, print, write."""
+    batch, device = BatchSize(command.batch_size, command.patch_size), choose_device(command.device)
+    record = time_training(command.models, command.base, command.upscale, batch, command.rounds, command.out, device)
+    write_record(command.out / "training", record)
+    save(training_figure(record), command.out / "training")
+    print(training_table(record), training_notes(record), sep="\n\n")
+    warn_of_other_work(record)
+
+
+def write_record(path: Path, record: dict[str, Any]) -> None:
+    """Write `path`.json, and its row per model as `path`.csv."""
+    write_text(path.with_suffix(".json"), json.dumps(record, indent=2) + "\n")
+    write_text(path.with_suffix(".csv"), pd.DataFrame(record["models"]).to_csv(index=False))
+
+
+def warn_of_other_work(record: dict[str, Any]) -> None:
+    """Say on stderr when the load averages around a measurement tell of something else running."""
+    warning = other_work(**record["conditions"])
+    if warning is not None:
+        print(warning, file=sys.stderr)
 
 
 def read_record(path: Path) -> dict[str, object]:

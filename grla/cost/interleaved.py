@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import functools
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,8 +24,9 @@ NUM_RESAMPLES = 10_000
 class Turn:
     """One network's times against the base's.
 
-    Milliseconds of a forward pass: median and percentiles over rounds. `ratio` is the median over rounds of its time
-    over the base's in the same round, `low` and `high` the 95 % bootstrap interval of that median.
+    Milliseconds of one go (a forward pass, a training step): median and percentiles over rounds. `ratio` is the median
+    over rounds of its time over the base's in the same round, `low` and `high` the 95 % bootstrap interval of that
+    median.
     """
 
     name: str
@@ -40,46 +42,55 @@ class Turn:
 def time_in_turns(
     models: Mapping[str, nn.Module], base: str, input_shape: tuple[int, ...], rounds: int, seed: int = 0
 ) -> list[Turn]:
-    """Time one forward pass of every network per round, in an order drawn anew each round; the base twice.
+    """Time one forward pass of every network per round, by the rules of `take_turns`.
 
     The input (batch, channels, height, width) is noise in [0, 1] on the device of each network; a GPU is synchronised
-    before every reading of the clock. The base's second turn, named "... again", is the noise floor: how far from 1 a
-    ratio can be where nothing differs. Raises InputError for an unknown base or a network that the input does not suit.
+    before every reading of the clock. Raises InputError for an unknown base or a network that the input does not suit.
     """
-    require(base in models, "--base", f"must be one of {', '.join(models)}", base)
-    require_at_least("--rounds", rounds, 2)
-    entrants = {**models, f"{base}{AGAIN}": models[base]}
-    random = np.random.default_rng(seed)
     lr = torch.rand(input_shape, generator=torch.Generator().manual_seed(seed))
+    goes = {name: functools.partial(_milliseconds, name, model.eval(), lr) for name, model in models.items()}
     with torch.inference_mode():
-        for name, model in models.items():
-            _warm_up(name, model.eval(), lr)
-        times = {name: np.empty(rounds) for name in entrants}
-        for turn in range(rounds):
-            for name in random.permutation(list(entrants)):
-                times[name][turn] = _milliseconds(entrants[name], lr)
+        return take_turns(goes, base, rounds, seed)
+
+
+def take_turns(goes: Mapping[str, Callable[[], float]], base: str, rounds: int, seed: int = 0) -> list[Turn]:
+    """Let everybody go once per round, in an order drawn anew each round, the base twice; a go says its milliseconds.
+
+    Before the rounds each goes until its time is stable. The base's second turn, named "... again", is the noise floor:
+    how far from 1 a ratio can be where nothing differs. Raises InputError for an unknown base or too few rounds.
+    """
+    require(base in goes, "--base", f"must be one of {', '.join(goes)}", base)
+    require_at_least("--rounds", rounds, 2)
+    entrants = {**goes, f"{base}{AGAIN}": goes[base]}
+    random = np.random.default_rng(seed)
+    for go in goes.values():
+        _warm_up(go)
+    times = {name: np.empty(rounds) for name in entrants}
+    for turn in range(rounds):
+        for name in random.permutation(list(entrants)):
+            times[name][turn] = entrants[name]()
     return [_turn(name, mine, times[base], random) for name, mine in times.items()]
 
 
-def _warm_up(name: str, model: nn.Module, lr: torch.Tensor) -> None:
-    try:
-        before = _milliseconds(model, lr)
-        for _ in range(MOST_WARMUPS):
-            now = _milliseconds(model, lr)
-            if abs(now - before) < STABLE * before:
-                return
-            before = now
-    except RuntimeError as error:
-        reason = str(error).splitlines()[0]
-        raise InputError(f"model {name} cannot upscale an input of {tuple(lr.shape)}: {reason}") from error
+def _warm_up(go: Callable[[], float]) -> None:
+    before = go()
+    for _ in range(MOST_WARMUPS):
+        now = go()
+        if abs(now - before) < STABLE * before:
+            return
+        before = now
 
 
-def _milliseconds(model: nn.Module, lr: torch.Tensor) -> float:
+def _milliseconds(name: str, model: nn.Module, lr: torch.Tensor) -> float:
     parameter = next(model.parameters(), None)
     device = torch.device("cpu") if parameter is None else parameter.device
     there = lr.to(device)
     start = clock(device)
-    model(there)
+    try:
+        model(there)
+    except RuntimeError as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(f"model {name} cannot upscale an input of {tuple(lr.shape)}: {reason}") from error
     return 1000 * (clock(device) - start)
 
 

@@ -9,6 +9,7 @@ import resource
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -16,20 +17,61 @@ import torch
 MIB = 2**20
 
 
-def peak_memory_mib(work: Callable[[], object], device: torch.device) -> float | None:
-    """MiB by which `work()` makes memory grow at its peak, above what is in use before.
+@dataclass(frozen=True)
+class Peak:
+    """MiB by which memory grew at its peak above what was in use before.
 
-    On a GPU: the allocator's peak. On a CPU: the peak of this process' resident memory, which Linux alone lets us
+    On a GPU `mib` is what tensors held and `reserved_mib` what the allocator took from the card to serve them; on a CPU
+    `mib` is resident memory and `reserved_mib` None.
+    """
+
+    mib: float
+    reserved_mib: float | None = None
+
+
+def peak_memory(work: Callable[[], object], device: torch.device) -> Peak | None:
+    """What `work()` makes memory grow by at its peak.
+
+    On a GPU: the allocator's peaks. On a CPU: the peak of this process' resident memory, which Linux alone lets us
     reset; elsewhere the answer is None, not measured, rather than a number that means something else.
     """
     gc.collect()
+    return _allocator_peak(work, device) if device.type == "cuda" else _resident_peak(work)
+
+
+def peak_memory_mib(work: Callable[[], object], device: torch.device) -> float | None:
+    """The `mib` of `peak_memory`."""
+    peak = peak_memory(work, device)
+    return None if peak is None else peak.mib
+
+
+def process_peak_mib(device: torch.device) -> float:
+    """Peak memory so far of this process: the GPU allocator's, or resident memory on a CPU, in MiB."""
     if device.type == "cuda":
-        torch.cuda.synchronize(device)
-        before = torch.cuda.memory_allocated(device)
-        torch.cuda.reset_peak_memory_stats(device)
-        work()
-        torch.cuda.synchronize(device)
-        return float((torch.cuda.max_memory_allocated(device) - before) / MIB)
+        return float(torch.cuda.max_memory_allocated(device) / MIB)
+    unit = 1 if sys.platform == "darwin" else 1024  # macOS says bytes, Linux KiB
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / MIB
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error is about memory that could not be had, on a GPU or a CPU."""
+    if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
+        return True
+    return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
+
+
+def _allocator_peak(work: Callable[[], object], device: torch.device) -> Peak:
+    torch.cuda.synchronize(device)
+    torch.cuda.empty_cache()  # blocks kept from before would hide as much growth
+    allocated, reserved = torch.cuda.memory_allocated(device), torch.cuda.memory_reserved(device)
+    torch.cuda.reset_peak_memory_stats(device)
+    work()
+    torch.cuda.synchronize(device)
+    most_allocated, most_reserved = torch.cuda.max_memory_allocated(device), torch.cuda.max_memory_reserved(device)
+    return Peak((most_allocated - allocated) / MIB, (most_reserved - reserved) / MIB)
+
+
+def _resident_peak(work: Callable[[], object]) -> Peak | None:
     try:
         # Freed memory that malloc keeps would hide as much growth: hand it back first.
         with suppress(AttributeError, OSError):
@@ -40,15 +82,7 @@ def peak_memory_mib(work: Callable[[], object], device: torch.device) -> float |
         work()
         return None
     work()
-    return max(_status_kib("VmHWM") - before_kib, 0) * 1024 / MIB
-
-
-def process_peak_mib(device: torch.device) -> float:
-    """Peak memory so far of this process: the GPU allocator's, or resident memory on a CPU, in MiB."""
-    if device.type == "cuda":
-        return float(torch.cuda.max_memory_allocated(device) / MIB)
-    unit = 1 if sys.platform == "darwin" else 1024  # macOS says bytes, Linux KiB
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / MIB
+    return Peak(max(_status_kib("VmHWM") - before_kib, 0) * 1024 / MIB)
 
 
 def _status_kib(field: str) -> int:

@@ -16,6 +16,7 @@ from grla.errors import InputError, require
 from grla.model import build_model
 from grla.model.baselines import outside_model
 from grla.spec import EdsrLiteSpec, KernelSpec, ModelSpec
+from grla.study.conditions import conditions_now
 from grla.study.provenance import describe_run
 from grla.study.score import load_trained
 
@@ -49,10 +50,11 @@ def time_networks(
 ) -> dict[str, Any]:
     """A record of the networks' times in turns, ready for JSON: how it was run, and a row per network."""
     require(base in names, "--base", f"must be one of --models, {', '.join(names)}", base)
+    before = conditions_now()
     models = {name: find_network(name, upscale).to(device) for name in names}
     turns: list[Turn] = time_in_turns(models, base, (1, 3, *lr_size), rounds)
     about = {"protocol": BENCHMARK_PROTOCOL, "upscale": upscale, "lr_size": list(lr_size), "base": base}
-    about |= {"rounds": rounds, "device": device.type}
+    about |= {"rounds": rounds, "device": device.type, "conditions": {"before": before, "after": conditions_now()}}
     return {**describe_run(), **about, "models": [asdict(turn) for turn in turns]}
 
 

@@ -117,12 +117,14 @@ def run_plan(plan: Plan, folder: Path, device: torch.device, make_listener: Call
             plan.trials.tell(trial, state=TrialState.FAIL)
             continue
         listener = _ReportingListener(trial, make_listener(planned))
+        listener.lap("storage")
         try:
             record = run_one(planned.cell.spec, planned.material, cell_folders(folder, planned), device, listener)
         except Interrupted:
             plan.trials.tell(trial, state=TrialState.FAIL)
             raise
         _tell(plan.trials, trial, record)
+        listener.lap("storage")
         listener.finished(record.outcome)
 
 
@@ -216,10 +218,13 @@ class _ReportingListener:
         self.trial = trial
         self.stepped = inner.stepped
         self.should_stop = inner.should_stop
+        self.lap = inner.lap
         self.finished = inner.finished
         self._inner = inner
 
     def validated(self, entry: dict[str, float]) -> None:
         """Report the validation PSNR-Y at its step."""
+        self.lap("logging")
         self.trial.report(entry["val_psnr_y"], int(entry["step"]))
+        self.lap("storage")
         self._inner.validated(entry)

@@ -94,6 +94,9 @@ class CellProgress:
         """Whether Ctrl-C was pressed."""
         return self.stop.asked
 
+    def lap(self, phase: str) -> None:
+        """Phases are not shown."""
+
     def finished(self, outcome: str) -> None:
         """The cell is done: say how it ended and how long it took."""
         seconds = time.monotonic() - self.started

@@ -16,7 +16,7 @@ from PIL import Image as PillowImage
 from torch import nn
 
 from grla.attention.interface import LinearKernel
-from grla.cost import count, measure_latency, peak_memory_mib, process_peak_mib
+from grla.cost import count, is_out_of_memory, measure_latency, peak_memory_mib, process_peak_mib
 from grla.errors import InputError, Interrupted
 from grla.evaluation import Image, ImageScore, evaluate, network_upscaler
 from grla.files import atomic_write
@@ -79,6 +79,9 @@ class Listener(Protocol):
     def should_stop(self) -> bool:
         """Whether to stop at the next step, with a checkpoint."""
 
+    def lap(self, phase: str) -> None:
+        """Whenever a phase of the cell ends: those of its trainer, "pricing", "validation", "scoring", "storage"."""
+
     def finished(self, outcome: str) -> None:
         """After the cell's record is stored."""
 
@@ -110,7 +113,7 @@ def run_one(
     except Diverged as error:
         record.outcome, record.reason, record.steps = "diverged", str(error), error.step
     except Exception as error:  # whatever a kernel under study does wrong is its outcome, and the study goes on
-        record.outcome = "out_of_memory" if _is_out_of_memory(error) else "error"
+        record.outcome = "out_of_memory" if is_out_of_memory(error) else "error"
         record.reason = f"{type(error).__name__}: {error}"
         if record.outcome == "error":
             traceback.print_exc()
@@ -124,24 +127,29 @@ def _run(
         torch.manual_seed(spec.seed)
         model = build_model(spec.model)
     trainer = make_trainer(spec, model, material, device)
+    trainer.lap = listener.lap
     _price(record, spec, material, device)
+    listener.lap("pricing")
     saved = resume_checkpoint(folders.checkpoint)
     if saved is not None:
         trainer.load_state_dict(saved)
     tracker = Tracker(folders.tensorboard, trainer.step)
     tracker.config(json.dumps(to_dict(spec), indent=2), record.num_params or 0)
+    listener.lap("logging")
     try:
         identity = {"cell_hash": record.cell_hash, "spec": to_dict(spec)}
-        fit(trainer, _CellWatcher(spec, material, tracker, listener), folders.checkpoint, identity)
+        fit(trainer, CellWatcher(spec, material, tracker, listener), folders.checkpoint, identity)
     finally:
         tracker.close()
         record.steps, record.train_seconds, record.history = trainer.step, trainer.seconds, trainer.history
         record.final_loss = trainer.last_loss if trainer.step else None
+    listener.lap("logging")
     scores, outputs = evaluate(_upscaler(trainer, spec), material.test, border=spec.model.upscale)
     record.images = [{"test_images": material.test_images, **asdict(score)} for score in scores]
     record.psnr_y = _mean(scores, "psnr_y")
     record.ssim_y = _mean(scores, "ssim_y")
     save_images(folders.images, material, outputs)
+    listener.lap("scoring")
 
 
 def make_trainer(spec: RunSpec, model: nn.Module, material: Material, device: torch.device) -> Trainer:
@@ -198,7 +206,7 @@ def _upscaler(trainer: Trainer, spec: RunSpec) -> Any:
     return network_upscaler(trainer.evaluation_model, spec.model.upscale, spec.data.test_tile)
 
 
-class _CellWatcher:
+class CellWatcher:
     """Scores the validation images, writes the logs, and tells the listener."""
 
     def __init__(self, spec: RunSpec, material: Material, tracker: Tracker, listener: Listener) -> None:
@@ -220,6 +228,7 @@ class _CellWatcher:
         """Mean PSNR-Y and SSIM-Y on the validation images."""
         pairs = self.material.validation
         scores, outputs = evaluate(_upscaler(trainer, self.spec), pairs, border=self.spec.model.upscale)
+        trainer.lap("validation")
         means = {f"val_{metric}": _mean(scores, metric) for metric in ("psnr_y", "ssim_y")}
         values = {name: value for name, value in means.items() if value is not None}
         self.tracker.scalars({f"validation/{name[4:]}": value for name, value in values.items()}, trainer.step)
@@ -239,9 +248,3 @@ def _mean(scores: list[ImageScore], metric: str) -> float | None:
     """The mean of a metric over images; None where it is not defined."""
     values = [value for score in scores if (value := getattr(score, metric)) is not None]
     return float(np.mean(values)) if values else None
-
-
-def _is_out_of_memory(error: Exception) -> bool:
-    if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
-        return True
-    return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)

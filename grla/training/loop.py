@@ -18,6 +18,8 @@ from grla.spec import TrainSpec
 from grla.training.checkpoint import save_checkpoint
 
 SECONDS_BETWEEN_CHECKPOINTS = 30.0
+STEP_PHASES = ("data", "forward", "backward", "optimiser", "logging")
+"""What the time of a step goes to; the norm of the gradients is logging: it is taken even where none is clipped."""
 LOSSES = {"l1": nn.functional.l1_loss, "mse": nn.functional.mse_loss}
 
 
@@ -59,6 +61,7 @@ class Trainer:
 
     `batch(step)` gives lr (batch, 3, h, w) and hr (batch, 3, upscale * h, upscale * w) in [0, 1] on `device`. With
     equal seeds, thread counts and CPU, equal steps give equal bits, however often training was resumed between them.
+    Whoever wants to know where the time goes sets `lap`, which is called with the name of each phase as it ends.
     """
 
     def __init__(
@@ -79,6 +82,7 @@ class Trainer:
         self.last_loss = math.nan
         self.losses: list[float] = []  # since the last validation
         self.history: list[dict[str, float]] = []
+        self.lap: Callable[[str], None] = _no_lap
 
     @property
     def progress(self) -> float:
@@ -104,6 +108,7 @@ class Trainer:
             group["lr"] = learning_rate
         self.model.train()
         lr, hr = self.batch(self.step)
+        self.lap("data")
         with torch.autocast("cuda", torch.bfloat16, enabled=self.spec.amp and self.device.type == "cuda"):
             sr = self.model(lr)
         if sr.shape != hr.shape:  # a loss would broadcast, and an outside model learn something else
@@ -112,12 +117,16 @@ class Trainer:
         value = loss.item()
         if not math.isfinite(value):
             raise Diverged(self.step, value, self.last_loss)
+        self.lap("forward")
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
+        self.lap("backward")
         norm = self._clip_gradients()
+        self.lap("logging")
         self.optimizer.step()
         if self.ema is not None:
             self.ema.update_parameters(self.model)
+        self.lap("optimiser")
         self.step += 1
         self.last_loss = value
         self.losses.append(value)
@@ -172,6 +181,7 @@ def fit(trainer: Trainer, watcher: Watcher, checkpoint: Path, identity: dict[str
 
     def save() -> float:
         save_checkpoint(checkpoint, {**identity, **trainer.state_dict()})
+        trainer.lap("checkpoint")
         return time.monotonic()
 
     saved_at = time.monotonic()
@@ -180,15 +190,22 @@ def fit(trainer: Trainer, watcher: Watcher, checkpoint: Path, identity: dict[str
             save()
             raise Interrupted(f"stopped at step {trainer.step}")
         before = trainer.progress
-        watcher.stepped(trainer, trainer.train_step())
+        advance(trainer, watcher)
         if _passes_mark(before, trainer.progress, trainer.spec.validations):
             loss = sum(trainer.losses) / len(trainer.losses)
             entry = {"step": trainer.step, "seconds": trainer.seconds, "loss": loss}
             trainer.history.append(entry | watcher.validate(trainer))
             trainer.losses.clear()
+            trainer.lap("logging")
             saved_at = save()
         elif time.monotonic() - saved_at > SECONDS_BETWEEN_CHECKPOINTS:
             saved_at = save()
+
+
+def advance(trainer: Trainer, watcher: Watcher) -> None:
+    """One step of `fit`: train, and tell the watcher."""
+    watcher.stepped(trainer, trainer.train_step())
+    trainer.lap("logging")
 
 
 def scheduled_rate(spec: TrainSpec, progress: float) -> float:
@@ -201,6 +218,10 @@ def scheduled_rate(spec: TrainSpec, progress: float) -> float:
 def _passes_mark(before: float, after: float, marks: int) -> bool:
     """Whether one of `marks` evenly spaced marks (the last at 1) lies in (before, after]."""
     return math.floor(after * marks) > math.floor(before * marks)
+
+
+def _no_lap(phase: str) -> None:
+    """Nobody takes the time."""
 
 
 def _average(model: nn.Module, decay: float) -> AveragedModel:

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from grla.cost import time_in_turns
+from grla.cost import take_turns, time_in_turns
 from grla.errors import InputError
 
 
@@ -43,6 +43,17 @@ def test_ratios_are_to_the_base_of_the_same_round() -> None:
     assert slow.p10_ms <= slow.median_ms <= slow.p90_ms <= slow.p99_ms
     assert again.name == "slow again"
     assert again.median_ms >= 20
+
+
+def test_numbers_are_those_of_the_rounds_and_not_of_the_warm_up() -> None:
+    """Goes that say known times: 9 and 3 ms while warming up (until two in a row are alike), 5 ms and 20 ms after."""
+    warming = iter([9.0, 3.0, 3.0])
+    turns = take_turns({"base": lambda: next(warming, 5.0), "slow": lambda: 20.0}, "base", rounds=3)
+    assert [(turn.name, turn.median_ms, turn.ratio, turn.low, turn.high) for turn in turns] == [
+        ("base", 5, 1, 1, 1),
+        ("slow", 20, 4, 4, 4),
+        ("base again", 5, 1, 1, 1),
+    ]
 
 
 @pytest.mark.parametrize(

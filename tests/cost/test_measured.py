@@ -8,7 +8,8 @@ import pytest
 import torch
 from torch import nn
 
-from grla.cost import measure_latency, peak_memory_mib, process_peak_mib
+from grla.cost import Laps, is_out_of_memory, measure_latency, peak_memory, peak_memory_mib, process_peak_mib
+from grla.cost import laps as laps_room
 
 CPU = torch.device("cpu")
 
@@ -48,3 +49,30 @@ def test_peak_memory_sees_what_is_freed_again() -> None:
     assert 38 < measured < 60
     assert peak_memory_mib(lambda: None, CPU) < 5
     assert process_peak_mib(CPU) > 40
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_a_gpu_tells_what_tensors_held_and_what_its_allocator_took_for_them() -> None:
+    peak = peak_memory(lambda: torch.ones(40 * 2**20 // 4, device="cuda"), torch.device("cuda"))
+    assert peak is not None
+    assert peak.mib == 40
+    assert peak.reserved_mib is not None
+    assert 40 <= peak.reserved_mib < 80
+
+
+def test_real_lack_of_memory_is_recognised() -> None:
+    """An allocation no machine can serve, asked of PyTorch itself."""
+    with pytest.raises(RuntimeError) as caught:
+        torch.empty(2**50)
+    assert is_out_of_memory(caught.value)
+    assert not is_out_of_memory(RuntimeError("shapes do not match"))
+
+
+def test_laps_share_out_all_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    readings = iter([100.0, 101.0, 104.0, 104.5])
+    monkeypatch.setattr(laps_room, "clock", lambda device: next(readings))
+    lap = Laps(CPU)
+    for phase in ("forward", "backward", "forward"):
+        lap(phase)
+    assert lap.seconds == {"forward": 1.5, "backward": 3.0}
+    assert lap.total == 4.5

@@ -61,6 +61,8 @@ def test_latency_writes_a_record_and_compares_with_an_old_one(tmp_path: Path) ->
     record = json.loads((out / "latency.json").read_text())
     assert [row["name"] for row in record["models"]] == ["uniform", "none", "uniform again"]
     assert record["machine"]["cores"] >= 1
+    for moment in ("before", "after"):
+        assert set(record["conditions"][moment]) == {"threads", "clock_mhz", "load_average"}
     assert list(pd.read_csv(out / "latency.csv")["name"]) == ["uniform", "none", "uniform again"]
     old = tmp_path / "old.json"
     rows = [{**row, "ratio": row["ratio"] / 100} for row in record["models"]]

@@ -39,6 +39,9 @@ class Silent:
     def should_stop(self) -> bool:
         return self.progress >= self.stop_at
 
+    def lap(self, phase: str) -> None:
+        pass
+
     def finished(self, outcome: str) -> None:
         pass
 
@@ -141,13 +144,6 @@ def test_lack_of_memory_and_faults_are_records(
     record = run(base, material, folders)
     assert record.outcome == outcome
     assert str(error) in record.reason
-
-
-def test_real_lack_of_memory_is_recognised(base: RunSpec, material: Material, folders: CellFolders) -> None:
-    """An allocation no machine can serve, asked of PyTorch itself."""
-    with pytest.raises(RuntimeError) as caught:
-        torch.empty(2**50)
-    assert room._is_out_of_memory(caught.value)
 
 
 def test_the_hash_names_content_not_folders(base: RunSpec, material: Material, crops: Path, tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from grla.errors import InputError, Interrupted
 from grla.spec import Budget, TrainSpec
 from grla.training.checkpoint import load_checkpoint, resume_checkpoint
-from grla.training.loop import Diverged, StepStats, Trainer, fit, scheduled_rate
+from grla.training.loop import STEP_PHASES, Diverged, StepStats, Trainer, fit, scheduled_rate
 
 CPU = torch.device("cpu")
 ROOT = Path(__file__).parents[2]
@@ -146,6 +146,16 @@ def test_schedules(progress: float) -> None:
     assert halving == {0: 1, 1: 0.5, 2: 0.25, 3: 0.125, 4: 0.0625, 5: 0.03125}[int(5 * progress)]
     cosine = scheduled_rate(TrainSpec(learning_rate=1.0, schedule="cosine"), progress)
     assert cosine == pytest.approx(math.cos(math.pi * progress / 2) ** 2)
+
+
+def test_every_phase_is_told_as_it_ends(tmp_path: Path) -> None:
+    phases: list[str] = []
+    run = trainer(budget=Budget(2, "steps"), validations=1)
+    run.lap = phases.append
+    fit(run, Quiet(), tmp_path / "c.pt", {})
+    step = ["data", "forward", "backward", "logging", "optimiser", "logging"]
+    assert set(step) == set(STEP_PHASES)
+    assert phases == [*step, *step, "logging", "checkpoint"]
 
 
 def test_a_damaged_checkpoint_means_a_fresh_start_with_a_warning(tmp_path: Path) -> None:
