@@ -16,7 +16,7 @@ from PIL import Image as PillowImage
 from torch import nn
 
 from grla.attention.interface import LinearKernel
-from grla.cost import count, measure_latency, peak_memory_mib, process_peak_mib
+from grla.cost import count, is_out_of_memory, measure_latency, peak_memory_mib, process_peak_mib
 from grla.errors import InputError, Interrupted
 from grla.evaluation import Image, ImageScore, evaluate, network_upscaler
 from grla.files import atomic_write
@@ -110,7 +110,7 @@ def run_one(
     except Diverged as error:
         record.outcome, record.reason, record.steps = "diverged", str(error), error.step
     except Exception as error:  # whatever a kernel under study does wrong is its outcome, and the study goes on
-        record.outcome = "out_of_memory" if _is_out_of_memory(error) else "error"
+        record.outcome = "out_of_memory" if is_out_of_memory(error) else "error"
         record.reason = f"{type(error).__name__}: {error}"
         if record.outcome == "error":
             traceback.print_exc()
@@ -238,9 +238,3 @@ def _mean(scores: list[ImageScore], metric: str) -> float | None:
     """The mean of a metric over images; None where it is not defined."""
     values = [value for score in scores if (value := getattr(score, metric)) is not None]
     return float(np.mean(values)) if values else None
-
-
-def _is_out_of_memory(error: Exception) -> bool:
-    if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
-        return True
-    return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from grla.cost import count
+from grla.cost import count, is_out_of_memory
 from grla.errors import InputError, Interrupted
 from grla.evaluation import evaluate
 from grla.model import build_model
@@ -147,7 +147,7 @@ def test_real_lack_of_memory_is_recognised(base: RunSpec, material: Material, fo
     """An allocation no machine can serve, asked of PyTorch itself."""
     with pytest.raises(RuntimeError) as caught:
         torch.empty(2**50)
-    assert room._is_out_of_memory(caught.value)
+    assert is_out_of_memory(caught.value)
 
 
 def test_the_hash_names_content_not_folders(base: RunSpec, material: Material, crops: Path, tmp_path: Path) -> None:
