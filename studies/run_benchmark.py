@@ -3,6 +3,7 @@
     python studies/run_benchmark.py cost --models gaussian_rbf softmax package.module:factory
     python studies/run_benchmark.py latency --models gaussian_rbf rbf_ridge --lr-size 128 128
     python studies/run_benchmark.py latency --compare results/benchmark/latency.json --fail-above 1.1
+    python studies/run_benchmark.py scaling --models gaussian_rbf edsr_lite
 
 A model is a kernel's name (GRLASR at the paper's size), edsr_lite, a checkpoint file or package.module:factory. Have
 nothing else running while you time: other load on the machine is part of what is measured.
@@ -12,7 +13,7 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -23,7 +24,10 @@ import project_root  # noqa: F401  it puts the project on the path
 
 from grla.errors import InputError
 from grla.files import write_text
+from grla.report.canvas import save
+from grla.report.scaling import memory_verdict, roofline_figure, scaling_figure, scaling_table
 from grla.study.benchmark import count_networks, slower_than_before, time_networks
+from grla.study.benchmark_scaling import EVERY_KERNEL, Sweep, run_sweep
 from grla.study.run_study import choose_device
 
 
@@ -65,13 +69,43 @@ class Latency:
     """Folder for latency.json and latency.csv."""
 
 
-Command = Annotated[Cost, tyro.conf.subcommand("cost")] | Annotated[Latency, tyro.conf.subcommand("latency")]
+@dataclass(frozen=True)
+class Scaling:
+    """Measure time and memory against the number of tokens, forward and backward, and fit laws to them."""
+
+    kernels: tuple[str, ...] = EVERY_KERNEL
+    """Attention kernels, alone, with one head."""
+    models: tuple[str, ...] = ("gaussian_rbf", "softmax", "edsr_lite")
+    """Whole networks, on square LR images of that many pixels."""
+    tokens: tuple[int, ...] = (4096, 16_384, 65_536, 262_144, 1_048_576)
+    """Numbers of tokens."""
+    head_dim: int = 55
+    """Channels of the kernels' head."""
+    upscale: int = 4
+    """Super-resolution factor of the networks."""
+    seconds_limit: float = 20
+    """What takes longer for a pass is stopped and marked, and larger sizes are not tried."""
+    fit_from: int = 16_384
+    """Tokens from which on laws are fitted; smaller sizes cost what a call costs."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """Where to measure; auto takes a GPU if there is one."""
+    out: Path = Path("results/benchmark")
+    """Folder for scaling.json, scaling.csv and the figures."""
 
 
-def main(command: Cost | Latency) -> None:
+Command = (
+    Annotated[Cost, tyro.conf.subcommand("cost")]
+    | Annotated[Latency, tyro.conf.subcommand("latency")]
+    | Annotated[Scaling, tyro.conf.subcommand("scaling")]
+)
+
+
+def main(command: Cost | Latency | Scaling) -> None:
     """Do what is asked."""
     if isinstance(command, Cost):
         return show_cost(command)
+    if isinstance(command, Scaling):
+        return show_scaling(command)
     return show_latency(command)
 
 
@@ -107,6 +141,19 @@ def show_latency(command: Latency) -> None:
     slower = [] if before is None else slower_than_before(record, before, command.fail_above)
     if slower:
         raise InputError("slower than before: " + "; ".join(slower))
+
+
+def show_scaling(command: Scaling) -> None:
+    """Sweep, write, draw and print."""
+    asked = {field.name: getattr(command, field.name) for field in fields(Sweep)}
+    record = run_sweep(Sweep(**asked), choose_device(command.device), lambda point: print(point, file=sys.stderr))
+    write_text(command.out / "scaling.json", json.dumps(record, indent=2) + "\n")
+    write_text(command.out / "scaling.csv", pd.DataFrame(record["points"]).to_csv(index=False))
+    for kind in dict.fromkeys(point["kind"] for point in record["points"]):
+        save(scaling_figure(record, kind), command.out / f"scaling-{kind}s")
+    save(roofline_figure(record), command.out / "roofline")
+    print(scaling_table(record).to_markdown(index=False, floatfmt=".4g", intfmt=","))
+    print(f"\n{memory_verdict(record)}")
 
 
 def read_record(path: Path) -> dict[str, object]:
