@@ -6,6 +6,7 @@
     python studies/run_benchmark.py latency --compare results/benchmark/latency.json --fail-above 1.1
     python studies/run_benchmark.py memory --lr-size 180 320
     python studies/run_benchmark.py training --models gaussian_rbf softmax --batch-size 4
+    python studies/run_benchmark.py scaling --models gaussian_rbf edsr_lite
 
 A model is a kernel's name (GRLASR at the paper's size), edsr_lite, a checkpoint file or package.module:factory. Have
 nothing else running while you time: other load on the machine is part of what is measured.
@@ -15,7 +16,7 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -30,9 +31,11 @@ from grla.report.benchmark_memory import memory_figure, memory_table
 from grla.report.benchmark_training import training_figure, training_notes, training_table
 from grla.report.canvas import save
 from grla.report.cost import cost_frame, cost_text
+from grla.report.scaling import memory_verdict, roofline_figure, scaling_figure, scaling_table
 from grla.study.benchmark import slower_than_before, time_networks
 from grla.study.benchmark_cost import count_networks
 from grla.study.benchmark_memory import REPEATS, BatchSize, measure_memory
+from grla.study.benchmark_scaling import EVERY_KERNEL, Sweep, run_sweep
 from grla.study.benchmark_training import time_training
 from grla.study.conditions import other_work
 from grla.study.run_study import choose_device
@@ -124,23 +127,52 @@ class Training:
     """Folder for training.json, training.csv and the figure."""
 
 
+@dataclass(frozen=True)
+class Scaling:
+    """Measure time and memory against the number of tokens, forward and backward, and fit laws to them."""
+
+    kernels: tuple[str, ...] = EVERY_KERNEL
+    """Attention kernels, alone, with one head."""
+    models: tuple[str, ...] = ("gaussian_rbf", "softmax", "edsr_lite")
+    """Whole networks, on square LR images of that many pixels."""
+    tokens: tuple[int, ...] = (4096, 16_384, 65_536, 262_144, 1_048_576)
+    """Numbers of tokens."""
+    head_dim: int = 55
+    """Channels of the kernels' head."""
+    upscale: int = 4
+    """Super-resolution factor of the networks."""
+    seconds_limit: float = 20
+    """What takes longer for a pass is stopped and marked, and larger sizes are not tried."""
+    fit_from: int = 16_384
+    """Tokens from which on laws are fitted; smaller sizes cost what a call costs."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """Where to measure; auto takes a GPU if there is one."""
+    out: Path = Path("results/benchmark")
+    """Folder for scaling.json, scaling.csv and the figures."""
+
+
 Command = (
     Annotated[Cost, tyro.conf.subcommand("cost")]
     | Annotated[Latency, tyro.conf.subcommand("latency")]
     | Annotated[Memory, tyro.conf.subcommand("memory")]
     | Annotated[Training, tyro.conf.subcommand("training")]
+    | Annotated[Scaling, tyro.conf.subcommand("scaling")]
 )
 
 
-def main(command: Cost | Latency | Memory | Training) -> None:
+def main(command: Cost | Latency | Memory | Training | Scaling) -> None:
     """Do what is asked."""
-    if isinstance(command, Cost):
-        return show_cost(command)
-    if isinstance(command, Memory):
-        return show_memory(command)
-    if isinstance(command, Training):
-        return show_training(command)
-    return show_latency(command)
+    match command:
+        case Cost():
+            show_cost(command)
+        case Latency():
+            show_latency(command)
+        case Memory():
+            show_memory(command)
+        case Training():
+            show_training(command)
+        case Scaling():
+            show_scaling(command)
 
 
 def show_cost(command: Cost) -> None:
@@ -199,6 +231,19 @@ def warn_of_other_work(record: dict[str, Any]) -> None:
     warning = other_work(**record["conditions"])
     if warning is not None:
         print(warning, file=sys.stderr)
+
+
+def show_scaling(command: Scaling) -> None:
+    """Sweep, write, draw and print."""
+    asked = {field.name: getattr(command, field.name) for field in fields(Sweep)}
+    record = run_sweep(Sweep(**asked), choose_device(command.device), lambda point: print(point, file=sys.stderr))
+    write_text(command.out / "scaling.json", json.dumps(record, indent=2) + "\n")
+    write_text(command.out / "scaling.csv", pd.DataFrame(record["points"]).to_csv(index=False))
+    for kind in dict.fromkeys(point["kind"] for point in record["points"]):
+        save(scaling_figure(record, kind), command.out / f"scaling-{kind}s")
+    save(roofline_figure(record), command.out / "roofline")
+    print(scaling_table(record).to_markdown(index=False, floatfmt=".4g", intfmt=","))
+    print(f"\n{memory_verdict(record)}")
 
 
 def read_record(path: Path) -> dict[str, object]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Literal
 
 import matplotlib
 import numpy as np
@@ -62,21 +63,23 @@ def spread(wanted: Sequence[float], gap: float) -> NDArray[np.float64]:
 
 def label_points(axes: Axes, points: Sequence[tuple[float, float, str]]) -> None:
     """Name points (x, y, text; in data units) in a column right of the axes, joined by thin lines. Set limits first."""
-    low, high = axes.get_ylim()
+    axes.get_ylim()  # brings limits that follow the data up to date
+    to_fraction = axes.transData + axes.transAxes.inverted()  # on axes of any scale
     height = axes.get_position().height * axes.get_figure(root=True).get_size_inches()[1]  # type: ignore[union-attr]
     line = {"arrowstyle": "-", "color": GRAY, "linewidth": 0.6, "shrinkA": 1, "shrinkB": 3, "relpos": (0, 0.5)}
-    positions = spread([(y - low) / (high - low) for _, y, _ in points], gap=0.2 / height)
+    positions = spread([to_fraction.transform((x, y))[1] for x, y, _ in points], gap=0.2 / height)
     for (x, y, text), position in zip(points, positions, strict=True):
         beside = (1.06, position)
         axes.annotate(text, (x, y), beside, textcoords="axes fraction", va="center", fontsize=9, arrowprops=line)
 
 
-def plain_ticks(axes: Axes) -> None:
-    """Write 2, 30, 400 on a logarithmic x axis instead of powers of ten, and enough of them on a short one."""
-    low, high = axes.get_xlim()
-    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)) if high / low > 5 else MaxNLocator(5))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axes.xaxis.set_minor_formatter(NullFormatter())
+def plain_ticks(axes: Axes, which: Literal["x", "y"] = "x") -> None:
+    """Write 2, 30, 400 on a logarithmic axis instead of powers of ten, and enough of them on a short one."""
+    axis = axes.xaxis if which == "x" else axes.yaxis
+    low, high = axes.get_xlim() if which == "x" else axes.get_ylim()
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5)) if high / low > 5 else MaxNLocator(5))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_minor_formatter(NullFormatter())
 
 
 def save(figure: Figure, path: Path) -> list[Path]:

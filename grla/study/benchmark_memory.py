@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from statistics import median
 from typing import Any
 
 import torch
 from tqdm import tqdm
 
-from grla.cost import Peak, in_fresh_process, peak_memory
+from grla.cost import Peak, map_every_tensor, peak_memory, run_in_child
 from grla.errors import InputError, require_at_least
 from grla.spec import TrainSpec
 from grla.study.benchmark import BENCHMARK_PROTOCOL, find_network
@@ -66,7 +67,7 @@ def peak_columns(what: str, repeats: int, work: Callable[..., Peak], *arguments:
     require_at_least("--repeats", repeats, 1)
     peaks: list[Peak] = []
     for _ in range(repeats):
-        answer = in_fresh_process(work, *arguments)
+        answer = run_in_child(partial(work, *arguments))
         if answer.outcome != "ok":
             numbers = dict.fromkeys(("mib", "low_mib", "high_mib", "reserved_mib"))
             return _named(what, numbers) | {"outcome": answer.outcome, "reason": f"{what}: {answer.reason}"}
@@ -102,6 +103,7 @@ def training_step_peak(name: str, upscale: int, batch: BatchSize, device: torch.
 
 
 def _measured(work: Callable[[], object], device: torch.device) -> Peak:
+    map_every_tensor()
     peak = peak_memory(work, device)
     if peak is None:
         raise InputError("peak memory on a CPU needs Linux, where a process can reset its peak (/proc/self/clear_refs)")

@@ -73,6 +73,22 @@ def test_latency_writes_a_record_and_compares_with_an_old_one(tmp_path: Path) ->
     assert message in call(*small, "--compare", old, "--out", out, code=1)
 
 
+def test_scaling_writes_one_record_and_its_figures(tmp_path: Path) -> None:
+    sizes = ("--tokens", 256, 128, 64, "--fit-from", 1, "--device", "cpu")
+    shown = call("scaling", "--kernels", "relu", "--models", *sizes, "--out", tmp_path)
+    assert "kernel relu, forward + backward, 256 tokens: " in shown
+    assert "Memory of linear kernels grows linearly" in shown
+    record = json.loads((tmp_path / "scaling.json").read_text(), parse_constant=pytest.fail)  # no NaN: it is not JSON
+    assert [point["tokens"] for point in record["points"]] == [64, 128, 256] * 2
+    assert {point["outcome"] for point in record["points"]} == {"ok"}
+    assert record["points"][0]["macs"] == 2 * 64 * 55 * 56
+    assert [(law["quantity"], law["points"]) for law in record["exponents"]][:2] == [("time", 3)] * 2
+    assert record["machine"]["cores"] >= 1
+    assert len(pd.read_csv(tmp_path / "scaling.csv")) == 6
+    pictures = {path.name for path in tmp_path.glob("*.png")}
+    assert pictures == {"scaling-kernels.png", "roofline.png"}
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -80,6 +96,7 @@ def test_latency_writes_a_record_and_compares_with_an_old_one(tmp_path: Path) ->
         (("cost", "--published", 56.5), "--published is decoded for one model: name it with --models, got"),
         (("latency", "--base", "nothing"), "--base must be one of --models, gaussian_rbf"),
         (("latency", "--compare", "missing.json"), "cannot read missing.json"),
+        (("scaling", "--tokens", 64, 128), "--tokens must hold at least 3 different sizes from --fit-from (16384) on"),
     ],
 )
 def test_what_cannot_be_done_is_said(arguments: tuple[str, ...], message: str) -> None:

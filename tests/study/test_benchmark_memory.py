@@ -74,7 +74,7 @@ def test_a_training_step_holds_gradients_and_both_moments_of_adam() -> None:
 
 def test_repeats_are_summarised_by_median_lowest_and_highest(monkeypatch: pytest.MonkeyPatch) -> None:
     peaks = iter([Peak(30.0, 64.0), Peak(10.0, 32.0), Peak(20.0, 48.0)])
-    monkeypatch.setattr(benchmark_memory, "in_fresh_process", lambda work: Answer("ok", next(peaks)))
+    monkeypatch.setattr(benchmark_memory, "run_in_child", lambda work: Answer("ok", next(peaks)))
     assert peak_columns("forward", 3, lambda: Peak(0.0)) == {
         "forward_mib": 20,
         "forward_low_mib": 10,
