@@ -9,14 +9,14 @@ out, so that no step's result is kept for it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-PIECE = 2**18  # numbers in a piece of q, k or v; 1 MiB
+from grla.attention.pieces import pieces, times
+
 SMALLEST = 1e-12  # norm, below which vectors are not scaled up to 1, as in torch.nn.functional.normalize
 
 
@@ -31,7 +31,7 @@ class _FirstOrder(torch.autograd.Function):
     def forward(ctx: Any, q: Tensor, k: Tensor, v: Tensor, slope: float) -> Tensor:
         state = q.new_zeros(*q.shape[:2], q.shape[-1], v.shape[-1] + 1)  # slope * sum_j k_j [v_j, 1]
         base = q.new_zeros(*q.shape[:2], 1, v.shape[-1] + 1)  # sum_j [v_j, 1]
-        for k_piece, v_piece in _pieces(k, v):
+        for k_piece, v_piece in pieces(k, v):
             direction, _ = _unit(k_piece)
             state[..., :-1] += direction.mT @ v_piece
             state[..., -1] += direction.sum(-2)
@@ -39,8 +39,8 @@ class _FirstOrder(torch.autograd.Function):
         state *= slope
         base[..., -1] = k.shape[-2]
         out, totals = torch.empty_like(q), q.new_empty(*q.shape[:-1], 1)
-        for q_piece, out_piece, total in _pieces(q, out, totals):
-            sums = base + _unit(q_piece)[0] @ state
+        for q_piece, out_piece, total in pieces(q, out, totals):
+            sums = times(_unit(q_piece)[0], state).add_(base)
             torch.div(sums[..., :-1], sums[..., -1:], out=out_piece)
             total.copy_(sums[..., -1:])
         ctx.save_for_backward(q, k, v, state, out, totals)
@@ -53,29 +53,22 @@ class _FirstOrder(torch.autograd.Function):
         q, k, v, state, out, totals = ctx.saved_tensors
         grad_q, grad_k, grad_v = torch.empty_like(q), torch.empty_like(k), torch.empty_like(v)
         grad_state, grad_base = torch.zeros_like(state), torch.zeros_like(state[..., :1, :-1])
-        for q_piece, out_piece, total, grad_piece, grad_q_piece in _pieces(q, out, totals, grad, grad_q):
+        for q_piece, out_piece, total, grad_piece, grad_q_piece in pieces(q, out, totals, grad, grad_q):
             direction, norm = _unit(q_piece)
             by_sum = grad_piece / total
             by_total = -(by_sum * out_piece).sum(-1, keepdim=True)
             grad_state[..., :-1] += direction.mT @ by_sum
             grad_state[..., -1:] += direction.mT @ by_total
             grad_base += by_sum.sum(-2, keepdim=True)
-            by_direction = torch.addcmul(by_sum @ state[..., :-1].mT, by_total, state[..., -1:].mT)
+            by_direction = times(by_sum, state[..., :-1].mT).addcmul_(by_total, state[..., -1:].mT)
             _through_unit(direction, norm, by_direction, grad_q_piece)
         grad_state *= ctx.slope
-        for k_piece, v_piece, grad_k_piece, grad_v_piece in _pieces(k, v, grad_k, grad_v):
+        for k_piece, v_piece, grad_k_piece, grad_v_piece in pieces(k, v, grad_k, grad_v):
             direction, norm = _unit(k_piece)
-            torch.add(direction @ grad_state[..., :-1], grad_base, out=grad_v_piece)
-            by_direction = v_piece @ grad_state[..., :-1].mT + grad_state[..., -1:].mT
+            torch.add(times(direction, grad_state[..., :-1]), grad_base, out=grad_v_piece)
+            by_direction = times(v_piece, grad_state[..., :-1].mT).add_(grad_state[..., -1:].mT)
             _through_unit(direction, norm, by_direction, grad_k_piece)
         return grad_q, grad_k, grad_v, None
-
-
-def _pieces(*tensors: Tensor) -> Iterator[tuple[Tensor, ...]]:
-    """The tensors (..., num_tokens, channels), cut alike along their tokens; on other devices than CPUs the whole."""
-    first = tensors[0]
-    size = max(1, PIECE * first.shape[-2] // max(1, first.numel())) if first.device.type == "cpu" else first.shape[-2]
-    return zip(*(tensor.split(size, dim=-2) for tensor in tensors), strict=True)
 
 
 def _unit(x: Tensor) -> tuple[Tensor, Tensor]:

@@ -26,7 +26,7 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     less, and oneDNN, which PyTorch uses for convolutions and compiled graphs, does not. On CPUs gradients exist once:
     not those of gradients.
     """
-    if x.device.type != "cpu" or x.dtype != torch.float32 or x.numel() == 0 or not torch.backends.mkldnn.is_available():
+    if not _onednn_suits(x):
         return nn.functional.linear(x, weight, bias)
     if not (torch.is_grad_enabled() and (x.requires_grad or weight.requires_grad)):
         return _product(x, weight, bias)
@@ -47,12 +47,21 @@ class _Linear(torch.autograd.Function):
         wanted_x, wanted_weight, wanted_bias = ctx.needs_input_grad
         rows = grad.flatten(0, -2)
         return (
-            _product(grad, weight.mT.contiguous(), None) if wanted_x else None,
+            _product(grad, weight.mT, None) if wanted_x else None,
             rows.mT @ x.flatten(0, -2) if wanted_weight else None,
             rows.sum(0) if wanted_bias else None,
         )
 
 
+def _onednn_suits(x: Tensor) -> bool:
+    if torch.jit.is_tracing() or torch.compiler.is_compiling():  # graphs shall hold operations that others know
+        return False
+    return (
+        x.device.type == "cpu" and x.dtype == torch.float32 and x.numel() > 0 and torch.backends.mkldnn.is_available()
+    )
+
+
 def _product(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-    out: Tensor = torch.ops.mkldnn._linear_pointwise(x, weight, bias, "none", [], "")
+    # With other layouts of the weights than this one oneDNN falls back to loops a hundred times slower.
+    out: Tensor = torch.ops.mkldnn._linear_pointwise(x, weight.contiguous(), bias, "none", [], "")
     return out

@@ -98,3 +98,11 @@ def test_training_mode_has_the_gradients_of_the_definition() -> None:
         model(lr.double()).square().mean().backward()
     for mine, defined in zip(fast.parameters(), plain.parameters(), strict=True):
         torch.testing.assert_close(mine.grad, defined.grad, rtol=1e-7, atol=1e-9)
+
+
+def test_a_traced_network_holds_common_operations_and_gives_the_same() -> None:
+    model, lr = trained(), torch.rand(1, 3, 8, 12)
+    with torch.inference_mode():
+        traced = torch.jit.trace(model, lr, check_trace=False)
+        assert "_linear_pointwise" not in str(traced.inlined_graph)
+        torch.testing.assert_close(traced(lr), model(lr), rtol=1e-4, atol=1e-4)

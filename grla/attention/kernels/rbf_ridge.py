@@ -16,6 +16,8 @@ from torch import Tensor, nn
 
 from grla.attention.interface import LinearKernel
 from grla.attention.kernels.random_features import orthogonal_draws
+from grla.attention.linear import linear
+from grla.attention.pieces import pieces, times
 from grla.errors import require, require_at_least
 
 LARGEST = 64.0  # root mean square over channels that no token's vector exceeds
@@ -65,11 +67,7 @@ class Kernel(LinearKernel):
 
     def map_q(self, q: Tensor) -> Tensor:
         """The random Fourier features of the queries; see the class."""
-        assert isinstance(self.frequencies, Tensor)
-        content = q[..., 1:]
-        bounded = content * torch.rsqrt(1 + (content / LARGEST).square().mean(-1, keepdim=True))
-        phases = bounded @ self.frequencies.to(q.dtype).mT
-        return torch.cat([phases.cos(), phases.sin()], dim=-1) * math.sqrt(2 / self.num_features)
+        return self._waves(q) * math.sqrt(2 / self.num_features)
 
     def map_k(self, k: Tensor) -> Tensor:
         """The same map."""
@@ -82,11 +80,27 @@ class Kernel(LinearKernel):
         return share.mT + (self.map_q(q) - mean) @ solved
 
     def attend(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-        """The same with the regression's coefficients (num_features, head_dim) formed first."""
-        share, features, mean, covariance = self._regression(k)
-        mean_value = share.mT @ v
-        coefficients = self._solve(covariance, (share * features).mT @ v - mean.mT @ mean_value)
-        return mean_value + (self.map_q(q) - mean) @ coefficients
+        """The same with the regression's coefficients (num_features, head_dim) formed first, in pieces of tokens."""
+        size, scale = self.num_features, math.sqrt(2 / self.num_features)
+        share, one = k[..., :1].softmax(dim=-2), torch.ones_like(k[..., :1])
+        moments = k.new_zeros(())  # sum_j p_j [f_j, 1]^T [f_j, 1, v_j], with features that are not scaled yet
+        for k_piece, v_piece, share_piece, one_piece in pieces(k, v, share, one):
+            columns = torch.cat([self._waves(k_piece), one_piece, v_piece], dim=-1)
+            moments = moments + (share_piece * columns[..., : size + 1]).mT @ columns
+        squares, mean, sums = moments[..., :size, :size], moments[..., size:, :size], moments[..., :size, size + 1 :]
+        mean_value = moments[..., size:, size + 1 :]
+        covariance = scale**2 * (squares - mean.mT @ mean)
+        coefficients = scale * self._solve(covariance, scale * (sums - mean.mT @ mean_value))
+        constant = mean_value - mean @ coefficients
+        return torch.cat([times(self._waves(piece), coefficients) + constant for (piece,) in pieces(q)], dim=-2)
+
+    def _waves(self, x: Tensor) -> Tensor:
+        """Cosines and sines of W x, (..., num_tokens, num_features), for all but the first channel of x."""
+        assert isinstance(self.frequencies, Tensor)
+        content = x[..., 1:]
+        bounded = content * torch.rsqrt(1 + (content / LARGEST).square().mean(-1, keepdim=True))
+        phases = linear(bounded, self.frequencies.to(x.dtype))
+        return torch.cat([phases.cos(), phases.sin()], dim=-1)
 
     def _regression(self, k: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Shares (..., num_keys, 1), features (..., num_keys, m), their mean (..., 1, m) and covariance (..., m, m)."""
