@@ -54,11 +54,10 @@ class _Linear(torch.autograd.Function):
 
 
 def _onednn_suits(x: Tensor) -> bool:
-    if torch.jit.is_tracing() or torch.compiler.is_compiling():  # graphs shall hold operations that others know
-        return False
-    return (
-        x.device.type == "cpu" and x.dtype == torch.float32 and x.numel() > 0 and torch.backends.mkldnn.is_available()
-    )
+    if torch._C._get_tracing_state() is not None or torch.compiler.is_compiling():
+        return False  # graphs shall hold operations that others know
+    fits = x.device.type == "cpu" and x.dtype == torch.float32 and x.numel() > 0
+    return fits and torch.backends.mkldnn.is_available()
 
 
 def _product(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:

@@ -9,6 +9,7 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from grla.cost import Counts, count, counts_by_module
+from grla.cost.definition import definition_of
 from grla.errors import InputError
 from grla.model import build_model
 from grla.spec import ModelSpec
@@ -111,7 +112,7 @@ def test_what_is_no_multiply_add_counts_per_element(layer: nn.Module, elementwis
 
 def test_activations_are_those_that_fvcore_sees_in_convolutions_and_linear_layers() -> None:
     model = build_model(ModelSpec(dim=8, depth=2, window_size=4, num_heads=2)).eval()
-    seen = ActivationCountAnalysis(model, torch.zeros(1, 3, 9, 12))
+    seen = ActivationCountAnalysis(definition_of(model, "cpu"), torch.zeros(1, 3, 9, 12))
     by_operator = seen.unsupported_ops_warnings(False).uncalled_modules_warnings(False).by_operator()
     assert count(model, (1, 3, 9, 12)).activations == by_operator["conv"] + by_operator["linear"]
 
