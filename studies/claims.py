@@ -1,6 +1,6 @@
 """Write the ledger of the paper's claims from what a storage holds.
 
-    python studies/claims.py                 reads results/studies.db, writes results/claims.md
+    python studies/claims.py        reads results/studies.db and results/benchmark, writes results/claims.md
 
 Each verdict is computed from records by the rule beside it. Run more studies, or larger ones, and run this again.
 """
@@ -27,6 +27,7 @@ from grla.report.claims import (
     no_better_than_base,
     worse_than_base,
 )
+from grla.report.cost_claims import faster_than_swinir, memory_is_linear
 from grla.report.tables import markdown
 from grla.study.settled import flops_claim, key_weight_claim
 from grla.study.storage import FILE_NAME
@@ -149,10 +150,6 @@ OURS = (
         better_than_base("kernel=rbf_ridge"),
     ),
 )
-LATER = (
-    ("Memory grows linearly with the number of tokens", "section 3", "needs a scaling measurement"),
-    ("3.5 times faster than SwinIR-light", "table 10: 60.9 ms against 213.4 ms", "needs SwinIR-light timed beside it"),
-)
 
 
 @dataclass(frozen=True)
@@ -160,13 +157,14 @@ class Arguments:
     """Write the ledger of the paper's claims from what a storage holds."""
 
     out: Path = Path("results")
-    """Folder whose studies.db is read and into which claims.md is written."""
+    """Folder whose studies.db and benchmark records are read and into which claims.md is written."""
 
 
 def main(arguments: Arguments) -> None:
     """Judge, write, print."""
     ledger = pd.concat(
-        [settled(), judge_claims(CLAIMS + OURS, arguments.out / FILE_NAME), not_measured()], ignore_index=True
+        [settled(), judge_claims(CLAIMS + OURS, arguments.out / FILE_NAME), costs(arguments.out / "benchmark")],
+        ignore_index=True,
     )
     title = "# The paper's claims, judged by the records of this project"
     note = (
@@ -200,10 +198,24 @@ def settled() -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["claim", "paper", "rule", "ours", "verdict"])
 
 
-def not_measured() -> pd.DataFrame:
-    """Claims for which this project has no measurement yet."""
-    rows = [(claim, paper, "-", needs, "not yet run") for claim, paper, needs in LATER]
-    return pd.DataFrame(rows, columns=["claim", "paper", "rule", "ours", "verdict"])
+def costs(folder: Path) -> pd.DataFrame:
+    """The claims that benchmark records in `folder` can judge."""
+    rows = [
+        (
+            "Memory grows linearly with the number of tokens",
+            "section 3",
+            "supported if the memory of GRBF attention grows with an exponent of 1.00 ± 0.05",
+            memory_is_linear(folder / "scaling.json"),
+        ),
+        (
+            "3.5 times faster than SwinIR-light",
+            "table 10: 60.9 ms against 213.4 ms on an RTX 2080 Ti",
+            "supported if SwinIR-light takes at least 3.5 times as long, timed in turns; contradicted if less",
+            faster_than_swinir(folder / "latency.json"),
+        ),
+    ]
+    judged = [(*words, judgement.evidence, judgement.verdict) for *words, judgement in rows]
+    return pd.DataFrame(judged, columns=["claim", "paper", "rule", "ours", "verdict"])
 
 
 if __name__ == "__main__":

@@ -46,7 +46,10 @@ STUDY = Study(
             Factor("setting", BASE),
             vary("kernel", "model.kernel", "gaussian_rbf", "softmax", "rbf_ridge", "relu", "taylor", "uniform"),
         ),
-        tiny=(Factor("setting", {**BASE, "2 heads": {"model.num_global_heads": 2}}),),
+        tiny=(
+            Factor("setting", {**BASE, "2 heads": {"model.num_global_heads": 2}}),
+            vary("kernel", "model.kernel", "gaussian_rbf", "softmax", "rbf_ridge", "uniform"),
+        ),
         expected_time="about 25 minutes on 2 cores",
     ),
 )

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
+from torch.utils._python_dispatch import _get_current_dispatch_mode
 
 
 class Linear(nn.Linear):
@@ -54,8 +55,9 @@ class _Linear(torch.autograd.Function):
 
 
 def _onednn_suits(x: Tensor) -> bool:
-    if torch._C._get_tracing_state() is not None or torch.compiler.is_compiling():
-        return False  # graphs shall hold operations that others know
+    watched = torch._C._get_tracing_state() is not None or _get_current_dispatch_mode() is not None
+    if watched or torch.compiler.is_compiling():
+        return False  # graphs and counters shall see operations that they know
     fits = x.device.type == "cpu" and x.dtype == torch.float32 and x.numel() > 0
     return fits and torch.backends.mkldnn.is_available()
 

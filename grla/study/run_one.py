@@ -234,7 +234,9 @@ class CellWatcher:
         self.tracker.scalars({f"validation/{name[4:]}": value for name, value in values.items()}, trainer.step)
         norms = trainer.gradient_norms()
         self.tracker.scalars({f"gradient_norm/{part}": norm for part, norm in norms.items()}, trainer.step)
-        pictures = {"validation/lr": pairs[0].lr, "validation/sr": outputs[0], "validation/hr": pairs[0].hr}
+        pictures = {"validation/sr": outputs[0]}
+        if len(trainer.history) == 0:  # encoding a picture takes as long as a training step or more
+            pictures |= {"validation/lr": pairs[0].lr, "validation/hr": pairs[0].hr}
         self.tracker.images(pictures, trainer.step)
         self.listener.validated({"step": trainer.step, **values})
         return values | {f"{GRADIENT_NORM}{part}": norm for part, norm in norms.items()}
