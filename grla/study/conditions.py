@@ -40,8 +40,8 @@ def other_work(before: Conditions, after: Conditions) -> str | None:
     ):
         if load is not None and load > ours + TOLERATED_LOAD:
             return (
-                f"warning: the load average {when} the measurement was {load:.2f}, of which {ours} is ours: other "
-                "work shares the machine and distorts times; measure again when it is quiet"
+                f"warning: the load average {when} the measurement was {load:.2f}, of which {ours} is ours. Unless "
+                "that was a run that has just ended, other work distorts these times; measure again when it is quiet"
             )
     return None
 

@@ -50,3 +50,5 @@ def _make_safe(engine: Engine) -> None:
 def _prepare_connection(connection: sqlite3.Connection, _: object) -> None:
     connection.isolation_level = None
     connection.execute("PRAGMA journal_mode=WAL")
+    # With WAL this keeps the file whole whatever happens; a power cut may lose the last writes, whose work runs again.
+    connection.execute("PRAGMA synchronous=NORMAL")
