@@ -221,7 +221,8 @@ class CellWatcher:
         mark = int(trainer.progress * LOGS_PER_RUN)
         if mark > self._logged:
             self._logged = mark
-            self.tracker.step(stats, self.spec.data.batch_size, process_peak_mib(trainer.device))
+            peak = process_peak_mib(trainer.device)
+            self.tracker.step(stats, trainer.gradient_norm(), self.spec.data.batch_size, peak)
         self.listener.stepped(trainer.progress, stats)
 
     def validate(self, trainer: Trainer) -> dict[str, float]:

@@ -19,7 +19,7 @@ from grla.training.checkpoint import save_checkpoint
 
 SECONDS_BETWEEN_CHECKPOINTS = 30.0
 STEP_PHASES = ("data", "forward", "backward", "optimiser", "logging")
-"""What the time of a step goes to; the norm of the gradients is logging: it is taken even where none is clipped."""
+"""What the time of a step goes to; clipping gradients is the optimiser's."""
 LOSSES = {"l1": nn.functional.l1_loss, "mse": nn.functional.mse_loss}
 
 
@@ -34,12 +34,11 @@ class Diverged(Exception):
 
 @dataclass(frozen=True)
 class StepStats:
-    """One training step: `loss` (the spec's, on [0, 1]), norm of all gradients before clipping, wall time."""
+    """One training step: `loss` (the spec's, on [0, 1]), learning rate, wall time."""
 
     step: int
     loss: float
     learning_rate: float
-    gradient_norm: float
     seconds: float
 
 
@@ -82,6 +81,7 @@ class Trainer:
         self.last_loss = math.nan
         self.losses: list[float] = []  # since the last validation
         self.history: list[dict[str, float]] = []
+        self._clipped_norm: Tensor | None = None
         self.lap: Callable[[str], None] = _no_lap
 
     @property
@@ -106,7 +106,8 @@ class Trainer:
         learning_rate = scheduled_rate(self.spec, self.progress)
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate
-        self.model.train()
+        if not self.model.training:
+            self.model.train()
         lr, hr = self.batch(self.step)
         self.lap("data")
         with torch.autocast("cuda", torch.bfloat16, enabled=self.spec.amp and self.device.type == "cuda"):
@@ -121,8 +122,7 @@ class Trainer:
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         self.lap("backward")
-        norm = self._clip_gradients()
-        self.lap("logging")
+        self._clipped_norm = self._clip_gradients()
         self.optimizer.step()
         if self.ema is not None:
             self.ema.update_parameters(self.model)
@@ -132,15 +132,19 @@ class Trainer:
         self.losses.append(value)
         seconds = time.perf_counter() - start
         self.seconds += seconds
-        return StepStats(self.step, value, learning_rate, norm, seconds)
+        return StepStats(self.step, value, learning_rate, seconds)
 
-    def _clip_gradients(self) -> float:
-        """The norm of all gradients, which are then scaled down to the spec's `clip_norm` if it has one."""
-        parameters = [parameter for parameter in self.model.parameters() if parameter.grad is not None]
-        norm = nn.utils.get_total_norm([parameter.grad for parameter in parameters if parameter.grad is not None])
-        if self.spec.clip_norm is not None:
-            nn.utils.clip_grads_with_norm_(parameters, self.spec.clip_norm, norm)
-        return norm.item()
+    def _clip_gradients(self) -> Tensor | None:
+        """Scale the gradients down to the spec's `clip_norm`, if it has one, and return their norm before."""
+        if self.spec.clip_norm is None:
+            return None
+        return nn.utils.clip_grad_norm_(self.model.parameters(), self.spec.clip_norm)
+
+    def gradient_norm(self) -> float:
+        """The norm of all latest gradients, before they were clipped; it is taken here, not in every step."""
+        if self._clipped_norm is not None:
+            return self._clipped_norm.item()
+        return nn.utils.get_total_norm([p.grad for p in self.model.parameters() if p.grad is not None]).item()
 
     def gradient_norms(self) -> dict[str, float]:
         """Norms of the latest gradients by part of the model: the first two names of a parameter, as "blocks.3"."""

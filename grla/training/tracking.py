@@ -25,12 +25,12 @@ class Tracker:
         self._writer.add_text("config", f"```\n{text}\n```", 0)
         self._writer.add_scalar("model/num_params", num_params, 0)
 
-    def step(self, stats: StepStats, batch_size: int, peak_memory_mib: float | None) -> None:
+    def step(self, stats: StepStats, gradient_norm: float, batch_size: int, peak_memory_mib: float | None) -> None:
         """One training step's scalars."""
         values = {
             "train/loss": stats.loss,
             "train/learning_rate": stats.learning_rate,
-            "train/gradient_norm": stats.gradient_norm,
+            "train/gradient_norm": gradient_norm,
             "speed/step_ms": 1000 * stats.seconds,
             "speed/images_per_second": batch_size / stats.seconds,
         }

@@ -18,7 +18,7 @@ def read(folder: Path) -> EventAccumulator:
 def test_everything_is_logged_where_tensorboard_finds_it(tmp_path: Path) -> None:
     tracker = Tracker(tmp_path, first_step=0)
     tracker.config("model: tiny", num_params=123)
-    tracker.step(StepStats(1, 0.5, 1e-3, 2.0, 0.25), batch_size=4, peak_memory_mib=100.0)
+    tracker.step(StepStats(1, 0.5, 1e-3, 0.25), gradient_norm=2.0, batch_size=4, peak_memory_mib=100.0)
     tracker.images({"validation/sr": np.zeros((4, 5, 3), np.uint8), "validation/hr": np.zeros((4, 5), np.uint8)}, 1)
     tracker.close()
     events = read(tmp_path)
