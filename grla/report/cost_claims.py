@@ -10,18 +10,18 @@ from grla.errors import InputError
 from grla.report.claims import Judgement
 
 KERNEL = "gaussian_rbf"
-LINEAR = 0.05  # how far from 1 an exponent may be that is called linear
+LINEAR = 1.05  # largest exponent that is called linear; buffers of constant size make small sizes' lower than 1
 FASTER = 3.5  # GRLA, table 10: 213.4 ms against 60.9 ms
 
 
 def memory_is_linear(scaling: Path) -> Judgement:
-    """From a scaling.json: supported if GRBF's memory grows with an exponent of 1.00 ± 0.05 in tokens, both passes."""
+    """From a scaling.json: supported if GRBF's memory grows with an exponent of at most 1.05 in tokens, both passes."""
     record = _read(scaling)
     rows = [] if record is None else [row for row in record["exponents"] if _is_memory_of_grbf(row)]
     if record is None or not rows or any(row["exponent"] is None for row in rows):
         return Judgement("not yet run", "needs `run_benchmark.py scaling`")
     words = "; ".join(f"{row['passes']}: tokens^{row['exponent']:.3f}" for row in rows)
-    linear = all(abs(row["exponent"] - 1) <= LINEAR for row in rows)
+    linear = all(row["exponent"] <= LINEAR for row in rows)
     return Judgement("supported" if linear else "contradicted", f"GRBF attention's memory, {words} ({_where(record)})")
 
 
