@@ -210,7 +210,7 @@ def costs(folder: Path) -> pd.DataFrame:
         (
             "3.5 times faster than SwinIR-light",
             "table 10: 60.9 ms against 213.4 ms on an RTX 2080 Ti",
-            "supported if SwinIR-light takes at least 3.5 times as long, timed in turns; contradicted if less",
+            "supported if SwinIR-light takes at least 3.5 times as long on a GPU, timed in turns; contradicted if less",
             faster_than_swinir(folder / "latency.json"),
         ),
     ]

@@ -43,8 +43,11 @@ def test_faster_is_judged_by_the_interval(tmp_path: Path, low: float, high: floa
     rows = [{"name": "peers:swinir_light", "ratio": (low + high) / 2, "low": low, "high": high}]
     record = {"models": rows, "base": "gaussian_rbf", "lr_size": [128, 64]}
     judgement = faster_than_swinir(written(tmp_path / "latency.json", record))
-    assert judgement.verdict == verdict
+    assert judgement.verdict == "not yet run"
+    assert judgement.evidence.startswith("on a GPU; on a CPU")
     assert "LR 64x128 (a processor, 2 threads)" in judgement.evidence
+    on_gpu = record | {"machine": MACHINE | {"gpu": "a GPU"}}
+    assert faster_than_swinir(written(tmp_path / "latency.json", on_gpu)).verdict == verdict
 
 
 def test_what_is_not_there_is_not_yet_run_and_what_is_broken_is_named(tmp_path: Path) -> None:
