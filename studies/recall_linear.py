@@ -4,7 +4,7 @@ Question  GRBF attention as the paper sets it averages. Do a larger gamma, fixed
           keys, the second Taylor order or the key weight bring recall back, at linear cost?
 Source    Not in the paper; its tables 2, 4 and 5 vary the same options on photographs.
 Command   python studies/run_ablation.py recall_linear
-Time      quick about 30 minutes on two cores (8 cells, one seed; the second order takes most of it).
+Time      quick about an hour on two cores (8 cells, one seed; a cell of the second order took 16 to 21 minutes on one).
 """
 
 from grla.spec import KernelSpec, with_changes
@@ -39,7 +39,7 @@ STUDY = Study(
             vary("qk_norm", f"{OPTION}.qk_norm", "both"),
             Factor("key_weight", WITH_PHI),
         ),
-        expected_time="about 30 minutes on 2 cores",
+        expected_time="about an hour on 2 cores",
         seeds=1,
     ),
 )

@@ -80,7 +80,16 @@ class Kernel(LinearKernel):
         return share.mT + (self.map_q(q) - mean) @ solved
 
     def attend(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-        """The same with the regression's coefficients (num_features, head_dim) formed first, in pieces of tokens."""
+        """The same with the regression's coefficients (num_features, head_dim) formed first."""
+        if not self.plain_path:
+            return self._attend_in_pieces(q, k, v)
+        share, features, mean, covariance = self._regression(k)
+        mean_value = share.mT @ v
+        coefficients = self._solve(covariance, (share * features).mT @ v - mean.mT @ mean_value)
+        return mean_value + (self.map_q(q) - mean) @ coefficients
+
+    def _attend_in_pieces(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        """`attend` with all sums over keys from one product, in pieces of tokens."""
         size, scale = self.num_features, math.sqrt(2 / self.num_features)
         share, one = k[..., :1].softmax(dim=-2), torch.ones_like(k[..., :1])
         moments = k.new_zeros(())  # sum_j p_j [f_j, 1]^T [f_j, 1, v_j], with features that are not scaled yet
