@@ -8,9 +8,9 @@ from typing import Any
 
 from grla.errors import InputError
 from grla.report.claims import Judgement
+from grla.report.scaling import LINEAR
 
 KERNEL = "gaussian_rbf"
-LINEAR = 1.05  # largest exponent that is called linear; buffers of constant size make small sizes' lower than 1
 FASTER = 3.5  # GRLA, table 10: 213.4 ms against 60.9 ms
 
 
