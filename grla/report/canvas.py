@@ -77,7 +77,8 @@ def plain_ticks(axes: Axes, which: Literal["x", "y"] = "x") -> None:
     """Write 2, 30, 400 on a logarithmic axis instead of powers of ten, and enough of them on a short one."""
     axis = axes.xaxis if which == "x" else axes.yaxis
     low, high = axes.get_xlim() if which == "x" else axes.get_ylim()
-    axis.set_major_locator(LogLocator(subs=(1, 2, 5)) if high / low > 5 else MaxNLocator(5))
+    crowded = which == "x" and high / low > 500  # beside each other, labels need more room than one above the other
+    axis.set_major_locator(LogLocator(subs=(1,) if crowded else (1, 2, 5)) if high / low > 5 else MaxNLocator(5))
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axis.set_minor_formatter(NullFormatter())
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import warnings
 import xml.etree.ElementTree
 from collections.abc import Callable, Iterator
@@ -15,7 +16,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from grla.errors import InputError
-from grla.report.canvas import save, spread
+from grla.report.canvas import panels, plain_ticks, save, spread
 from grla.report.crops import CropRow, Tile, crops_figure, sharpest_crop
 from grla.report.figures import cost_data, cost_figure, curve_data, curves_figure
 from grla.report.layout import Factor, Layout
@@ -234,3 +235,15 @@ def test_many_crops_go_on_in_further_lines() -> None:
 def test_no_crops_is_an_input_error(rows: list[CropRow]) -> None:
     with pytest.raises(InputError, match="at least one"):
         crops_figure(rows)
+
+
+@pytest.mark.parametrize("limits", [(1.2, 1.9), (3, 40), (1, 300), (8, 25_000)])
+def test_labels_of_a_logarithmic_axis_do_not_touch(limits: tuple[float, float]) -> None:
+    figure, (panel, _) = panels([1.0], 2, (8, 4))
+    panel.set(xscale="log", xlim=limits)
+    plain_ticks(panel)
+    figure.draw_without_rendering()
+    shown = [label for label in panel.get_xticklabels() if limits[0] <= label.get_position()[0] <= limits[1]]
+    boxes = [label.get_window_extent() for label in shown]
+    assert len(boxes) >= 2
+    assert all(left.x1 < right.x0 for left, right in itertools.pairwise(boxes))
