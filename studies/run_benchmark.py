@@ -31,6 +31,7 @@ from grla.report.benchmark_memory import memory_figure, memory_table
 from grla.report.benchmark_training import training_figure, training_notes, training_table
 from grla.report.canvas import save
 from grla.report.cost import cost_frame, cost_text
+from grla.report.cost_claims import read_record
 from grla.report.scaling import memory_verdict, roofline_figure, scaling_figure, scaling_table
 from grla.study.benchmark import slower_than_before, time_networks
 from grla.study.benchmark_cost import count_networks
@@ -178,8 +179,7 @@ def main(command: Cost | Latency | Memory | Training | Scaling) -> None:
 def show_cost(command: Cost) -> None:
     """Count, print and write."""
     record = count_networks(command.models, command.upscale, command.lr_size, command.published)
-    write_text(command.out / "cost.json", json.dumps(record, indent=2) + "\n")
-    write_text(command.out / "cost.csv", cost_frame(record).to_csv(index=False))
+    write_record(command.out / "cost", record, cost_frame(record))
     print(cost_text(record, command.tree_depth))
 
 
@@ -190,7 +190,7 @@ def show_latency(command: Latency) -> None:
         command.models, command.base, command.upscale, command.lr_size, command.rounds, choose_device(command.device)
     )
     frame = pd.DataFrame(record["models"])
-    write_record(command.out / "latency", record)
+    write_record(command.out / "latency", record, frame)
     print(frame.to_markdown(index=False, floatfmt=".3f"))
     again = frame[frame["name"].str.endswith(" again")].iloc[0]
     print(f"\nNoise floor: the base against itself is {again['ratio']:.3f} [{again['low']:.3f}, {again['high']:.3f}].")
@@ -204,7 +204,7 @@ def show_memory(command: Memory) -> None:
     """Measure, print, write."""
     batch, device = BatchSize(command.batch_size, command.patch_size), choose_device(command.device)
     record = measure_memory(command.models, command.upscale, command.lr_size, batch, command.repeats, device)
-    write_record(command.out / "memory", record)
+    write_record(command.out / "memory", record, pd.DataFrame(record["models"]))
     save(memory_figure(record), command.out / "memory")
     print(memory_table(record))
     print("\nGrowth above the network itself at its peak; what libraries load on their first use is part of it.")
@@ -214,31 +214,17 @@ def show_training(command: Training) -> None:
     """Train, print, write."""
     batch, device = BatchSize(command.batch_size, command.patch_size), choose_device(command.device)
     record = time_training(command.models, command.base, command.upscale, batch, command.rounds, command.out, device)
-    write_record(command.out / "training", record)
+    write_record(command.out / "training", record, pd.DataFrame(record["models"]))
     save(training_figure(record), command.out / "training")
     print(training_table(record), training_notes(record), sep="\n\n")
     warn_of_other_work(record)
-
-
-def write_record(path: Path, record: dict[str, Any]) -> None:
-    """Write `path`.json, and its row per model as `path`.csv."""
-    write_text(path.with_suffix(".json"), json.dumps(record, indent=2) + "\n")
-    write_text(path.with_suffix(".csv"), pd.DataFrame(record["models"]).to_csv(index=False))
-
-
-def warn_of_other_work(record: dict[str, Any]) -> None:
-    """Say on stderr when the load averages around a measurement tell of something else running."""
-    warning = other_work(**record["conditions"])
-    if warning is not None:
-        print(warning, file=sys.stderr)
 
 
 def show_scaling(command: Scaling) -> None:
     """Sweep, write, draw and print."""
     asked = {field.name: getattr(command, field.name) for field in fields(Sweep)}
     record = run_sweep(Sweep(**asked), choose_device(command.device), lambda point: print(point, file=sys.stderr))
-    write_text(command.out / "scaling.json", json.dumps(record, indent=2) + "\n")
-    write_text(command.out / "scaling.csv", pd.DataFrame(record["points"]).to_csv(index=False))
+    write_record(command.out / "scaling", record, pd.DataFrame(record["points"]))
     for kind in dict.fromkeys(point["kind"] for point in record["points"]):
         save(scaling_figure(record, kind), command.out / f"scaling-{kind}s")
     save(roofline_figure(record), command.out / "roofline")
@@ -246,13 +232,17 @@ def show_scaling(command: Scaling) -> None:
     print(f"\n{memory_verdict(record)}")
 
 
-def read_record(path: Path) -> dict[str, object]:
-    """The JSON of an earlier run."""
-    try:
-        record: dict[str, object] = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"--compare must be a latency.json of an earlier run, cannot read {path}: {error}") from error
-    return record
+def write_record(path: Path, record: dict[str, Any], frame: pd.DataFrame) -> None:
+    """Write `path`.json, and its rows as `path`.csv."""
+    write_text(path.with_suffix(".json"), json.dumps(record, indent=2) + "\n")
+    write_text(path.with_suffix(".csv"), frame.to_csv(index=False))
+
+
+def warn_of_other_work(record: dict[str, Any]) -> None:
+    """Say on stderr when the load averages around a measurement tell of something else running."""
+    warning = other_work(**record["conditions"])
+    if warning is not None:
+        print(warning, file=sys.stderr)
 
 
 if __name__ == "__main__":

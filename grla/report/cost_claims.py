@@ -55,9 +55,12 @@ def _where(record: dict[str, Any]) -> str:
 
 
 def _read(path: Path) -> dict[str, Any] | None:
-    """The record at `path`, None where there is none; raises InputError for a file that holds something else."""
-    if not path.is_file():
-        return None
+    """The record at `path`, None where there is none."""
+    return read_record(path) if path.is_file() else None
+
+
+def read_record(path: Path) -> dict[str, Any]:
+    """A JSON record of `studies/run_benchmark.py`; raises InputError for a file that cannot be read as one."""
     try:
         record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:

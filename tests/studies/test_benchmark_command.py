@@ -95,7 +95,7 @@ def test_scaling_writes_one_record_and_its_figures(tmp_path: Path) -> None:
         (("cost", "--models", "sofmax"), "model must be a kernel (efficient"),
         (("cost", "--published", 56.5), "--published is decoded for one model: name it with --models, got"),
         (("latency", "--base", "nothing"), "--base must be one of --models, gaussian_rbf"),
-        (("latency", "--compare", "missing.json"), "cannot read missing.json"),
+        (("latency", "--compare", "missing.json"), "missing.json must be a record of run_benchmark.py"),
         (("scaling", "--tokens", 64, 128), "--tokens must hold at least 3 different sizes from --fit-from (16384) on"),
     ],
 )
