@@ -10,7 +10,7 @@ from typing import Literal
 import pandas as pd
 
 from grla.report.load import Results, load_results, stored_studies
-from grla.report.statistics import Difference, paired_difference
+from grla.report.statistics import Difference, study_differences
 from grla.report.tables import interval
 
 Verdict = Literal["supported", "contradicted", "not distinguishable at this budget", "not yet run"]
@@ -39,7 +39,7 @@ class Claim:
 
 
 def worse_than_base(*variants: str) -> Callable[[Results], Judgement]:
-    """Supported if every variant is worse than the base (paired, 95 %), contradicted if one is better."""
+    """Supported if every variant is worse than the base (the study's verdicts), contradicted if one is better."""
 
     def judge(results: Results) -> Judgement:
         found = _differences(results, variants)
@@ -67,7 +67,10 @@ def better_than_base(variant: str) -> Callable[[Results], Judgement]:
 
 
 def no_better_than_base(*variants: str) -> Callable[[Results], Judgement]:
-    """Supported if a gain of `NO_GAIN` over the base can be excluded for all, contradicted if one is better."""
+    """Supported if a gain of `NO_GAIN` over the base can be excluded for all, contradicted if one is better.
+
+    Each 95 % interval must exclude it: a rule that needs all of them to hold is no laxer for having many.
+    """
 
     def judge(results: Results) -> Judgement:
         found = _differences(results, variants)
@@ -140,15 +143,11 @@ def _latest_by_study(storage: Path) -> dict[str, Results]:
 
 
 def _differences(results: Results, variants: Sequence[str]) -> dict[str, Difference] | None:
-    """Each variant minus the base, or None when one is not in the study at all.
-
-    The intervals hold together in 95 of 100 studies (Bonferroni): a claim about many variants has as many chances to
-    be called wrong.
-    """
+    """Each variant minus the base with the study's corrected verdict, or None when one is not in the study at all."""
     if not set(variants) <= set(results.cells["variant"]):
         return None
-    confidence = 1 - 0.05 / len(variants)
-    return {variant: paired_difference(results.images, variant, confidence=confidence) for variant in variants}
+    found = study_differences(results.layout, results.images)
+    return {variant: found[variant] for variant in variants}
 
 
 def _missing(variants: Sequence[str]) -> Judgement:
@@ -157,7 +156,8 @@ def _missing(variants: Sequence[str]) -> Judgement:
 
 def _words(found: dict[str, Difference]) -> str:
     words = "; ".join(f"{variant}: {interval(difference)} dB" for variant, difference in found.items())
-    return words if len(found) == 1 else f"{words} (intervals of {1 - 0.05 / len(found):.1%} each, 95 % together)"
+    number = max(difference.num_comparisons for difference in found.values())
+    return words if number == 1 else f"{words} (95 % intervals each; verdicts corrected for {number} comparisons)"
 
 
 def _where(results: Results) -> str:

@@ -49,6 +49,7 @@ class Layout:
 
     "one_at_a_time" varies one factor around the base, "grid" takes all combinations. In "panels" each level of the
     first factor is a panel with a base of its own, around which the other factors are varied one at a time.
+    `num_looks` is at how many looks its verdicts may be given (see `grla.report.looks`).
     """
 
     study: str
@@ -57,6 +58,7 @@ class Layout:
     profile: str
     design: Literal["one_at_a_time", "grid", "panels"]
     factors: tuple[Factor, ...]
+    num_looks: int = 1
 
     def __post_init__(self) -> None:
         if self.design == "panels" and len(self.factors) < 2:

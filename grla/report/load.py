@@ -49,7 +49,7 @@ def load_results(storage: Path, study_name: str) -> Results:
     except KeyError as error:
         raise InputError(f"storage {storage} holds no study {study_name!r}") from error
     definition = json.loads(study.user_attrs["definition"])
-    layout = _layout(definition)
+    layout = _layout(definition, study.user_attrs.get("num_looks", 1))
     records = [(trial, json.loads(trial.user_attrs["record"])) for trial in _accepted(study)]
     keys = [_keys(trial, record, layout) for trial, record in records]
     cells = [
@@ -78,10 +78,10 @@ def stored_studies(storage: Path) -> list[tuple[str, dict[str, Any]]]:
     return [(name, json.loads(values["definition"])) for name, values in attributes if "definition" in values]
 
 
-def _layout(definition: dict[str, Any]) -> Layout:
+def _layout(definition: dict[str, Any], num_looks: int) -> Layout:
     factors = tuple(Factor(f["name"], tuple(f["levels"]), f["base"]) for f in definition["factors"])
     texts = {name: definition[name] for name in ("study", "question", "source", "profile", "design")}
-    return Layout(**texts, factors=factors)
+    return Layout(**texts, factors=factors, num_looks=num_looks)
 
 
 def _accepted(study: optuna.Study) -> list[FrozenTrial]:

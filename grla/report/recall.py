@@ -13,9 +13,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from grla.report.bootstrap import crossed_interval
 from grla.report.canvas import GRAY, line_style, panels
 from grla.report.layout import Group
-from grla.report.statistics import crossed_interval
 from grla.report.tables import baseline_rows
 
 TEST_SET = re.compile(r"(\d+) pairs")

@@ -1,54 +1,39 @@
-"""Which differences are real: differences paired by image and seed, with intervals that count few seeds as few.
+"""Which differences are real: differences paired by image and seed, with intervals, and verdicts on a whole study.
 
-The model behind it: the difference of variant and base on image i, trained from seed s, is
-
-    difference[s, i] = mean + seed_effect[s] + image_effect[i] + noise[s, i]
-
-and seeds and images are both samples: the interval speaks of other seeds and other images of the same kind. What seeds
-and images have in common with the base (an easy image, a lucky seed) is gone by pairing.
-
-The interval is a hierarchical bootstrap: every resample draws seeds with replacement and images with replacement,
-crossed, since all seeds see the same images. A plain percentile bootstrap is far too narrow here: with 2 seeds and 3
-to 5 images it called up to a third of null differences real. Three corrections mend it:
-
-- smoothing: a resampled mean of n effects gets normal noise of variance s^2 / n^2, which makes up for the factor
-  (n - 1) / n that resampling loses and fills the gaps between the three values which two seeds can take;
-- stretching: each level's deviations are multiplied by t / z, the quantiles of Student's distribution with n - 1
-  degrees of freedom and of the normal one: two seeds count as one degree of freedom. The levels are stretched apart,
-  which errs on the careful side for any ratio of them;
-- no double counting: means over images and means over seeds both contain the noise, so the image effects are shrunk by
-  the part of their variance that is noise. (This spends some of that care: 5.4 % false positives at worst, not 5.)
-
-The first two vanish as seeds and images grow. A narrower or wider level, as Holm's correction needs, is `confidence`.
+Two questions are kept apart. How large is one difference: its 95 % interval (`grla.report.bootstrap`), which speaks of
+this comparison alone. Which of a study's differences are real: the verdicts, corrected by Holm's step-down method over
+all comparisons of the study, so that at most 5 % of studies without any real difference call one real (Holm 1979,
+Scand. J. Statist. 6, 65-70). A study that was looked at several times to decide on more seeds (`grla.report.looks`)
+has Holm's levels divided by the number of looks. A verdict never goes beyond the interval; where the interval leaves
+out 0 and the verdict is "not distinguishable" all the same, `Difference.lost_to_correction` says so.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
-from scipy import stats
 
 from grla.errors import InputError
+from grla.report.bootstrap import Floats, crossed_interval
 from grla.report.layout import BASE, Layout
+from grla.report.power import Variance, variance_parts
 
 Verdict = Literal["better", "worse", "not distinguishable", "not compared"]
-Floats = NDArray[np.float64]
 
-NUM_RESAMPLES = 10_000
-RANDOM_SEED = 20_240_607  # fixed: the same rows always give the same interval
+LEVEL = 0.05  # of false positives: of one comparison's interval, and of a whole study's verdicts
 
 
 @dataclass(frozen=True)
 class Difference:
-    """A variant minus the base, in the metric's unit, with its interval [low, high].
+    """A variant minus the base, in the metric's unit, with its 95 % interval [low, high].
 
-    `verdict` is "not distinguishable" where the interval covers 0 and "not compared" where no pair was measured.
-    `note` says what was not sampled, "" if nothing is to be said.
+    `verdict` is "not compared" where no pair was measured. It is that of a study's `num_comparisons` comparisons
+    together, at `num_looks` looks; from `paired_difference`, of this one alone. `note` says what was not sampled, ""
+    if nothing is to be said. `pairs` are the differences it comes from, of shape (num_seeds, num_images).
     """
 
     mean: float
@@ -58,11 +43,29 @@ class Difference:
     num_seeds: int
     verdict: Verdict
     note: str = ""
+    num_comparisons: int = 1
+    num_looks: int = 1
+    pairs: Floats = field(default_factory=lambda: np.empty((0, 0)), repr=False, compare=False)
 
     @property
-    def smallest_visible(self) -> float:
-        """Half the interval's width: a true difference of this size is seen in about every second such study."""
+    def half_width(self) -> float:
+        """Half the interval's width; NaN without an interval."""
         return (self.high - self.low) / 2
+
+    @property
+    def lost_to_correction(self) -> bool:
+        """Whether the interval leaves out 0 but the verdict, corrected for the other comparisons, is open."""
+        return self.verdict == "not distinguishable" and _side(self.low, self.high) != self.verdict
+
+    @property
+    def level(self) -> float:
+        """The level at which this difference is sure to be called real, that of Holm's first step."""
+        return LEVEL / self.num_looks / self.num_comparisons
+
+    @property
+    def variance(self) -> Variance:
+        """The parts of the differences' variance; all NaN unless both seeds and images were sampled."""
+        return variance_parts(self.pairs)
 
 
 @dataclass(frozen=True)
@@ -74,72 +77,74 @@ class Spread:
     num_seeds: int
 
 
-def paired_difference(
-    images: pd.DataFrame, variant: str, base: str = BASE, metric: str = "psnr_y", confidence: float = 0.95
-) -> Difference:
-    """Variant minus base over the (seed, image) pairs both have; see the module for the method.
+def paired_difference(images: pd.DataFrame, variant: str, base: str = BASE, metric: str = "psnr_y") -> Difference:
+    """Variant minus base over the (seed, image) pairs both have, with the verdict of this comparison alone.
 
     `images` has one row per image and cell: variant, seed, test_set, image and the metric. An image that some common
     seed lacks, or where a difference is not finite, is left out for all seeds. With one seed (or one image) only the
     other level is resampled and `note` says so; with one of each there is no interval (NaN).
     """
-    differences = _paired(images, variant, base, metric)
-    num_seeds, num_images = differences.shape
-    if differences.size == 0:
+    return difference_of(_paired(images, variant, base, metric))
+
+
+def difference_of(pairs: Floats) -> Difference:
+    """What `pairs`, differences of shape (num_seeds, num_images) without gaps, say on their own."""
+    num_seeds, num_images = pairs.shape
+    if pairs.size == 0:
         return Difference(np.nan, np.nan, np.nan, 0, 0, "not compared", "no seed was measured for both")
-    mean = float(differences.mean())
-    low, high = crossed_interval(differences, confidence)
-    return Difference(mean, low, high, num_images, num_seeds, _verdict(low, high), _note(num_seeds, num_images))
+    low, high = crossed_interval(pairs, 1 - LEVEL)
+    note = _note(num_seeds, num_images)
+    return Difference(float(pairs.mean()), low, high, num_images, num_seeds, _side(low, high), note, pairs=pairs)
 
 
 def differences_to_base(
-    images: pd.DataFrame,
-    variants: Iterable[str],
-    base: str = BASE,
-    metric: str = "psnr_y",
-    confidence: float = 0.95,
+    images: pd.DataFrame, variants: Iterable[str], base: str = BASE, metric: str = "psnr_y"
 ) -> dict[str, Difference]:
-    """`paired_difference` of every variant to the base, the base itself left out."""
-    return {v: paired_difference(images, v, base, metric, confidence) for v in variants if v != base}
+    """`paired_difference` of every variant to the base, each verdict alone; the base itself is left out."""
+    return {v: paired_difference(images, v, base, metric) for v in variants if v != base}
 
 
-def study_differences(
-    layout: Layout, images: pd.DataFrame, metric: str = "psnr_y", confidence: float = 0.95
-) -> dict[str, Difference]:
-    """`paired_difference` of every variant to the base of its group; the bases themselves are left out."""
+def study_differences(layout: Layout, images: pd.DataFrame, metric: str = "psnr_y") -> dict[str, Difference]:
+    """Every variant's difference to the base of its group, the bases left out, with the study's corrected verdicts."""
     found: dict[str, Difference] = {}
     for group in layout.groups():
         variants = [variant for _, variant in group.rows]
-        found |= differences_to_base(images, variants, group.base, metric, confidence)
-    return found
+        found |= differences_to_base(images, variants, group.base, metric)
+    return corrected(found, layout.num_looks)
 
 
-def crossed_interval(
-    differences: Floats, confidence: float = 0.95, num_resamples: int = NUM_RESAMPLES
-) -> tuple[float, float]:
-    """Interval of the mean of `differences`, shape (num_seeds, num_images), for other seeds and other images.
+def corrected(found: Mapping[str, Difference], num_looks: int = 1) -> dict[str, Difference]:
+    """The same differences with verdicts that hold together: Holm's step-down method on intervals.
 
-    Measured on simulated null studies (normal effects; 2x3, 2x5, 3x3, 3x5 and 5x5 seeds x images; sd of seed effects,
-    image effects and noise 0 to 0.03 dB in seven mixtures; 1500 studies of each, 4000 resamples): 1.3 to 5.2 % false
-    positives at 95 %, most where one kind of effect is nil; the plain percentile bootstrap had 1 to 33 %.
-    One value alone has no interval: (NaN, NaN). Deterministic: the random numbers are fixed.
+    Those whose interval at level LEVEL / num_looks / n leaves out 0 are real, n being the number of comparisons; then
+    n becomes the number of those still open, until a round finds none. Comparisons without an interval do not count.
     """
-    if not 0 < confidence < 1:
-        raise InputError(f"confidence must lie between 0 and 1, got {confidence}")
-    if differences.size <= 1:
-        return np.nan, np.nan
-    seed_effects, image_effects = _effects(differences)
-    generator = np.random.default_rng(RANDOM_SEED)
-    deviations = _resampled_means(seed_effects, confidence, num_resamples, generator)
-    deviations += _resampled_means(image_effects, confidence, num_resamples, generator)
-    low, high = differences.mean() + np.quantile(deviations, [(1 - confidence) / 2, (1 + confidence) / 2])
-    return float(low), float(high)
+    undecided = {name for name, difference in found.items() if np.isfinite(difference.low)}
+    num_comparisons = max(len(undecided), 1)
+    while undecided:
+        level = LEVEL / num_looks / len(undecided)
+        decided = {name for name in undecided if _is_real(found[name], level)}
+        if not decided:
+            break
+        undecided -= decided
+    verdicts = {name: "not distinguishable" if name in undecided else found[name].verdict for name in found}
+    return {
+        name: replace(found[name], verdict=verdict, num_comparisons=num_comparisons, num_looks=num_looks)
+        for name, verdict in verdicts.items()
+    }
 
 
 def spread_over_seeds(values: pd.Series[float]) -> Spread:
     """Mean and sd of one value per seed; NaN values (cells that did not finish) are not counted."""
     finite = values.dropna()
     return Spread(float(finite.mean()), float(finite.std(ddof=1)), len(finite))
+
+
+def _is_real(difference: Difference, level: float) -> bool:
+    """Whether the interval at `level` leaves out 0; it cannot where the 95 % interval, which it contains, does not."""
+    if difference.verdict == "not distinguishable":
+        return False
+    return _side(*crossed_interval(difference.pairs, 1 - level)) == difference.verdict
 
 
 def _paired(images: pd.DataFrame, variant: str, base: str, metric: str) -> Floats:
@@ -156,33 +161,8 @@ def _by_seed(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
     return rows.pivot(index="seed", columns=["test_set", "image"], values=metric)
 
 
-def _effects(differences: Floats) -> tuple[Floats, Floats]:
-    """Deviations of seeds (num_seeds,) and of images (num_images,) from the mean, noise counted once."""
-    num_seeds, num_images = differences.shape
-    centred = differences - differences.mean()
-    seed_effects, image_effects = centred.mean(axis=1), centred.mean(axis=0)
-    freedom = (num_seeds - 1) * (num_images - 1)
-    image_variance = float(np.square(image_effects).sum()) / max(num_images - 1, 1)
-    if freedom and image_variance > 0:
-        noise = centred - seed_effects[:, None] - image_effects
-        noise_variance = float(np.square(noise).sum()) / freedom / num_seeds
-        image_effects = image_effects * np.sqrt(max(0.0, 1 - noise_variance / image_variance))
-    return seed_effects, image_effects
-
-
-def _resampled_means(effects: Floats, confidence: float, num_resamples: int, generator: np.random.Generator) -> Floats:
-    """Smoothed and stretched means of resampled `effects` (n,), shape (num_resamples,); 0 for a single effect."""
-    n = len(effects)
-    if n == 1:
-        return np.zeros(num_resamples)
-    # Sorted, so that the order in which seeds or images come cannot matter.
-    means = generator.multinomial(n, np.full(n, 1 / n), num_resamples) @ np.sort(effects) / n
-    means = means + generator.normal(0, effects.std(ddof=1) / n, num_resamples)
-    upper = (1 + confidence) / 2
-    return np.asarray(means * (stats.t.ppf(upper, n - 1) / stats.norm.ppf(upper)), dtype=np.float64)
-
-
-def _verdict(low: float, high: float) -> Verdict:
+def _side(low: float, high: float) -> Verdict:
+    """On which side of 0 an interval lies."""
     if low > 0:
         return "better"
     return "worse" if high < 0 else "not distinguishable"

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
-import numpy as np
 import pandas as pd
 
 from grla.report.layout import Layout
 from grla.report.published import published_markdown
-from grla.report.statistics import Difference, study_differences
+from grla.report.statistics import study_differences
 from grla.report.tables import group_table, markdown, number
+from grla.report.visibility import limits_markdown, visibility_markdown
 
 COUNTING = """\
 How to read the tables: PSNR-Y and SSIM-Y on the Y channel, mean over images, then mean ± sd over seeds. The difference
 to the base is paired by image and seed; its 95 % interval (hierarchical bootstrap over seeds and images, corrected for
-few of either) covers other seeds and other images of the same kind. Where it covers 0 the two are not distinguishable.
+few of either) covers other seeds and other images of the same kind. Where it covers 0 the two are not distinguishable;
+where it does not, they may still not be once the verdict is corrected for all comparisons of the study (Holm).
 MACs: every multiply-add. hook_flops: the paper's rule, which leaves out the matrix products inside attention; not
 comparable with MACs. FLOPs would be 2 x MACs. Cost columns are means over cells."""
 
@@ -47,7 +48,7 @@ def summary_markdown(
     for group in layout.groups():
         table = group_table(group, cells, images, differences)
         parts.append(f"## {group.title}\n\n{markdown(table, left=('variant', 'verdict'))}")
-    parts += [_unfinished(cells), _limits(cells, differences)]
+    parts += [_unfinished(cells), visibility_markdown(differences), limits_markdown(cells, differences)]
     parts.append("" if published is None else published_markdown(published))
     return "\n\n".join(part for part in parts if part) + "\n"
 
@@ -76,48 +77,6 @@ def _unfinished(cells: pd.DataFrame) -> str:
     table = failed[["variant", "seed", "outcome", "steps", "reason"]].rename(columns={"steps": "step"})
     table["step"] = [number(step, ".0f") for step in pd.to_numeric(table["step"])]
     return f"## Cells that did not finish\n\n{markdown(table, left=('variant', 'outcome', 'reason'))}"
-
-
-def _limits(cells: pd.DataFrame, differences: Mapping[str, Difference]) -> str:
-    """What the study could not have told, in a few honest lines."""
-    compared = [d for d in differences.values() if d.verdict != "not compared"]
-    lines = [*_smallest(compared), *_seeds(cells["seed"].nunique(), differences)]
-    if len(compared) > 1:
-        chance = 1 - 0.95 ** len(compared)
-        lines.append(
-            f"Each of the {len(compared)} comparisons stands alone: if none were real, at least one would "
-            f"still be called real in up to {chance:.0%} of such studies."
-        )
-    lines.append(
-        "A small budget does not rank kernels: what is equal after a short training of a small model may "
-        "differ after a long one, and the other way round."
-    )
-    text = "\n".join(f"- {line}" for line in lines)
-    return f"## What this study cannot tell\n\n{text}"
-
-
-def _smallest(compared: Sequence[Difference]) -> list[str]:
-    widths = [d.smallest_visible for d in compared if np.isfinite(d.smallest_visible)]
-    if not widths:
-        return ["Nothing could be compared with the base, or only one image from one seed: there is no interval."]
-    reach = f"{min(widths):.3f} dB" if len(widths) == 1 else f"{min(widths):.3f} to {max(widths):.3f} dB"
-    return [
-        f"The smallest difference to the base it could have seen: {reach} (half an interval's width, per variant). "
-        "A true difference of that size is found in about every second such study, a smaller one seldom."
-    ]
-
-
-def _seeds(num_seeds: int, differences: Mapping[str, Difference]) -> list[str]:
-    if num_seeds == 1:
-        return [
-            "One seed: seeds were not sampled, so the intervals are about other images only and no sd is given; "
-            "another seed can turn the differences round."
-        ]
-    single = [variant for variant, difference in differences.items() if difference.num_seeds == 1]
-    lines = [f"Compared on one seed only, so about that seed only: {', '.join(single)}."] if single else []
-    if num_seeds < 5:
-        lines.append(f"{num_seeds} seeds: much of an interval's width is the price of so few.")
-    return lines
 
 
 def _count(n: int, noun: str) -> str:

@@ -50,7 +50,13 @@ def interval(difference: Difference) -> str:
 
 
 def verdict(difference: Difference) -> str:
-    """The verdict, in bold where it is one; from one seed it is about that seed only, never bold, and says so."""
+    """The verdict, in bold where it is one; from one seed it is about that seed only, never bold, and says so.
+
+    Where the interval alone would say more than the corrected verdict, that is said too.
+    """
+    if difference.lost_to_correction:
+        looks = f" at {difference.num_looks} looks" if difference.num_looks > 1 else ""
+        return f"not distinguishable (corrected for {difference.num_comparisons} comparisons{looks})"
     if difference.verdict not in ("better", "worse"):
         return difference.verdict
     if difference.num_seeds == 1:

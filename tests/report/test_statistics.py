@@ -3,22 +3,23 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 from scipy import stats
+from statsmodels.stats.multitest import multipletests
 
 from grla.errors import InputError
+from grla.report.bootstrap import crossed_interval
+from grla.report.layout import Factor, Layout
 from grla.report.statistics import (
-    crossed_interval,
+    corrected,
+    difference_of,
     differences_to_base,
     paired_difference,
     spread_over_seeds,
+    study_differences,
 )
 
 Floats = NDArray[np.float64]
-TABLES = arrays(np.float64, (3, 4), elements=st.floats(-1, 1).map(lambda value: round(value, 3)))
 
 
 def frame(variant: Floats, base: Floats, name: str = "kernel=relu") -> pd.DataFrame:
@@ -31,64 +32,12 @@ def frame(variant: Floats, base: Floats, name: str = "kernel=relu") -> pd.DataFr
     return pd.DataFrame(rows)
 
 
-def simulate(num_studies: int, shape: tuple[int, int], sd: tuple[float, float, float], mean: float = 0.0) -> Floats:
-    """Tables of differences (num_studies, num_seeds, num_images); sd: seed effects, image effects, noise, in dB."""
-    generator, (num_seeds, num_images) = np.random.default_rng(7), shape
-    seeds = generator.normal(0, sd[0], (num_studies, num_seeds, 1))
-    images = generator.normal(0, sd[1], (num_studies, 1, num_images))
-    return np.asarray(mean + seeds + images + generator.normal(0, sd[2], (num_studies, *shape)))
-
-
-def found_share(tables: Floats) -> float:
-    """Share of the studies whose interval leaves out 0."""
-    intervals = np.array([crossed_interval(table, num_resamples=2000) for table in tables])
-    return float(np.mean((intervals[:, 0] > 0) | (intervals[:, 1] < 0)))
-
-
 def test_hand_worked_mean_and_counts() -> None:
     base = np.array([[28.0, 30.0], [28.1, 30.1]])
     result = paired_difference(frame(base + np.array([[0.1, 0.2], [0.3, 0.4]]), base), "kernel=relu")
     assert result.mean == pytest.approx(0.25)
     assert (result.num_seeds, result.num_images, result.note) == (2, 2, "")
-    assert result.smallest_visible == pytest.approx((result.high - result.low) / 2)
-
-
-def test_interval_is_students_where_only_seeds_differ() -> None:
-    """Every image alike: the plain paired t interval over 4 seeds, worked by hand, up to the bootstrap's shape."""
-    seeds = np.array([-0.03, -0.01, 0.01, 0.03]) + 0.02
-    low, high = crossed_interval(np.repeat(seeds[:, None], 6, axis=1), num_resamples=100_000)
-    half = stats.t.ppf(0.975, 3) * seeds.std(ddof=1) / 2
-    assert (low + high) / 2 == pytest.approx(0.02, abs=0.002)
-    assert (high - low) / 2 == pytest.approx(half, rel=0.03)
-
-
-def test_interval_is_the_plain_bootstrap_where_there_is_much_data() -> None:
-    (table,) = simulate(1, (60, 300), (0.02, 0.02, 0.02))
-    low, high = crossed_interval(table)
-    error = np.sqrt(table.mean(axis=1).var(ddof=1) / 60 + table.mean(axis=0).var(ddof=1) / 300)
-    assert (high - low) / 2 == pytest.approx(1.96 * error, rel=0.06)
-
-
-@pytest.mark.parametrize("shape", [(2, 3), (2, 5), (3, 3), (3, 5)])
-@pytest.mark.parametrize("sd", [(0.03, 0.01, 0.01), (0.01, 0.03, 0.01), (0.02, 0.02, 0.02)])
-def test_null_studies_are_rarely_called_real(shape: tuple[int, int], sd: tuple[float, float, float]) -> None:
-    """At most 5 % up to the error of 600 studies (0.9 % each way)."""
-    assert found_share(simulate(600, shape, sd)) <= 0.065
-
-
-def test_plain_percentile_bootstrap_would_have_failed() -> None:
-    """Why the corrections are there: without them a quarter of null studies with 2 seeds are called real."""
-    generator, found = np.random.default_rng(1), 0
-    for table in simulate(300, (2, 3), (0.03, 0.01, 0.01)):
-        seeds = generator.multinomial(2, [1 / 2] * 2, 2000) @ table / 2
-        means = (seeds * generator.multinomial(3, [1 / 3] * 3, 2000)).sum(axis=1) / 3
-        low, high = np.quantile(means, [0.025, 0.975])
-        found += low > 0 or high < 0
-    assert found / 300 > 0.2
-
-
-def test_a_real_tenth_of_a_decibel_is_found() -> None:
-    assert found_share(simulate(200, (3, 5), (0.01, 0.02, 0.01), mean=0.1)) > 0.9
+    assert result.half_width == pytest.approx((result.high - result.low) / 2)
 
 
 @pytest.mark.parametrize(
@@ -115,7 +64,7 @@ def test_one_seed_says_that_seeds_were_not_sampled() -> None:
     assert result.verdict == "better"
     assert "seeds were not sampled" in result.note
     half = stats.t.ppf(0.975, 2) * 0.01 / np.sqrt(3)
-    assert result.smallest_visible == pytest.approx(half, rel=0.1)
+    assert result.half_width == pytest.approx(half, rel=0.1)
 
 
 def test_one_image_and_one_value() -> None:
@@ -164,39 +113,75 @@ def test_another_base() -> None:
 def test_bad_input_is_named() -> None:
     with pytest.raises(InputError, match="psnr_y"):
         paired_difference(pd.DataFrame({"variant": [], "seed": [], "test_set": [], "image": []}), "relu")
-    with pytest.raises(InputError, match="confidence must lie between 0 and 1, got 95"):
-        crossed_interval(np.zeros((2, 2)), confidence=95)
 
 
-@settings(deadline=None, max_examples=25)
-@given(TABLES, st.floats(-5, 5))
-def test_shifting_the_differences_shifts_the_interval(table: Floats, shift: float) -> None:
-    low, high = crossed_interval(table, num_resamples=500)
-    assert crossed_interval(table + shift, num_resamples=500) == pytest.approx((low + shift, high + shift), abs=1e-6)
+def p_value(table: Floats) -> float:
+    """The level at which the interval of a difference just touches 0, by bisection."""
+    below, above = 1e-6, 1.0 - 1e-6
+    for _ in range(20):
+        middle = (below + above) / 2
+        low, high = crossed_interval(table, 1 - middle)
+        below, above = (below, middle) if low > 0 or high < 0 else (middle, above)
+    return above
 
 
-@settings(deadline=None, max_examples=25)
-@given(TABLES, st.floats(0.01, 100))
-def test_the_interval_has_the_metrics_unit(table: Floats, factor: float) -> None:
-    low, high = crossed_interval(table, num_resamples=500)
-    scaled = crossed_interval(table * factor, num_resamples=500)
-    assert scaled == pytest.approx((low * factor, high * factor), abs=1e-6 * factor)
+def test_verdicts_are_those_of_holms_method() -> None:
+    """statsmodels corrects the p values that the intervals stand for."""
+    generator = np.random.default_rng(3)
+    for _ in range(8):
+        tables = generator.normal(generator.choice([0, 0.8, 1.5], 6)[:, None, None], 1, (6, 4, 12))
+        real, *_ = multipletests([p_value(table) for table in tables], 0.05, method="holm")
+        found = corrected({str(number): difference_of(table) for number, table in enumerate(tables)})
+        assert [difference.verdict != "not distinguishable" for difference in found.values()] == real.tolist()
 
 
-@settings(deadline=None, max_examples=25)
-@given(TABLES, st.permutations(range(3)), st.permutations(range(4)))
-def test_names_of_seeds_and_images_do_not_matter(table: Floats, seeds: list[int], images: list[int]) -> None:
-    expected = crossed_interval(table, num_resamples=500)
-    assert crossed_interval(table[seeds][:, images], num_resamples=500) == pytest.approx(expected, abs=1e-6)
+def test_a_difference_may_be_lost_to_the_correction_and_says_so() -> None:
+    wiggle = np.array([[0.003, -0.002, 0.001], [-0.001, 0.002, -0.002], [0.0, 0.001, -0.003]])
+    tables = {"small": 0.004 + wiggle, "large": 0.5 + wiggle, **{str(n): wiggle - wiggle.mean() for n in range(6)}}
+    alone = {name: difference_of(table) for name, table in tables.items()}
+    together = corrected(alone)
+    assert (alone["small"].verdict, together["small"].verdict) == ("better", "not distinguishable")
+    assert (together["small"].low, together["small"].high) == (alone["small"].low, alone["small"].high)
+    assert together["small"].lost_to_correction
+    assert together["large"].verdict == "better"
+    assert not any(difference.lost_to_correction for name, difference in together.items() if name != "small")
+    assert {difference.level for difference in together.values()} == {0.05 / 8}
+    assert corrected({"small": alone["small"]})["small"].verdict == "better"
+    assert corrected({"small": alone["small"]}, num_looks=20)["small"].lost_to_correction
 
 
-@settings(deadline=None, max_examples=25)
-@given(TABLES)
-def test_more_confidence_is_a_wider_interval_around_the_mean(table: Floats) -> None:
-    narrow, wide = (crossed_interval(table, confidence, 2000) for confidence in (0.8, 0.95))
-    assert wide[0] <= narrow[0] + 1e-9
-    assert narrow[1] <= wide[1] + 1e-9
-    assert wide[0] - 1e-9 <= table.mean() <= wide[1] + 1e-9
+def test_holm_goes_on_after_the_first_round() -> None:
+    """0.05 / 2 is too strict for the second difference, but once the first is real only one is left."""
+    wiggle = np.array([[0.003, -0.002, 0.001], [-0.001, 0.002, -0.002], [0.0, 0.001, -0.003]])
+    shift = next(shift for shift in np.arange(0.001, 0.02, 0.0001) if difference_of(shift + wiggle).verdict == "better")
+    tables = {"second": shift + wiggle, "first": 0.5 + wiggle}
+    found = corrected({name: difference_of(table) for name, table in tables.items()})
+    assert [difference.verdict for difference in found.values()] == ["better", "better"]
+    tables["first"] = wiggle - wiggle.mean()
+    found = corrected({name: difference_of(table) for name, table in tables.items()})
+    assert found["second"].lost_to_correction
+
+
+def test_only_what_has_an_interval_is_corrected_for() -> None:
+    """A variant that diverged and one with a single value leave the others alone."""
+    tables = {"a": np.full((2, 3), 0.1), "diverged": np.empty((0, 0)), "single": np.full((1, 1), 0.1)}
+    found = corrected({name: difference_of(table) for name, table in tables.items()})
+    assert [difference.verdict for difference in found.values()] == ["better", "not compared", "not distinguishable"]
+    assert found["a"].num_comparisons == 1
+    assert corrected({}) == {}
+
+
+def test_a_study_is_corrected_over_all_its_groups_and_looks() -> None:
+    factors = (Factor("kernel", ("gaussian_rbf", "relu"), "gaussian_rbf"), Factor("depth", ("1", "2"), "1"))
+    layout = Layout("s", "q?", "none", "quick", "one_at_a_time", factors, num_looks=3)
+    base = np.full((2, 3), 28.0)
+    images = pd.concat([frame(base + 0.1, base), frame(base - 0.1, base, "depth=2").iloc[:6]])
+    found = study_differences(layout, images)
+    assert {name: difference.verdict for name, difference in found.items()} == {
+        "kernel=relu": "better",
+        "depth=2": "worse",
+    }
+    assert {(difference.num_comparisons, difference.num_looks) for difference in found.values()} == {(2, 3)}
 
 
 def test_spread_over_seeds() -> None:

@@ -40,6 +40,13 @@ def test_verdict_of_one_seed_is_never_bold() -> None:
     assert verdict(NOTHING) == "not compared"
 
 
+def test_a_verdict_that_the_interval_alone_contradicts_says_why() -> None:
+    lost = dataclasses.replace(BETTER, verdict="not distinguishable", num_comparisons=8)
+    assert verdict(lost) == "not distinguishable (corrected for 8 comparisons)"
+    looked = dataclasses.replace(lost, num_looks=5)
+    assert verdict(looked) == "not distinguishable (corrected for 8 comparisons at 5 looks)"
+
+
 def test_rows_bicubic_first_base_marked(made_up: Any) -> None:
     assert list(table(made_up, 0).index) == ["bicubic", "gaussian_rbf (base)", "relu", "softmax"]
     assert list(table(made_up, 1).index) == ["bicubic", "1", "2", "4 (base)"]
