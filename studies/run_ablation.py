@@ -28,6 +28,7 @@ from grla.study.estimate import estimate
 from grla.study.progress import duration
 from grla.study.run_study import StudyRun, choose_device, run_study
 from grla.study.storage import FILE_NAME
+from until_clear import run_until_clear
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,11 @@ class Arguments:
     """Folder of HR training images, searched recursively; by default photos shipped with the installed packages."""
     test_data: tuple[Path, ...] = ()
     """Folders of HR test images, or of HR/ with LR_bicubic/X4/; by default photos shipped with installed packages."""
+    until_clear: float | None = None
+    """Give more seeds to the variants whose difference to the base is neither better nor worse nor known to this many
+    dB; verdicts are then corrected for looking again. Begins with --seeds, at least 2."""
+    max_seeds: int = 10
+    """With --until-clear: the most seeds of a variant."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where to train and measure; auto takes a GPU if there is one."""
     out: Path = Path("results")
@@ -70,8 +76,9 @@ def main(arguments: Arguments) -> None:
     )
     if arguments.dry_run:
         return show_cost(run)
+    until = arguments.until_clear
     try:
-        name = run_study(run)
+        name = run_study(run) if until is None else run_until_clear(run, until, arguments.max_seeds)
     except Interrupted:
         print("\nStopped. Nothing is lost: run the same command again to go on.", file=sys.stderr)
         sys.exit(130)

@@ -33,7 +33,8 @@ class Difference:
 
     `verdict` is "not compared" where no pair was measured. It is that of a study's `num_comparisons` comparisons
     together, at `num_looks` looks; from `paired_difference`, of this one alone. `note` says what was not sampled, ""
-    if nothing is to be said. `pairs` are the differences it comes from, of shape (num_seeds, num_images).
+    if nothing is to be said. `base` is the variant that it is compared with; `pairs`, of shape (num_seeds,
+    num_images), are the differences it comes from.
     """
 
     mean: float
@@ -43,6 +44,7 @@ class Difference:
     num_seeds: int
     verdict: Verdict
     note: str = ""
+    base: str = BASE
     num_comparisons: int = 1
     num_looks: int = 1
     pairs: Floats = field(default_factory=lambda: np.empty((0, 0)), repr=False, compare=False)
@@ -84,7 +86,7 @@ def paired_difference(images: pd.DataFrame, variant: str, base: str = BASE, metr
     seed lacks, or where a difference is not finite, is left out for all seeds. With one seed (or one image) only the
     other level is resampled and `note` says so; with one of each there is no interval (NaN).
     """
-    return difference_of(_paired(images, variant, base, metric))
+    return replace(difference_of(_paired(images, variant, base, metric)), base=base)
 
 
 def difference_of(pairs: Floats) -> Difference:

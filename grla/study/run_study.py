@@ -25,7 +25,11 @@ from grla.study.storage import FILE_NAME, open_storage
 
 @dataclass(frozen=True)
 class StudyRun:
-    """What to run and where: a profile of a study, changed by `changes` (spec field to value), below folder `out`."""
+    """What to run and where: a profile of a study, changed by `changes` (spec field to value), below folder `out`.
+
+    For studies that get more seeds as they need them (`grla.report.looks`): `stopped` are the variants that stop after
+    fewer seeds than the others, with their number of seeds; `num_looks` is at how many looks verdicts may be given.
+    """
 
     study: Study
     profile: str
@@ -33,6 +37,8 @@ class StudyRun:
     device: torch.device
     changes: Mapping[str, object] = field(default_factory=dict)
     seeds: int | None = None
+    stopped: Mapping[str, int] = field(default_factory=dict)
+    num_looks: int = 1
 
     @property
     def folder(self) -> Path:
@@ -41,7 +47,8 @@ class StudyRun:
 
     def cells(self) -> tuple[Cell, ...]:
         """All cells, done or not."""
-        return self.study.cells(self.profile, self.changes, self.seeds)
+        cells = self.study.cells(self.profile, self.changes, self.seeds)
+        return tuple(cell for cell in cells if cell.spec.seed < self.stopped.get(cell.variant, cell.spec.seed + 1))
 
 
 def run_study(run: StudyRun) -> str:
@@ -111,6 +118,8 @@ def _write_surroundings(run: StudyRun, plan: Plan) -> None:
     materials = {id(planned.material): (planned.material, planned.cell.spec.model.upscale) for planned in plan.cells}
     baselines = [row for material, factor in materials.values() for row in baseline_rows(material, factor)]
     plan.trials.set_user_attr("baselines", json.dumps(baselines))
+    # A plan for more looks is never forgotten: verdicts may have been read at them.
+    plan.trials.set_user_attr("num_looks", max(run.num_looks, plan.trials.user_attrs.get("num_looks", 1)))
     for name, answers in base.material.baselines.items():
         save_images(run.folder / "images" / name, base.material, answers)
     save_images(run.folder / "images" / "hr", base.material, [pair.hr for pair in base.material.test])

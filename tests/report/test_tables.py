@@ -100,6 +100,7 @@ def test_panels_are_compared_within_themselves(panels: Any) -> None:
     layout, cells, images, _ = panels
     found = study_differences(layout, images)
     assert set(layout.variants()) - set(found) == {"base", "upscale=x2", "upscale=x3"}
+    assert {found["upscale=x2, model=EDSR-lite"].base, found["model=EDSR-lite"].base} == {"upscale=x2", "base"}
     assert found["upscale=x2, model=EDSR-lite"].mean == pytest.approx(0.1, abs=0.005)  # not 6 dB
     assert found["upscale=x3, model=EDSR-lite"].verdict == "not compared"  # its panel's base diverged
     tables = [group_table(group, cells, images, found).set_index("variant") for group in layout.groups()]

@@ -1,0 +1,38 @@
+"""What `run_ablation.py --until-clear` does: a study run again and again, with more seeds where it is still open."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from grla.report.load import Results, load_results
+from grla.report.looks import is_open, look_seeds, until_clear
+from grla.report.statistics import Difference, study_differences
+from grla.study.run_study import StudyRun, run_study
+from grla.study.storage import FILE_NAME
+
+
+def run_until_clear(run: StudyRun, clear: float, max_seeds: int) -> str:
+    """Run the study until each difference is settled, known to `clear` dB, or has `max_seeds` seeds; return its name.
+
+    The rule and its correction are those of `grla.report.looks`. Run again it comes to the same decisions, from the
+    same cells. Raises what `run_study` does, and InputError for a number of seeds or dB that makes no sense.
+    """
+    first = run.study.profile(run.profile).seeds if run.seeds is None else run.seeds
+    seeds = look_seeds(max(first, 2), max_seeds)
+    names = []
+
+    def look(number: int, stopped: Mapping[str, int]) -> dict[str, Difference]:
+        names.append(run_study(replace(run, seeds=number, stopped=stopped, num_looks=len(seeds))))
+        found = _first_seeds(load_results(run.out / FILE_NAME, names[-1]), number)
+        still = [variant for variant, difference in found.items() if is_open(difference, clear)]
+        print(f"{number} seeds: {', '.join(still) or 'nothing'} still open at {clear:g} dB.")
+        return found
+
+    until_clear(look, seeds, clear)
+    return names[-1]
+
+
+def _first_seeds(results: Results, number: int) -> dict[str, Difference]:
+    """The differences by the first `number` seeds: earlier runs may have left more."""
+    return study_differences(results.layout, results.images[(results.images["seed"] < number).fillna(False)])
