@@ -1,0 +1,62 @@
+"""Fetch public image sets from where their authors offer them.
+
+    python studies/fetch_data.py set5 set14 bsd100 urban100     to test on
+    python studies/fetch_data.py div2k                          to train on: 800 pictures, 3.5 GB, and as much unpacked
+
+Run it again to go on after a break; what is complete is only checked.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+
+import project_root  # noqa: F401  it puts the project on the path
+
+from grla.errors import InputError, require
+from grla.study.fetching import PUBLIC_SETS, fetch
+
+
+@dataclass(frozen=True)
+class Arguments:
+    """Fetch public image sets; their terms are shown first."""
+
+    sets: Annotated[tuple[Literal["div2k", "set5", "set14", "bsd100", "urban100"], ...], tyro.conf.Positional]
+    """Which sets."""
+    out: Path = Path("data")
+    """Folder for the sets, a folder each, and for the archives."""
+    url: str | None = None
+    """Another address of the archive, for one set, where the authors' server is down; size and digest must agree."""
+
+
+def main(arguments: Arguments) -> None:
+    """Fetch the sets one after the other and say what to run next."""
+    require(len(arguments.sets) > 0, "SETS", f"must name at least one of {', '.join(PUBLIC_SETS)}", "none")
+    require(arguments.url is None or len(arguments.sets) == 1, "--url", "goes with one set", arguments.sets)
+    for name in arguments.sets:
+        public = PUBLIC_SETS[name]
+        print(f"{public.name}: {public.source}\nTerms: {public.terms}\nFrom:  {arguments.url or public.archive.url}")
+        folder = fetch(public, arguments.out, arguments.url)
+        print(f"{public.num_images} pictures: {folder}\n", flush=True)
+    print(f"Next: python studies/run_ablation.py {data_options(arguments.out)}")
+    print(f"The archives in {arguments.out / 'downloads'} are no longer needed.")
+
+
+def data_options(out: Path) -> str:
+    """The options of run_ablation.py that use all the sets in `out`."""
+    there = [public for public in PUBLIC_SETS.values() if (out / public.name).is_dir()]
+    folders = {role: [str(out / public.name) for public in there if public.role == role] for role in ("train", "test")}
+    return " ".join(f"--{role}-data {' '.join(found)}" for role, found in folders.items() if found)
+
+
+if __name__ == "__main__":
+    try:
+        main(tyro.cli(Arguments, description=__doc__))
+    except InputError as error:
+        sys.exit(f"error: {error}")
+    except KeyboardInterrupt:
+        sys.exit("\nStopped. What has arrived is kept: run the same command again to go on.")

@@ -1,0 +1,199 @@
+"""The command that fetches public image sets, against a local server."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import subprocess
+import sys
+import tarfile
+from dataclasses import replace
+from pathlib import Path
+
+import filelock
+import numpy as np
+import pytest
+from fetch_data import Arguments, data_options, main
+from PIL import Image
+
+from grla.data import find_images, read_image
+from grla.data import test_images as read_pairs
+from grla.data.public import PUBLIC_SETS, PublicSet, pictures_digest
+from grla.errors import InputError
+from grla.study.fetching import fetch, recorded_digest
+from tests.data.server import broken_off, serving, whole
+
+ROOT = Path(__file__).parents[2]
+
+
+def command(folder: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
+    words = [sys.executable, ROOT / "studies" / "fetch_data.py", *map(str, arguments)]
+    return subprocess.run(words, cwd=folder, capture_output=True, text=True, check=False)
+
+
+def tgz(files: dict[str, bytes]) -> bytes:
+    content = io.BytesIO()
+    with tarfile.open(fileobj=content, mode="w:gz") as archive:
+        for name, data in files.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            archive.addfile(info, io.BytesIO(data))
+    return content.getvalue()
+
+
+def picture(seed: int, side: int = 24) -> bytes:
+    content = io.BytesIO()
+    pixels = np.random.default_rng(seed).integers(0, 256, (side, side, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(content, "PNG")
+    return content.getvalue()
+
+
+def berkeley(number: int = 100) -> bytes:
+    """An archive laid out as Berkeley's."""
+    tests = {f"BSDS300/images/test/{index}.png": picture(index) for index in range(number)}
+    return tgz({**tests, "BSDS300/images/train/1.png": picture(1000), "BSDS300/iids_test.txt": b"1"})
+
+
+@pytest.fixture(scope="module")
+def archive() -> bytes:
+    return berkeley()
+
+
+def test_a_set_arrives_and_a_second_call_only_checks_it(tmp_path: Path, archive: bytes) -> None:
+    with serving(broken_off(archive, len(archive) // 2), whole(archive)) as server:
+        done = command(tmp_path, "bsd100", "--url", server.url, "--out", "data")
+        assert done.returncode == 0, done.stderr
+        for part in (
+            "Terms: for non-commercial research and educational purposes",
+            f"From:  {server.url}",
+            "No checksum of BSDS300-images.tgz is published: its SHA-256 will be recorded in data/downloads/SHA256SUMS",
+            "The pictures are NOT all those with which published bicubic values were reproduced",
+            "100 pictures: data/BSD100",
+            "Next: python studies/run_ablation.py --test-data data/BSD100",
+        ):
+            assert part in done.stdout
+        assert done.stdout.index("Terms:") < done.stdout.index("Unpacking")
+        assert len(server.asked) == 2
+    assert len(find_images(tmp_path / "data" / "BSD100")) == 100
+    sums = (tmp_path / "data" / "downloads" / "SHA256SUMS").read_text()
+    assert sums == f"{hashlib.sha256(archive).hexdigest()}  BSDS300-images.tgz\n"
+    check = subprocess.run(["sha256sum", "-c", "SHA256SUMS"], cwd=tmp_path / "data" / "downloads", check=False)
+    assert check.returncode == 0
+    again = command(tmp_path, "bsd100", "--url", "http://127.0.0.1:9/gone", "--out", "data")
+    assert again.returncode == 0, again.stderr
+    assert "data/BSD100 is there already; checking it." in again.stdout
+
+
+def test_a_later_download_must_equal_the_recorded_one(tmp_path: Path, archive: bytes) -> None:
+    public = PUBLIC_SETS["bsd100"]
+    with serving(whole(archive), whole(berkeley(99))) as server:
+        folder = fetch(public, tmp_path, server.url)
+        kept = tmp_path / "downloads" / public.archive_name
+        kept.unlink()
+        folder.rename(tmp_path / "elsewhere")
+        with pytest.raises(InputError, match=rf"gave a wrong file \(sha256 .* instead of {recorded_digest(kept)}"):
+            fetch(public, tmp_path, server.url)
+    assert not folder.exists()
+
+
+def test_a_kept_archive_is_used_again_if_it_is_whole(tmp_path: Path, archive: bytes) -> None:
+    public = PUBLIC_SETS["bsd100"]
+    with serving(whole(archive)) as server:
+        fetch(public, tmp_path, server.url).rename(tmp_path / "elsewhere")
+        fetch(public, tmp_path, server.url).rename(tmp_path / "elsewhere2")
+        assert len(server.asked) == 1
+        kept = tmp_path / "downloads" / public.archive_name
+        kept.write_bytes(archive[:-1] + b"x")
+        with pytest.raises(InputError, match="gave a wrong file"):
+            fetch(public, tmp_path, server.url)
+        fetch(public, tmp_path, server.url)
+        assert len(server.asked) == 2
+
+
+@pytest.mark.parametrize(
+    ("content", "match"),
+    [
+        (berkeley(99), r"holds 99; BSD100 has 100 HR images; remove it"),
+        (tgz({f"BSDS300/images/test/{index}.png": b"no picture" for index in range(100)}), "cannot be read"),
+        (tgz({"BSDS300/images/test/1.txt": b"no picture"}), "holds no image"),
+        (tgz({"BSDS500/1.png": b""}), "holds nothing in BSDS300/images/test/"),
+        (b"<html>moved</html>", "is damaged"),
+    ],
+    ids=["too few", "not decodable", "no images", "another archive", "no archive"],
+)
+def test_what_is_not_the_set_is_not_put_in_its_place(tmp_path: Path, content: bytes, match: str) -> None:
+    with serving(whole(content)) as server, pytest.raises(InputError, match=match):
+        fetch(PUBLIC_SETS["bsd100"], tmp_path, server.url)
+    assert [path.name for path in tmp_path.iterdir()] == ["downloads"]
+    assert recorded_digest(tmp_path / "downloads" / "BSDS300-images.tgz") is None  # only a whole set is recorded
+
+
+def test_a_published_digest_is_insisted_on(tmp_path: Path) -> None:
+    with serving(whole(tgz({"benchmark/Set5/HR/baby.png": picture(0)}))) as server:
+        done = command(tmp_path, "set5", "--url", server.url, "--out", "data")
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: ")
+    assert "instead of 4ace41d33c2384b97e6b320cd0afd6ba), which was removed" in done.stderr
+
+
+def test_a_size_is_insisted_on_before_anything_is_downloaded(
+    tmp_path: Path, archive: bytes, capsys: pytest.CaptureFixture[str]
+) -> None:
+    expected = f"{len(archive)} bytes long by its server, but must have 3530603713"
+    with serving(whole(archive)) as server, pytest.raises(InputError, match=expected):
+        main(Arguments(("div2k",), tmp_path, server.url))
+    assert "for academic research only" in capsys.readouterr().out
+
+
+def test_unusable_arguments_and_folders_are_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="--url goes with one set"):
+        main(Arguments(("set5", "set14"), tmp_path, "http://x"))
+    with pytest.raises(InputError, match="must name at least one of div2k, set5, set14, bsd100, urban100"):
+        main(Arguments((), tmp_path))
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match=r"cannot write to .*file: .*; choose another --out"):
+        main(Arguments(("set5",), tmp_path / "file"))
+    (tmp_path / "downloads").mkdir()
+    with (
+        filelock.FileLock(tmp_path / "downloads" / ".lock"),
+        pytest.raises(InputError, match="another download is under way"),
+    ):
+        main(Arguments(("set5",), tmp_path))
+
+
+def test_the_next_command_names_all_sets_that_are_there(tmp_path: Path) -> None:
+    for name in ("BSD100", "DIV2K", "Set5"):
+        (tmp_path / name).mkdir()
+    assert data_options(tmp_path) == f"--train-data {tmp_path}/DIV2K --test-data {tmp_path}/Set5 {tmp_path}/BSD100"
+
+
+def small(public: PublicSet, url: str, num_images: int) -> PublicSet:
+    return replace(public, archive=replace(public.archive, url=url, digest=None, size=None), num_images=num_images)
+
+
+def test_ready_made_lr_images_come_with_the_set(tmp_path: Path) -> None:
+    """EDSR's tar file holds HR/ and LR_bicubic/X2..X4 of each set, as our reader takes them."""
+    files = {f"benchmark/Urban100/HR/img00{index}.png": picture(index, 48) for index in (1, 2)}
+    files |= {f"benchmark/Urban100/LR_bicubic/X4/img00{index}x4.png": picture(index, 12) for index in (1, 2)}
+    with serving(whole(tgz(files))) as server:
+        folder = fetch(small(PUBLIC_SETS["urban100"], server.url, 2), tmp_path)
+    pairs = read_pairs(str(folder), 4)
+    assert [(pair.test_set, pair.name, pair.lr.shape) for pair in pairs] == [
+        ("Urban100", f"img00{index}", (12, 12, 3)) for index in (1, 2)
+    ]
+
+
+@pytest.mark.parametrize("name", ["set5", "set14", "bsd100"])
+def test_the_known_pictures_are_those_of_the_benchmark(
+    name: str, benchmark_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    public = PUBLIC_SETS[name]
+    paths = find_images(benchmark_data / "benchmark" / public.name / "HR")
+    assert len(paths) == public.num_images
+    assert pictures_digest(map(read_image, paths)) == public.pictures
+    assert pictures_digest(map(read_image, reversed(paths))) == public.pictures
+    if name == "set5":
+        files = {f"benchmark/Set5/HR/{path.name}": path.read_bytes() for path in paths}
+        with serving(whole(tgz(files))) as server:
+            fetch(small(public, server.url, 5), tmp_path)
+        assert "The pictures are those with which" in capsys.readouterr().out
