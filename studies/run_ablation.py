@@ -21,8 +21,10 @@ from tabulate import tabulate
 from project_root import STUDIES
 
 from grla.errors import InputError, Interrupted
+from grla.report.cell_files import CELL_FILES
 from grla.report.publish import publish
 from grla.spec import Budget
+from grla.study.dashboard import ARTIFACTS
 from grla.study.definition import load_study, study_names
 from grla.study.estimate import estimate
 from grla.study.progress import duration
@@ -73,6 +75,7 @@ def main(arguments: Arguments) -> None:
         choose_device(arguments.device),
         spec_changes(arguments),
         arguments.seeds,
+        CELL_FILES,
     )
     if arguments.dry_run:
         return show_cost(run)
@@ -86,7 +89,7 @@ def main(arguments: Arguments) -> None:
     print((run.folder / "summary.md").read_text(encoding="utf-8"))
     print(f"Tables and figures: {run.folder}")
     print(f"Learning curves:    tensorboard --logdir {run.folder / 'tensorboard'}")
-    print(f"Dashboard:          optuna-dashboard sqlite:///{run.out / FILE_NAME}")
+    print(f"Dashboard:          optuna-dashboard sqlite:///{run.out / FILE_NAME} --artifact-dir {run.out / ARTIFACTS}")
     failed = int((results.cells["outcome"] == "error").sum())
     if failed:
         sys.exit(f"error: {failed} cells failed, see above and {run.folder / 'cells.csv'}; run again to retry them")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -89,10 +90,18 @@ def save(figure: Figure, path: Path) -> list[Path]:
     `path` has no suffix. The same figure gives the same bytes. A folder that cannot be written is an InputError.
     """
     written = []
-    for suffix, metadata in METADATA.items():
+    for suffix in METADATA:
         target = path.with_name(f"{path.name}.{suffix}")
-        with atomic_write(target) as file, style():
-            figure.savefig(file, format=suffix, dpi=150, metadata=metadata, bbox_inches="tight")
+        with atomic_write(target) as file:
+            file.write(rendered(figure, suffix))
         written.append(target)
     figure.clear()
     return written
+
+
+def rendered(figure: Figure, suffix: str) -> bytes:
+    """The content of a "png" (150 dpi) or "svg" file of the figure."""
+    content = io.BytesIO()
+    with style():
+        figure.savefig(content, format=suffix, dpi=150, metadata=METADATA[suffix], bbox_inches="tight")
+    return content.getvalue()

@@ -19,6 +19,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from grla.errors import Interrupted
 from grla.spec import spec_hash, to_dict
+from grla.study.dashboard import Artifacts, artifact_attributes, write_note
 from grla.study.definition import Cell, Study
 from grla.study.material import Material, cell_hash
 from grla.study.run_one import CellFolders, Listener, Record, run_one
@@ -93,6 +94,7 @@ def make_plan(
         trials.set_user_attr("definition", json.dumps(definition))
         trials.set_user_attr("question", study.question)
         trials.set_user_attr("source", study.source)
+        write_note(trials, study, profile)
     plan = Plan(trials, planned)
     _bury_dead_trials(trials)
     _take_over(plan, storage)
@@ -100,8 +102,14 @@ def make_plan(
     return plan
 
 
-def run_plan(plan: Plan, folder: Path, device: torch.device, make_listener: Callable[[PlannedCell], Listener]) -> None:
-    """Run the cells that are not finished, one at a time, in order.
+def run_plan(
+    plan: Plan,
+    folder: Path,
+    device: torch.device,
+    make_listener: Callable[[PlannedCell], Listener],
+    artifacts: Artifacts,
+) -> None:
+    """Run the cells that are not finished, one at a time, in order; each one's `artifacts` go to the dashboard.
 
     Raises `Interrupted` when a listener asks to stop; the cell under way then goes on from its checkpoint next time.
     """
@@ -118,11 +126,13 @@ def run_plan(plan: Plan, folder: Path, device: torch.device, make_listener: Call
             continue
         listener = _ReportingListener(trial, make_listener(planned))
         listener.lap("storage")
+        folders = cell_folders(folder, planned)
         try:
-            record = run_one(planned.cell.spec, planned.material, cell_folders(folder, planned), device, listener)
+            record = run_one(planned.cell.spec, planned.material, folders, device, listener)
         except Interrupted:
             plan.trials.tell(trial, state=TrialState.FAIL)
             raise
+        artifacts.keep(trial, vars(record), folders.images)
         _tell(plan.trials, trial, record)
         listener.lap("storage")
         listener.finished(record.outcome)
@@ -184,6 +194,7 @@ def _copy(trial: FrozenTrial, plan: Plan, cell: Cell) -> FrozenTrial:
         params=_parameters(cell),
         distributions=distributions,
         user_attrs={**trial.user_attrs, "variant": cell.variant},
+        system_attrs=artifact_attributes(trial),
         intermediate_values=trial.intermediate_values,
     )
 

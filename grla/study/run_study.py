@@ -14,6 +14,7 @@ from optuna.exceptions import StorageInternalError
 
 from grla.errors import InputError, require
 from grla.files import write_text
+from grla.study.dashboard import ARTIFACTS, Artifacts, Makers
 from grla.study.definition import Cell, Study
 from grla.study.engine import Plan, make_plan, run_plan
 from grla.study.material import Material, baseline_rows, load_material
@@ -29,6 +30,7 @@ class StudyRun:
 
     For studies that get more seeds as they need them (`grla.report.looks`): `stopped` are the variants that stop after
     fewer seeds than the others, with their number of seeds; `num_looks` is at how many looks verdicts may be given.
+    `cell_files` make what the dashboard shows of each finished cell.
     """
 
     study: Study
@@ -39,6 +41,7 @@ class StudyRun:
     seeds: int | None = None
     stopped: Mapping[str, int] = field(default_factory=dict)
     num_looks: int = 1
+    cell_files: Makers = field(default_factory=dict)
 
     @property
     def folder(self) -> Path:
@@ -67,7 +70,8 @@ def run_study(run: StudyRun) -> str:
             if unfinished < len(cells):
                 print(f"{len(cells) - unfinished} of {len(cells)} cells are done already and taken over.")
             progress = StudyProgress(len(cells) - unfinished, len(cells))
-            run_plan(plan, run.folder, run.device, lambda planned: progress.start(planned, stop))
+            artifacts = Artifacts(run.out / ARTIFACTS, run.cell_files)
+            run_plan(plan, run.folder, run.device, lambda planned: progress.start(planned, stop), artifacts)
             return plan.trials.study_name
     except StorageInternalError as error:
         reason = str(error.__cause__ or error).splitlines()[0]

@@ -1,0 +1,67 @@
+"""What `optuna-dashboard` shows beside numbers: a note for each study, and files for each finished cell."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import optuna
+from optuna.artifacts import FileSystemArtifactStore, upload_artifact
+from optuna.artifacts._upload import ARTIFACTS_ATTR_PREFIX
+from optuna.trial import FrozenTrial
+from optuna_dashboard import save_note
+
+from grla.errors import InputError
+from grla.study.definition import Study
+
+ARTIFACTS = "artifacts"
+Makers = Mapping[str, Callable[[Mapping[str, Any], Path], bytes | None]]
+"""By file name, what makes a cell's file from its record and the folder of its pictures, as grla/report/cell_files."""
+
+
+def write_note(trials: optuna.Study, study: Study, profile: str) -> None:
+    """Give a study its question, its source and how to read it, in Markdown."""
+    lines = (
+        f"# {study.question}",
+        f"Source: {study.source}. Study `{study.name}`, profile `{profile}`.",
+        "Every trial is a cell: one variant and one seed. The objective is the mean PSNR-Y (dB) over the test images. "
+        "*Complete* is a result; *Pruned* diverged, which is one too; *Fail* was interrupted, out of memory or an "
+        "error, and is tried again by the next run.",
+        f"Tables with intervals and verdicts: `summary.md` in `{study.name}/{profile}/` beside the storage.",
+    )
+    save_note(trials, "\n\n".join(lines))
+
+
+class Artifacts:
+    """A folder of cells' files that the dashboard shows (`--artifact-dir`), and what makes them."""
+
+    def __init__(self, folder: Path, makers: Makers) -> None:
+        self.folder = folder
+        self.makers = makers
+
+    def keep(self, trial: optuna.Trial, record: Mapping[str, Any], pictures: Path) -> None:
+        """Attach the cell's files to its trial, which must not be told yet; `pictures` is where its SR pictures lie.
+
+        Raises InputError when the folder cannot be written.
+        """
+        files = {name: make(record, pictures) for name, make in self.makers.items()}
+        try:
+            with tempfile.TemporaryDirectory() as temporary:
+                for name, content in files.items():
+                    if content is not None:
+                        path = Path(temporary) / name
+                        path.write_bytes(content)
+                        upload_artifact(artifact_store=self._store(), file_path=str(path), study_or_trial=trial)
+        except OSError as error:
+            raise InputError(f"cannot write artifacts to {self.folder}: {error.strerror or error}") from error
+
+    def _store(self) -> FileSystemArtifactStore:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        return FileSystemArtifactStore(self.folder)
+
+
+def artifact_attributes(trial: FrozenTrial) -> dict[str, Any]:
+    """What links a trial to its files, for a copy of it: a finished trial takes no new ones."""
+    return {name: value for name, value in trial.system_attrs.items() if name.startswith(ARTIFACTS_ATTR_PREFIX)}
