@@ -41,12 +41,18 @@ def bicubic_upscaler(upscale: int) -> Upscaler:
     return lambda lr: imresize(lr, upscale)
 
 
-def network_upscaler(model: nn.Module, upscale: int, tile: int | None = None, overlap: int = 0) -> Upscaler:
+def network_upscaler(
+    model: nn.Module,
+    upscale: int,
+    tile: int | None = None,
+    overlap: int = 0,
+    progress: Callable[[float], object] = lambda pixels: None,
+) -> Upscaler:
     """Run `model` ((1, 3, h, w) in [0, 1] to (1, 3, upscale * h, upscale * w)) in eval mode on its own device.
 
     Outputs are clamped and rounded to uint8. A gray image is shown as three equal channels and the mean of the
     output's channels is kept. With `tile` the network sees squares of that many LR pixels and `overlap` around them,
-    see `grla.tiling`. Raises InputError when the model answers with another shape.
+    and `progress` is told of each, see `grla.tiling`. Raises InputError when the model answers with another shape.
     """
     parameter = next(model.parameters(), None)
     device = torch.device("cpu") if parameter is None else parameter.device
@@ -57,7 +63,7 @@ def network_upscaler(model: nn.Module, upscale: int, tile: int | None = None, ov
         was_training = model.training
         model.eval()
         with torch.inference_mode():
-            sr = model(batch) if tile is None else run_in_tiles(model, batch, upscale, tile, overlap)
+            sr = model(batch) if tile is None else run_in_tiles(model, batch, upscale, tile, overlap, progress)
         model.train(was_training)
         expected = (1, 3, upscale * lr.shape[0], upscale * lr.shape[1])
         if tuple(sr.shape) != expected:

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import itertools
+from collections.abc import Callable, Iterator
 
 from torch import Tensor, nn
 
 from grla.errors import require_at_least
 
 
-def run_in_tiles(model: nn.Module, lr: Tensor, upscale: int, tile: int, overlap: int = 0) -> Tensor:
+def run_in_tiles(
+    model: nn.Module,
+    lr: Tensor,
+    upscale: int,
+    tile: int,
+    overlap: int = 0,
+    progress: Callable[[float], object] = lambda pixels: None,
+) -> Tensor:
     """SR (1, 3, upscale * h, upscale * w) of lr (1, 3, h, w) in squares of `tile` LR pixels.
 
     The network sees each square with `overlap` more pixels on every side that lies within the image, and only the
@@ -18,17 +26,20 @@ def run_in_tiles(model: nn.Module, lr: Tensor, upscale: int, tile: int, overlap:
     image computes something else in tiles; one with windows only computes nearly the same where `tile` and `overlap`
     are multiples of its window (windows then lie where they lay), up to what reaches across the overlap.
 
+    After each square `progress` is told its share of the image in LR pixels, an equal one for all.
+
     Raises InputError for a tile below 1 or a negative overlap.
     """
     require_at_least("tile", tile, 1)
     require_at_least("overlap", overlap, 0)
     height, width = lr.shape[2:]
     sr = lr.new_empty((1, 3, upscale * height, upscale * width))
-    for top, bottom, above, below in _spans(height, tile, overlap):
-        for left, right, before, after in _spans(width, tile, overlap):
-            seen = model(lr[:, :, above:below, before:after])
-            rows, columns = _scaled(upscale, top, bottom, above), _scaled(upscale, left, right, before)
-            sr[:, :, _scaled(upscale, top, bottom), _scaled(upscale, left, right)] = seen[:, :, rows, columns]
+    places = list(itertools.product(_spans(height, tile, overlap), _spans(width, tile, overlap)))
+    for (top, bottom, above, below), (left, right, before, after) in places:
+        seen = model(lr[:, :, above:below, before:after])
+        rows, columns = _scaled(upscale, top, bottom, above), _scaled(upscale, left, right, before)
+        sr[:, :, _scaled(upscale, top, bottom), _scaled(upscale, left, right)] = seen[:, :, rows, columns]
+        progress(height * width / len(places))
     return sr
 
 

@@ -19,7 +19,7 @@ import project_root  # noqa: F401  it puts the project on the path
 from grla.errors import InputError, require
 from grla.study.run_study import choose_device
 from grla.study.score import find_upscaler
-from grla.study.upscale import upscale_file
+from grla.study.upscale import check_targets, num_pixels, upscale_file
 
 
 @dataclass(frozen=True)
@@ -32,10 +32,10 @@ class Arguments:
     """A checkpoint file of a study, package.module:factory, or bicubic."""
     upscale: Literal[2, 3, 4] = 4
     """Super-resolution factor, that of the checkpoint."""
-    tile: int | None = None
-    """Work in squares of this many pixels, for pictures that do not fit in memory; by default the whole picture."""
+    tile: int | None = 256
+    """Larger pictures are worked on in squares of this many pixels, to need less memory; None takes them whole."""
     overlap: int = 32
-    """With --tile: pixels that a square sees around it. Attention to the whole image sees its square and these only."""
+    """Pixels that a square sees around it. Attention to the whole image sees its square and these only."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where to run; auto takes a GPU if there is one."""
     out: Path = Path("results/upscaled")
@@ -45,15 +45,20 @@ class Arguments:
 def main(arguments: Arguments) -> None:
     """Enlarge all pictures; one that cannot be read is named, and the others are done."""
     require(len(arguments.images) > 0, "IMAGE", "must name at least one picture", "none")
+    check_targets(arguments.images, arguments.out, arguments.upscale)
     device = choose_device(arguments.device)
     overlap = arguments.overlap if arguments.tile else 0
-    upscaler = find_upscaler(arguments.checkpoint, None, arguments.upscale, device, arguments.tile, overlap)
+    sizes = [num_pixels(path) for path in arguments.images]
     failed = []
-    for path in tqdm(arguments.images, "enlarging", disable=None):
-        try:
-            print(upscale_file(path, arguments.out, upscaler, arguments.upscale))
-        except InputError as error:
-            failed.append(str(error))
+    with tqdm(total=sum(sizes), desc="enlarging", unit="px", unit_scale=True, disable=None) as bar:
+        model, factor = arguments.checkpoint, arguments.upscale
+        upscaler = find_upscaler(model, None, factor, device, arguments.tile, overlap, bar.update)
+        for index, path in enumerate(arguments.images):
+            try:
+                tqdm.write(str(upscale_file(path, arguments.out, upscaler, factor)))
+            except InputError as error:
+                failed.append(str(error))
+            bar.update(sum(sizes[: index + 1]) - bar.n)  # what is not worked on in squares is done at once
     if failed:
         raise InputError("\n".join(failed))
 

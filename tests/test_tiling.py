@@ -43,6 +43,13 @@ def test_without_overlap_every_tile_is_a_whole_one() -> None:
     assert set(model.sizes) == {(4, 4)}
 
 
+def test_progress_adds_up_to_the_image() -> None:
+    told: list[float] = []
+    run_in_tiles(Blur(1), torch.rand(1, 3, 10, 7), 1, tile=4, overlap=1, progress=told.append)
+    assert len(told) == 6
+    assert sum(told) == pytest.approx(70)
+
+
 def seam(layers: tuple[str, ...], overlap: int) -> float:
     """Largest difference, relative to the spread of the whole image's output, that tiles of 16 make."""
     torch.manual_seed(0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +43,13 @@ def score_model(
 
 
 def find_upscaler(
-    model: str, weights: Path | None, upscale: int, device: torch.device, tile: int | None = None, overlap: int = 0
+    model: str,
+    weights: Path | None,
+    upscale: int,
+    device: torch.device,
+    tile: int | None = None,
+    overlap: int = 0,
+    progress: Callable[[float], object] = lambda pixels: None,
 ) -> Upscaler:
     """The upscaler that `model` names, see `score_model`; a network runs in tiles where asked to, see `grla.tiling`."""
     if model == "bicubic":
@@ -54,7 +60,7 @@ def find_upscaler(
         network = load_trained(Path(model), upscale)
     else:
         raise InputError(f"--model must be bicubic, a checkpoint file or package.module:factory, got {model!r}")
-    return network_upscaler(network.to(device), upscale, tile, overlap)
+    return network_upscaler(network.to(device), upscale, tile, overlap, progress)
 
 
 def load_trained(path: Path, upscale: int) -> nn.Module:

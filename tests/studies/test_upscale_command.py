@@ -5,11 +5,17 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
-from PIL import Image
+import pytest
+from PIL import Image, ImageCms, ImageOps
+from torch import Tensor, nn
 
 from grla.data import imresize
+from grla.errors import InputError
+from grla.evaluation import bicubic_upscaler, network_upscaler
+from grla.study.upscale import check_targets, num_pixels, upscale_file
 
 ROOT = Path(__file__).parents[2]
 
@@ -49,3 +55,86 @@ def test_a_broken_picture_is_named_and_the_others_are_done(tmp_path: Path) -> No
     assert done.returncode == 1
     assert "image broken.png cannot be read" in done.stderr
     assert (tmp_path / "results" / "upscaled" / "good_x4.png").is_file()
+
+
+def test_pictures_of_every_kind_keep_what_they_are(tmp_path: Path) -> None:
+    """By Pillow's own decoder: mode and size of the source, and the colours where nothing but they were kept."""
+    gray, colour = noise(9, 7), noise(9, 7, 3)
+    palette = Image.fromarray(colour).quantize(8)
+    deep = noise(9, 7).astype(np.uint16) * 256 + 17
+    turned = Image.Exif()
+    turned[274] = 6
+    kinds: dict[str, tuple[Image.Image, dict[str, object], str]] = {
+        "la.png": (Image.fromarray(noise(9, 7, 2), "LA"), {}, "LA"),
+        "gray_transparent.png": (Image.fromarray(gray), {"transparency": 7}, "LA"),
+        "colour_transparent.png": (Image.fromarray(colour), {"transparency": (1, 2, 3)}, "RGBA"),
+        "palette.png": (palette, {}, "RGB"),
+        "palette_transparent.png": (palette, {"transparency": 3}, "RGBA"),
+        "palette_half.png": (palette, {"transparency": bytes([0, 50, 100, 150, 200, 250, 255, 128])}, "RGBA"),
+        "deep.png": (Image.fromarray(deep), {}, "L"),
+        "bits.png": (Image.fromarray(gray > 128), {}, "L"),
+        "print.jpg": (Image.fromarray(colour).convert("CMYK"), {}, "RGB"),
+        "gray_turned.jpg": (Image.fromarray(gray), {"exif": turned}, "L"),
+        "one.png": (Image.fromarray(noise(1, 1, 3)), {}, "RGB"),
+        "one_gray.png": (Image.fromarray(noise(1, 1)), {}, "L"),
+        "tall.png": (Image.fromarray(noise(2000, 3, 3)), {}, "RGB"),
+        "wide.png": (Image.fromarray(noise(3, 2000, 4)), {}, "RGBA"),
+    }
+    upscaler = network_upscaler(Repeat(), 2, tile=256, overlap=32)
+    for name, (picture, options, mode) in kinds.items():
+        picture.save(tmp_path / name, **options)
+        large = Image.open(upscale_file(tmp_path / name, tmp_path / "large", upscaler, 2))
+        source = ImageOps.exif_transpose(Image.open(tmp_path / name))
+        assert large.mode == mode, name
+        assert large.size == (2 * source.width, 2 * source.height), name
+        if mode in ("L", "RGB") and source.mode != "I;16":
+            assert np.array_equal(large, np.array(source.convert(mode)).repeat(2, 0).repeat(2, 1)), name
+    assert np.array_equal(Image.open(tmp_path / "large" / "deep_x2.png"), (deep >> 8).repeat(2, 0).repeat(2, 1))
+
+
+class Repeat(nn.Module):
+    """Every pixel four times."""
+
+    def forward(self, lr: Tensor) -> Tensor:
+        return lr.repeat_interleave(2, 2).repeat_interleave(2, 3)
+
+
+def test_a_colour_profile_stays_with_the_colours_it_is_for(tmp_path: Path) -> None:
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    Image.fromarray(noise(4, 5, 3)).save(tmp_path / "colour.png", icc_profile=profile)
+    Image.fromarray(noise(4, 5)).save(tmp_path / "gray.png", icc_profile=profile)  # not one for gray
+    for name, kept in (("colour", profile), ("gray", None)):
+        large = upscale_file(tmp_path / f"{name}.png", tmp_path, bicubic_upscaler(2), 2)
+        assert Image.open(large).info.get("icc_profile") == kept
+
+
+def test_pictures_that_would_overwrite_each_other_are_refused(tmp_path: Path) -> None:
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+    first, second = tmp_path / "a" / "x.jpg", tmp_path / "b" / "x.png"
+    with pytest.raises(InputError, match=r"x\.jpg and .*x\.png would both become x_x4\.png"):
+        check_targets([first, second], tmp_path, 4)
+    check_targets([first, first], tmp_path, 4)
+
+
+def test_a_picture_too_large_for_the_memory_is_named(tmp_path: Path) -> None:
+    def greedy(pixels: np.ndarray) -> np.ndarray:
+        raise RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate much")
+
+    Image.fromarray(noise(4, 5)).save(tmp_path / "gray.png")
+    with pytest.raises(InputError, match=r"gray\.png \(5x4\) needs more memory than there is; give a smaller --tile"):
+        upscale_file(tmp_path / "gray.png", tmp_path, greedy, 2)
+    assert num_pixels(tmp_path / "gray.png") == 20
+    assert num_pixels(tmp_path / "missing.png") == 0
+
+
+def test_an_interrupted_picture_leaves_no_half_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stopped(self: Image.Image, file: BinaryIO, **_: object) -> None:
+        file.write(b"half")
+        raise KeyboardInterrupt
+
+    Image.fromarray(noise(4, 5)).save(tmp_path / "gray.png")
+    monkeypatch.setattr(Image.Image, "save", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        upscale_file(tmp_path / "gray.png", tmp_path / "out", bicubic_upscaler(2), 2)
+    assert not list((tmp_path / "out").iterdir())
