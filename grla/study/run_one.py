@@ -24,7 +24,7 @@ from grla.model import build_model
 from grla.spec import RunSpec, to_dict
 from grla.study.material import Material, cell_hash
 from grla.study.provenance import code_version
-from grla.training.checkpoint import resume_checkpoint
+from grla.training.checkpoint import previous_checkpoint, resume_checkpoint, save_checkpoint
 from grla.training.loop import Diverged, StepStats, Trainer, fit
 from grla.training.tracking import Tracker
 
@@ -88,11 +88,31 @@ class Listener(Protocol):
 
 @dataclass(frozen=True)
 class CellFolders:
-    """Where one cell's files go."""
+    """Where one cell's files go.
+
+    `checkpoint` is written when training has ended. Until then its state goes to `partial`: of two workers that take
+    the same cell for theirs, none can replace trained weights by half trained ones.
+    """
 
     checkpoint: Path
     tensorboard: Path
     images: Path
+
+    @property
+    def partial(self) -> Path:
+        """The checkpoint of a training under way."""
+        return self.checkpoint.with_suffix(".partial")
+
+    @property
+    def shared(self) -> tuple[Path, Path]:
+        """Where the two latest checkpoints that other machines wrote of this training are brought to."""
+        first, second = (self.checkpoint.with_suffix(f".shared{index}") for index in range(2))
+        return first, second
+
+    @property
+    def resumable(self) -> tuple[Path, ...]:
+        """All checkpoints that training may go on from."""
+        return self.checkpoint, self.partial, previous_checkpoint(self.partial), *self.shared
 
 
 def run_one(
@@ -130,7 +150,7 @@ def _run(
     trainer.lap = listener.lap
     _price(record, spec, material, device)
     listener.lap("pricing")
-    saved = resume_checkpoint(folders.checkpoint)
+    saved = resume_checkpoint(*folders.resumable)
     if saved is not None:
         trainer.load_state_dict(saved)
     tracker = Tracker(folders.tensorboard, trainer.step)
@@ -138,7 +158,8 @@ def _run(
     listener.lap("logging")
     try:
         identity = {"cell_hash": record.cell_hash, "spec": to_dict(spec)}
-        fit(trainer, CellWatcher(spec, material, tracker, listener), folders.checkpoint, identity)
+        fit(trainer, CellWatcher(spec, material, tracker, listener), folders.partial, identity)
+        save_checkpoint(folders.checkpoint, {**identity, **trainer.state_dict()})
     finally:
         tracker.close()
         record.steps, record.train_seconds, record.history = trainer.step, trainer.seconds, trainer.history
@@ -149,6 +170,8 @@ def _run(
     record.psnr_y = _mean(scores, "psnr_y")
     record.ssim_y = _mean(scores, "ssim_y")
     save_images(folders.images, material, outputs)
+    for path in folders.resumable[1:]:
+        path.unlink(missing_ok=True)
     listener.lap("scoring")
 
 

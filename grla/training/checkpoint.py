@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import warnings
+import zipfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -12,21 +15,35 @@ from grla.errors import InputError
 from grla.files import atomic_write
 
 
-def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
-    """Write `state` (plain Python values and tensors) atomically; a full disk is an InputError, the old file stays."""
+def save_checkpoint(path: Path, state: dict[str, Any], previous: Path | None = None) -> None:
+    """Write `state` (plain Python values and tensors) atomically; a full disk is an InputError, the old file stays.
+
+    The old file becomes `previous` where that is asked for, once the new one is written.
+    """
     with atomic_write(path) as file:
         try:
             torch.save(state, file)
         except RuntimeError as error:  # PyTorch's zip writer turns a failed write into its own error
             raise OSError(f"the checkpoint could not be written ({error})") from error
+        if previous is not None:
+            file.flush()
+            os.fsync(file.fileno())  # a full disk shows here at the latest
+            with suppress(FileNotFoundError):
+                os.replace(path, previous)
+
+
+def previous_checkpoint(path: Path) -> Path:
+    """Where the last but one checkpoint lies: "a.partial" has "a.partial.previous"."""
+    return path.with_name(f"{path.name}.previous")
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:
     """Read a checkpoint, tensors and plain values only (`weights_only=True`), onto the CPU.
 
-    Raises InputError when the file is missing or is no checkpoint.
+    Raises InputError when the file is missing, is no checkpoint, or its content does not have the checksums in it.
     """
     try:
+        _verify(path)
         state = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError as error:
         raise InputError(f"checkpoint {path} does not exist") from error
@@ -38,12 +55,26 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
     return state
 
 
-def resume_checkpoint(path: Path) -> dict[str, Any] | None:
-    """The state to go on from, or None to start afresh: when there is no file, or (with a warning) a damaged one."""
-    if not path.exists():
-        return None
-    try:
-        return load_checkpoint(path)
-    except InputError as error:
-        warnings.warn(f"{error}; training starts afresh", stacklevel=2)
-        return None
+def resume_checkpoint(*paths: Path) -> dict[str, Any] | None:
+    """The state to go on from: that of the checkpoint among `paths` with the most steps; None to start afresh.
+
+    Paths without a file are passed over, damaged files with a warning.
+    """
+    states = []
+    for path in paths:
+        if path.exists():
+            try:
+                states.append(load_checkpoint(path))
+            except InputError as error:
+                warnings.warn(f"{error}; training goes on from an earlier one or starts afresh", stacklevel=2)
+    return max(states, key=lambda state: state["step"], default=None)
+
+
+def _verify(path: Path) -> None:
+    """Raise BadZipFile when a part of the file is not what its CRC-32 says: PyTorch writes them and never looks."""
+    with path.open("rb") as file:
+        if zipfile.is_zipfile(file):  # PyTorch's format before 1.6, which outside weights may have, is none
+            with zipfile.ZipFile(file) as archive:
+                damaged = archive.testzip()
+            if damaged is not None:
+                raise zipfile.BadZipFile(f"{damaged} does not have its checksum")

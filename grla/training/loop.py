@@ -15,7 +15,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from grla.errors import InputError, Interrupted
 from grla.spec import TrainSpec
-from grla.training.checkpoint import save_checkpoint
+from grla.training.checkpoint import previous_checkpoint, save_checkpoint
 
 SECONDS_BETWEEN_CHECKPOINTS = 30.0
 STEP_PHASES = ("data", "forward", "backward", "optimiser", "logging")
@@ -180,11 +180,12 @@ class Trainer:
 def fit(trainer: Trainer, watcher: Watcher, checkpoint: Path, identity: dict[str, Any]) -> None:
     """Train until the budget is used up, validating and writing `checkpoint` (with `identity` in it) on the way.
 
-    Raises `Diverged` and, when the watcher asks to stop, `Interrupted`.
+    The last but one checkpoint stays beside it. Raises `Diverged` and, when the watcher asks to stop, `Interrupted`.
     """
 
     def save() -> float:
-        save_checkpoint(checkpoint, {**identity, **trainer.state_dict()})
+        state = {**identity, **trainer.state_dict()}
+        save_checkpoint(checkpoint, state, previous_checkpoint(checkpoint))
         trainer.lap("checkpoint")
         return time.monotonic()
 

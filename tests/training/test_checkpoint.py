@@ -1,0 +1,94 @@
+"""Checkpoints that were damaged, cut short, planted, or did not fit on the disk."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import warnings
+import zipfile
+from pathlib import Path
+
+import pytest
+import torch
+
+from grla.errors import InputError
+from grla.training.checkpoint import load_checkpoint, previous_checkpoint, resume_checkpoint, save_checkpoint
+
+
+def state(step: int = 3) -> dict[str, object]:
+    weights = torch.arange(50.0) + step
+    return {"step": step, "model": {"weight": weights}, "history": [{"step": 1, "loss": 0.25}]}
+
+
+def equal(one: dict, other: dict) -> bool:
+    plain = all(one[name] == other[name] for name in ("step", "history"))
+    return plain and torch.equal(one["model"]["weight"], other["model"]["weight"])
+
+
+def test_any_single_flipped_bit_is_detected_or_changes_nothing(tmp_path: Path) -> None:
+    """PyTorch alone reads about a fifth of these files as other numbers, without a word."""
+    path = tmp_path / "c.pt"
+    save_checkpoint(path, state())
+    good, detected = path.read_bytes(), 0
+    for place in range(len(good)):
+        flipped = bytearray(good)
+        flipped[place] ^= 1 << place % 8
+        path.write_bytes(flipped)
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # PyTorch's, on what it finds in place of a pickle
+                assert equal(load_checkpoint(path), state()), f"byte {place} was changed and nobody saw it"
+        except InputError as error:
+            detected += 1
+            assert "is not a readable checkpoint" in str(error)
+    assert detected > 50 * 4  # the weights at least
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.99])
+def test_a_truncated_checkpoint_gives_way_to_the_previous_one(tmp_path: Path, share: float) -> None:
+    path = tmp_path / "c.partial"
+    for step in (3, 6):
+        save_checkpoint(path, state(step), previous_checkpoint(path))
+    assert resume_checkpoint(path, previous_checkpoint(path))["step"] == 6
+    content = path.read_bytes()
+    path.write_bytes(content[: int(share * len(content))])
+    with pytest.warns(UserWarning, match=r"not a readable checkpoint.*goes on from an earlier one"):
+        assert equal(resume_checkpoint(path, previous_checkpoint(path)), state(3))
+
+
+def test_the_checkpoint_with_the_most_steps_is_taken_wherever_it_lies(tmp_path: Path) -> None:
+    paths = [tmp_path / name for name in "abc"]
+    for path, step in zip(paths[:2], (9, 4), strict=True):
+        save_checkpoint(path, state(step))
+    assert resume_checkpoint(*reversed(paths))["step"] == 9
+
+
+def test_a_damaged_checkpoint_means_a_fresh_start_with_a_warning(tmp_path: Path) -> None:
+    path = tmp_path / "c.pt"
+    assert resume_checkpoint(path) is None
+    path.write_bytes(b"half a checkpoint")
+    with pytest.warns(UserWarning, match=r"not a readable checkpoint.*starts afresh"):
+        assert resume_checkpoint(path) is None
+
+
+def test_a_checkpoint_with_code_in_it_is_refused_and_the_code_does_not_run(tmp_path: Path) -> None:
+    class Planted:
+        def __reduce__(self) -> tuple[object, ...]:
+            return os.mkdir, (str(tmp_path / "ran"),)
+
+    path = tmp_path / "c.pt"
+    torch.save({"step": 1, "model": Planted()}, path)
+    with pytest.raises(InputError, match="is not a readable checkpoint"):
+        load_checkpoint(path)
+    (tmp_path / "plain.pkl").write_bytes(pickle.dumps(Planted()))
+    with pytest.raises(InputError, match="is not a readable checkpoint"):
+        load_checkpoint(tmp_path / "plain.pkl")
+    assert not (tmp_path / "ran").exists()
+
+
+def test_every_part_of_a_checkpoint_has_its_checksum(tmp_path: Path) -> None:
+    """What the detection rests on: PyTorch computes the CRC-32 of each part unless it is told not to."""
+    path = tmp_path / "c.pt"
+    save_checkpoint(path, state())
+    with zipfile.ZipFile(path) as archive:
+        assert all(part.CRC for part in archive.infolist() if part.file_size)
