@@ -3,8 +3,10 @@
     python studies/run_ablation.py                         the default study on bundled photos, profile quick
     python studies/run_ablation.py --list                  what can be asked
     python studies/run_ablation.py attention --dry-run     what it would cost
+    python studies/run_ablation.py attention --status      how far it is, and who is at work
 
-Run it again to go on: finished cells are taken over, unfinished ones resume.
+Run it again to go on: finished cells are taken over, unfinished ones resume. `--workers`, `--storage` and `--join` let
+many processes and machines work on one study.
 """
 
 from __future__ import annotations
@@ -22,14 +24,17 @@ from project_root import STUDIES
 
 from grla.errors import InputError, Interrupted
 from grla.report.cell_files import CELL_FILES
+from grla.report.export import export
 from grla.report.publish import publish
 from grla.spec import Budget
-from grla.study.dashboard import ARTIFACTS
 from grla.study.definition import load_study, study_names
 from grla.study.estimate import estimate
 from grla.study.progress import duration
-from grla.study.run_study import StudyRun, choose_device, run_study
-from grla.study.storage import FILE_NAME
+from grla.study.provenance import without_password
+from grla.study.run_study import choose_device, run_study
+from grla.study.status import describe_status, latest_name
+from grla.study.storage import FILE_NAME, GRACE_SECONDS
+from grla.study.work import Crew, StudyRun
 from until_clear import run_until_clear
 
 
@@ -62,6 +67,22 @@ class Arguments:
     """Show the studies with their questions and profiles, and stop."""
     dry_run: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
     """Show the cells, their cost and an estimate of the time, and stop."""
+    workers: int = 1
+    """Processes on this machine, sharing its threads and GPUs; 0 only plans the cells."""
+    storage: str | None = None
+    """URL of the database that machines share, postgresql://user@host/name; by default studies.db in --out."""
+    join: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
+    """Only claim cells of the study as another process planned it, and write no tables."""
+    artifacts: str | None = None
+    """Folder or s3://bucket/prefix for checkpoints and pictures that machines share; by default those in --out."""
+    grace: int = GRACE_SECONDS
+    """Seconds after which the cell of a silent worker is given to another; the same for all workers."""
+    retry_failed: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
+    """With --join: queue cells that failed again. A run without --join always does."""
+    status: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
+    """Show the study's cells by state, worker and age, and stop."""
+    export: Path | None = None
+    """Write the study's records to a .csv or, with those of images and validations, .jsonl file, and stop."""
 
 
 def main(arguments: Arguments) -> None:
@@ -75,24 +96,52 @@ def main(arguments: Arguments) -> None:
         choose_device(arguments.device),
         spec_changes(arguments),
         arguments.seeds,
-        CELL_FILES,
+        crew(arguments),
+        cell_files=CELL_FILES,
     )
     if arguments.dry_run:
         return show_cost(run)
+    if arguments.status:
+        return print(describe_status(run))
+    storage = run.out / FILE_NAME if arguments.storage is None else arguments.storage
+    if arguments.export is not None:
+        return export(storage, latest_name(run), arguments.export)
     until = arguments.until_clear
     try:
         name = run_study(run) if until is None else run_until_clear(run, until, arguments.max_seeds)
     except Interrupted:
         print("\nStopped. Nothing is lost: run the same command again to go on.", file=sys.stderr)
         sys.exit(130)
-    results = publish(run.out / FILE_NAME, name, run.folder, STUDIES / "published.csv")
+    if arguments.join:
+        return print(f"All cells of {name} have ended. Tables and figures: the same command without --join.")
+    if arguments.workers == 0:
+        return print(f"Planned {name}; now run workers: the same command with --join.")
+    show_results(run, storage, name)
+
+
+def show_results(run: StudyRun, storage: Path | str, name: str) -> None:
+    """Write tables and figures, print the summary and where to look; exit with an error if cells failed."""
+    results = publish(storage, name, run.folder, STUDIES / "published.csv")
     print((run.folder / "summary.md").read_text(encoding="utf-8"))
     print(f"Tables and figures: {run.folder}")
     print(f"Learning curves:    tensorboard --logdir {run.folder / 'tensorboard'}")
-    print(f"Dashboard:          optuna-dashboard sqlite:///{run.out / FILE_NAME} --artifact-dir {run.out / ARTIFACTS}")
+    url = storage if isinstance(storage, str) else f"sqlite:///{storage}"
+    print(f"Dashboard:          optuna-dashboard {without_password(url)} --artifact-dir {run.artifacts}")
     failed = int((results.cells["outcome"] == "error").sum())
     if failed:
         sys.exit(f"error: {failed} cells failed, see above and {run.folder / 'cells.csv'}; run again to retry them")
+
+
+def crew(arguments: Arguments) -> Crew:
+    """The arguments that say who works."""
+    return Crew(
+        arguments.workers,
+        arguments.storage,
+        arguments.artifacts,
+        arguments.grace,
+        arguments.join,
+        arguments.retry_failed,
+    )
 
 
 def spec_changes(arguments: Arguments) -> dict[str, object]:

@@ -8,8 +8,8 @@ from dataclasses import replace
 from grla.report.load import Results, load_results
 from grla.report.looks import is_open, look_seeds, until_clear
 from grla.report.statistics import Difference, study_differences
-from grla.study.run_study import StudyRun, run_study
-from grla.study.storage import FILE_NAME
+from grla.study.run_study import run_study
+from grla.study.work import StudyRun
 
 
 def run_until_clear(run: StudyRun, clear: float, max_seeds: int) -> str:
@@ -24,7 +24,7 @@ def run_until_clear(run: StudyRun, clear: float, max_seeds: int) -> str:
 
     def look(number: int, stopped: Mapping[str, int]) -> dict[str, Difference]:
         names.append(run_study(replace(run, seeds=number, stopped=stopped, num_looks=len(seeds))))
-        found = _first_seeds(load_results(run.out / FILE_NAME, names[-1]), number)
+        found = _first_seeds(load_results(run.storage, names[-1]), number)
         still = [variant for variant, difference in found.items() if is_open(difference, clear)]
         print(f"{number} seeds: {', '.join(still) or 'nothing'} still open at {clear:g} dB.")
         return found

@@ -16,7 +16,7 @@ from grla.report.layout import Factor, Layout
 
 CELL_COLUMNS = (
     "outcome reason psnr_y ssim_y num_params macs hook_flops elementwise_ops num_features latency_ms latency_p10_ms "
-    "latency_p90_ms peak_memory_mib train_seconds train_peak_memory_mib steps final_loss device code_version"
+    "latency_p90_ms peak_memory_mib train_seconds train_peak_memory_mib steps final_loss device workers code_version"
 ).split()
 IMAGE_COLUMNS = ["test_images", "test_set", "image", "psnr_y", "ssim_y", "mse", "psnr_y_outside"]
 CURVE_COLUMNS = ["step", "seconds", "loss", "val_psnr_y", "val_ssim_y"]
@@ -40,20 +40,15 @@ class Results:
     base: dict[str, Any]
 
 
-def load_results(storage: Path, study_name: str) -> Results:
-    """Read study `study_name` from the SQLite file `storage`; raises InputError when either does not exist."""
-    if not storage.is_file():
-        raise InputError(f"storage {storage} does not exist; run a study first")
-    try:
-        study = optuna.load_study(study_name=study_name, storage=f"sqlite:///{storage.resolve()}")
-    except KeyError as error:
-        raise InputError(f"storage {storage} holds no study {study_name!r}") from error
+def load_results(storage: Path | str, study_name: str) -> Results:
+    """Read study `study_name` from `storage`, a SQLite file or a URL; raises InputError when either does not exist."""
+    study = load_trials(storage, study_name)
     definition = json.loads(study.user_attrs["definition"])
     layout = _layout(definition, study.user_attrs.get("num_looks", 1))
-    records = [(trial, json.loads(trial.user_attrs["record"])) for trial in _accepted(study)]
+    records = [(trial, json.loads(trial.user_attrs["record"])) for trial in accepted_trials(study)]
     keys = [_keys(trial, record, layout) for trial, record in records]
     cells = [
-        key | {name: record[name] for name in CELL_COLUMNS} for key, (_, record) in zip(keys, records, strict=True)
+        key | {name: record.get(name) for name in CELL_COLUMNS} for key, (_, record) in zip(keys, records, strict=True)
     ]
     baselines = [{"cell_hash": row["variant"], **row} for row in json.loads(study.user_attrs["baselines"])]
     images = baselines + _rows(keys, records, "images")
@@ -71,9 +66,18 @@ def load_results(storage: Path, study_name: str) -> Results:
     )
 
 
-def stored_studies(storage: Path) -> list[tuple[str, dict[str, Any]]]:
-    """Name and definition of every study in the SQLite file `storage`, in order of creation; others are left out."""
-    summaries = optuna.get_all_study_summaries(f"sqlite:///{storage.resolve()}", include_best_trial=False)
+def load_trials(storage: Path | str, study_name: str) -> optuna.Study:
+    """Optuna's study `study_name` in `storage`, a file or a URL; raises InputError when either does not exist."""
+    try:
+        return optuna.load_study(study_name=study_name, storage=_url(storage))
+    except KeyError as error:
+        shown = storage if isinstance(storage, Path) else "the storage"
+        raise InputError(f"storage {shown} holds no study {study_name!r}") from error
+
+
+def stored_studies(storage: Path | str) -> list[tuple[str, dict[str, Any]]]:
+    """Name and definition of every study in `storage`, in order of creation; others are left out."""
+    summaries = optuna.get_all_study_summaries(_url(storage), include_best_trial=False)
     attributes = [(summary.study_name, summary.user_attrs) for summary in summaries]
     return [(name, json.loads(values["definition"])) for name, values in attributes if "definition" in values]
 
@@ -84,7 +88,7 @@ def _layout(definition: dict[str, Any], num_looks: int) -> Layout:
     return Layout(**texts, factors=factors, num_looks=num_looks)
 
 
-def _accepted(study: optuna.Study) -> list[FrozenTrial]:
+def accepted_trials(study: optuna.Study) -> list[FrozenTrial]:
     """One trial per cell hash: the first that finished, else the latest that failed; in the order of first planning."""
     chosen: dict[str, FrozenTrial] = {}
     for trial in study.get_trials(deepcopy=False):
@@ -94,6 +98,15 @@ def _accepted(study: optuna.Study) -> list[FrozenTrial]:
         if cell not in chosen or chosen[cell].state == optuna.trial.TrialState.FAIL:
             chosen[cell] = trial
     return list(chosen.values())
+
+
+def _url(storage: Path | str) -> str:
+    """Optuna's name of a storage; raises InputError for a file that does not exist."""
+    if isinstance(storage, str):
+        return storage
+    if not storage.is_file():
+        raise InputError(f"storage {storage} does not exist; run a study first")
+    return f"sqlite:///{storage.resolve()}"
 
 
 def _keys(trial: FrozenTrial, record: dict[str, Any], layout: Layout) -> dict[str, Any]:

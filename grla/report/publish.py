@@ -29,12 +29,12 @@ from grla.report.tables import baseline_rows, trained_rows
 CROP_SIZE = 96  # HR pixels a side
 
 
-def publish(storage: Path, study_name: str, folder: Path, published: Path | None = None) -> Results:
+def publish(storage: Path | str, study_name: str, folder: Path, published: Path | None = None) -> Results:
     """Write cells.csv, images.csv, curves.csv, summary.md and the figures of a study; return what was loaded.
 
-    `published` is the CSV of the paper's numbers (see `grla.report.published`); the study's are then quoted at the end
-    of the summary. Figures that need finished cells are left out while there are none. Raises InputError as
-    `load_results` and `load_published` do and when `folder` cannot be written.
+    `storage` is a SQLite file or a URL. `published` is the CSV of the paper's numbers (see `grla.report.published`);
+    the study's are then quoted at the end of the summary. Figures that need finished cells are left out while there
+    are none. Raises InputError as `load_results` and `load_published` do and when `folder` cannot be written.
     """
     # Matplotlib speaks of fonts at INFO level while it looks for them.
     logging.getLogger("matplotlib").setLevel(logging.WARNING)
@@ -79,6 +79,9 @@ def describe(results: Results, folder: Path) -> tuple[str, list[str]]:
         f"Base network: {_network(base['model'])}",
         f"Counts are for an output of {sizes[0]} pixels; latency and memory for an LR input of {sizes[1]}",
     ]
+    workers = results.cells["workers"].fillna(1).max()
+    if workers > 1:
+        notes.append(f"Latencies and training times are those of up to {workers:.0f} cells at once on one machine")
     provenance = folder / "provenance.json"
     if provenance.is_file():
         machine = json.loads(provenance.read_text(encoding="utf-8"))["machine"]

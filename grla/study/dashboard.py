@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import optuna
 from optuna.artifacts import FileSystemArtifactStore, upload_artifact
 from optuna.artifacts._upload import ARTIFACTS_ATTR_PREFIX
+from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import FrozenTrial
 from optuna_dashboard import save_note
 
@@ -44,11 +46,12 @@ class Artifacts:
     def keep(self, trial: optuna.Trial, record: Mapping[str, Any], pictures: Path) -> None:
         """Attach the cell's files to its trial, which must not be told yet; `pictures` is where its SR pictures lie.
 
-        Raises InputError when the folder cannot be written.
+        A trial that was given to another worker meanwhile takes none. Raises InputError when the folder cannot be
+        written.
         """
         files = {name: make(record, pictures) for name, make in self.makers.items()}
         try:
-            with tempfile.TemporaryDirectory() as temporary:
+            with tempfile.TemporaryDirectory() as temporary, suppress(UpdateFinishedTrialError):
                 for name, content in files.items():
                     if content is not None:
                         path = Path(temporary) / name

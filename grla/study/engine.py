@@ -1,141 +1,111 @@
-"""Planning the cells of a study into an Optuna storage and running those that are not done.
-
-The storage is the truth: every cell is a trial with real parameters (one per factor, and the seed) and its record in
-the trial's user attributes. Cells are found again by hash, whatever study or trial they ran in.
-"""
+"""Running the cells of a plan: a worker claims one, runs it from its last checkpoint, and has its record accepted."""
 
 from __future__ import annotations
 
 import json
-import warnings
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import optuna
 import torch
-from optuna.trial import FrozenTrial, TrialState
+from optuna.exceptions import UpdateFinishedTrialError
+from optuna.trial import TrialState
 
 from grla.errors import Interrupted
-from grla.spec import spec_hash, to_dict
-from grla.study.dashboard import Artifacts, artifact_attributes, write_note
-from grla.study.definition import Cell, Study
-from grla.study.material import Material, cell_hash
+from grla.study.dashboard import Artifacts
+from grla.study.plan import MAX_SEED, Plan, PlannedCell
 from grla.study.run_one import CellFolders, Listener, Record, run_one
+from grla.study.shared import SharedFiles
 
-FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
 STATES = {"ok": TrialState.COMPLETE, "diverged": TrialState.PRUNED}
 """How outcomes are told to Optuna. Divergence belongs to the cell and is kept like a result; lack of memory and errors
 belong to the machine or the code, are FAIL, and are tried again by the next run."""
-MAX_SEED = 9999
+LONGEST_POLL_SECONDS = 5.0
+"""How often a worker that finds nothing to claim looks again, at most."""
 
 
 @dataclass(frozen=True)
-class PlannedCell:
-    """A cell, its hash, and the material it runs on."""
+class Workplace:
+    """Where and beside whom a worker runs cells.
 
-    cell: Cell
-    cell_hash: str
-    material: Material
-
-
-@dataclass(frozen=True)
-class Plan:
-    """One profile of one study, ready to run: its Optuna study and all its cells."""
-
-    trials: optuna.Study
-    cells: tuple[PlannedCell, ...]
-
-    def records(self) -> dict[str, Record]:
-        """The accepted record of each finished cell by hash: the first one that finished."""
-        records: dict[str, Record] = {}
-        for trial in self.trials.get_trials(deepcopy=False, states=FINISHED):
-            if "record" in trial.user_attrs:
-                record = Record(**json.loads(trial.user_attrs["record"]))
-                records.setdefault(record.cell_hash, record)
-        return records
-
-    def unfinished(self) -> list[PlannedCell]:
-        """The cells that have no accepted record yet, in order."""
-        done = self.records()
-        return [cell for cell in self.cells if cell.cell_hash not in done]
-
-
-def make_plan(
-    storage: optuna.storages.RDBStorage,
-    study: Study,
-    profile: str,
-    cells: tuple[Cell, ...],
-    find_material: Callable[[Cell], Material],
-    device: torch.device,
-) -> Plan:
-    """Write the study and its missing cells to the storage; take over finished cells from any study there.
-
-    Call it from one process at a time, with no other process running cells of this storage: trials left RUNNING by a
-    killed process are taken to be dead.
+    Files go below `folder` and, for other machines, to `shared`; `artifacts` is what the dashboard shows.
+    `workers` is how many of this run share the machine.
     """
-    planned = tuple(
-        PlannedCell(cell, cell_hash(cell.spec, find_material(cell), device), find_material(cell)) for cell in cells
-    )
-    definition = _definition(study, profile, planned)
-    trials = optuna.create_study(
-        storage=storage,
-        study_name=f"{study.name}-{profile}-{spec_hash(definition)[:8]}",
-        direction="maximize",
-        load_if_exists=True,
-        # Every parameter of every trial is given; a sampler is never asked.
-        sampler=optuna.samplers.RandomSampler(seed=0),
-    )
-    if "definition" not in trials.user_attrs:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-            trials.set_metric_names(["psnr_y_db"])
-        trials.set_user_attr("definition", json.dumps(definition))
-        trials.set_user_attr("question", study.question)
-        trials.set_user_attr("source", study.source)
-        write_note(trials, study, profile)
-    plan = Plan(trials, planned)
-    _bury_dead_trials(trials)
-    _take_over(plan, storage)
-    _enqueue(plan)
-    return plan
+
+    folder: Path
+    device: torch.device
+    shared: SharedFiles | None = None
+    workers: int = 1
+    artifacts: Artifacts | None = None
 
 
 def run_plan(
     plan: Plan,
-    folder: Path,
-    device: torch.device,
+    workplace: Workplace,
     make_listener: Callable[[PlannedCell], Listener],
-    artifacts: Artifacts,
+    should_stop: Callable[[], bool] = lambda: False,
 ) -> None:
-    """Run the cells that are not finished, one at a time, in order; each one's `artifacts` go to the dashboard.
+    """Claim and run cells until all are finished, waiting for those that other workers have.
 
-    Raises `Interrupted` when a listener asks to stop; the cell under way then goes on from its checkpoint next time.
+    Raises `Interrupted` when a listener or `should_stop` asks for it; a cell under way goes back to the queue and goes
+    on from its checkpoint with whoever claims it next.
     """
     factors = json.loads(plan.trials.user_attrs["definition"])["factors"]
     cells = {planned.cell_hash: planned for planned in plan.cells}
-    while plan.trials.get_trials(deepcopy=False, states=(TrialState.WAITING,)):
-        trial = plan.trials.ask()
-        for factor in factors:
-            trial.suggest_categorical(factor["name"], factor["levels"])
-        trial.suggest_int("seed", 0, MAX_SEED)
-        planned = cells.get(trial.user_attrs.get("cell_hash", ""))
-        if planned is None:  # enqueued by an earlier run for a seed that is not asked for now
-            plan.trials.tell(trial, state=TrialState.FAIL)
-            continue
-        listener = _ReportingListener(trial, make_listener(planned))
-        listener.lap("storage")
-        folders = cell_folders(folder, planned)
-        try:
-            record = run_one(planned.cell.spec, planned.material, folders, device, listener)
-        except Interrupted:
-            plan.trials.tell(trial, state=TrialState.FAIL)
+    while (trial := _next_trial(plan, should_stop)) is not None:
+        with plan.queue.heartbeat(trial):
+            for factor in factors:
+                trial.suggest_categorical(factor["name"], factor["levels"])
+            trial.suggest_int("seed", 0, MAX_SEED)
+            _run_cell(plan, trial, cells[trial.user_attrs["cell_hash"]], workplace, make_listener)
+
+
+def _next_trial(plan: Plan, should_stop: Callable[[], bool]) -> optuna.Trial | None:
+    """Claim the next cell; while there is none, wait for what others may leave. None when all have ended."""
+    wanted = {planned.cell_hash for planned in plan.cells}
+    interval = plan.queue.storage.get_heartbeat_interval() or 0
+    while plan.queued():
+        if should_stop():
+            raise Interrupted("stopped between two cells")
+        plan.queue.bury()
+        trial = plan.queue.claim(wanted)
+        if trial is not None:
+            return trial
+        time.sleep(min(LONGEST_POLL_SECONDS, interval / 10))
+    return None
+
+
+def _run_cell(
+    plan: Plan,
+    trial: optuna.Trial,
+    planned: PlannedCell,
+    workplace: Workplace,
+    make_listener: Callable[[PlannedCell], Listener],
+) -> None:
+    """Run one claimed cell and have its record accepted, unless its worker was silent for too long meanwhile."""
+    folders = cell_folders(workplace.folder, planned)
+    listener = _ReportingListener(trial, make_listener(planned), folders, workplace.shared)
+    if workplace.shared is not None:
+        workplace.shared.fetch_checkpoints(folders)
+    workers = max(workplace.workers, plan.queue.running_here())
+    listener.lap("storage")
+    try:
+        record = run_one(planned.cell.spec, planned.material, folders, workplace.device, listener)
+    except Interrupted:
+        if not listener.lost:
+            plan.queue.give_back(trial)
             raise
-        artifacts.keep(trial, vars(record), folders.images)
-        _tell(plan.trials, trial, record)
-        listener.lap("storage")
-        listener.finished(record.outcome)
+        return listener.finished("given to another worker, which had heard nothing of this one")
+    record.workers = workers
+    if workplace.shared is not None and record.outcome == "ok":
+        workplace.shared.put_results(folders)
+    if workplace.artifacts is not None:
+        workplace.artifacts.keep(trial, vars(record), folders.images)
+    accepted = _tell(plan, trial, record)
+    listener.lap("storage")
+    listener.finished(record.outcome if accepted else f"{record.outcome}, but late: another worker has this cell now")
 
 
 def cell_folders(folder: Path, planned: PlannedCell) -> CellFolders:
@@ -149,93 +119,48 @@ def cell_folders(folder: Path, planned: PlannedCell) -> CellFolders:
     )
 
 
-def _definition(study: Study, profile: str, planned: tuple[PlannedCell, ...]) -> dict[str, Any]:
-    """What makes two runs the same Optuna study: everything but the seeds (levels of a parameter cannot change)."""
-    base = planned[0]
-    return {
-        "study": study.name,
-        "profile": profile,
-        "question": study.question,
-        "source": study.source,
-        "design": study.design,
-        "factors": [
-            {"name": factor.name, "levels": list(factor.levels), "base": base.cell.levels[factor.name]}
-            for factor in study.resolved_factors(profile)
-        ],
-        "base": {**to_dict(base.cell.spec), "seed": None},
-        "images": base.material.checksums,
-    }
-
-
-def _bury_dead_trials(trials: optuna.Study) -> None:
-    for trial in trials.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
-        trials.tell(trial.number, state=TrialState.FAIL)
-
-
-def _take_over(plan: Plan, storage: optuna.storages.RDBStorage) -> None:
-    """Copy finished trials of the plan's cells from the storage's other studies."""
-    wanted = {planned.cell_hash: planned.cell for planned in plan.unfinished()}
-    for name in optuna.get_all_study_names(storage) if wanted else ():
-        for trial in optuna.load_study(study_name=name, storage=storage).get_trials(states=FINISHED):
-            cell = wanted.pop(trial.user_attrs.get("cell_hash", ""), None)
-            if cell is not None:
-                plan.trials.add_trial(_copy(trial, plan, cell))
-
-
-def _copy(trial: FrozenTrial, plan: Plan, cell: Cell) -> FrozenTrial:
-    factors = json.loads(plan.trials.user_attrs["definition"])["factors"]
-    distributions: dict[str, optuna.distributions.BaseDistribution] = {
-        factor["name"]: optuna.distributions.CategoricalDistribution(factor["levels"]) for factor in factors
-    }
-    distributions["seed"] = optuna.distributions.IntDistribution(0, MAX_SEED)
-    return optuna.trial.create_trial(
-        state=trial.state,
-        value=trial.value if trial.state == TrialState.COMPLETE else None,
-        params=_parameters(cell),
-        distributions=distributions,
-        user_attrs={**trial.user_attrs, "variant": cell.variant},
-        system_attrs=artifact_attributes(trial),
-        intermediate_values=trial.intermediate_values,
-    )
-
-
-def _enqueue(plan: Plan) -> None:
-    waiting = plan.trials.get_trials(deepcopy=False, states=(TrialState.WAITING,))
-    queued = {trial.user_attrs.get("cell_hash") for trial in waiting}
-    for planned in plan.unfinished():
-        if planned.cell_hash not in queued:
-            attributes = {"cell_hash": planned.cell_hash, "variant": planned.cell.variant}
-            plan.trials.enqueue_trial(_parameters(planned.cell), user_attrs=attributes)
-
-
-def _parameters(cell: Cell) -> dict[str, Any]:
-    return {**cell.levels, "seed": cell.spec.seed}
-
-
-def _tell(trials: optuna.Study, trial: optuna.Trial, record: Record) -> None:
+def _tell(plan: Plan, trial: optuna.Trial, record: Record) -> bool:
+    """Store the record; False when it comes too late."""
     values = vars(record)
-    trial.set_user_attr("record", json.dumps(values))
+    attributes = {"record": json.dumps(values)}
     for name, value in values.items():  # one attribute each, so that the dashboard has them as columns
         if name not in ("cell_hash", "images", "history") and value is not None:
-            trial.set_user_attr(name, value)
+            attributes[name] = value
     state = STATES.get(record.outcome, TrialState.FAIL)
-    trials.tell(trial, record.psnr_y if record.outcome == "ok" else None, state=state)
+    return plan.queue.accept(trial, attributes, record.psnr_y if record.outcome == "ok" else None, state)
 
 
 class _ReportingListener:
-    """Passes everything on and tells Optuna each validation, which draws learning curves on the dashboard."""
+    """Passes everything on and tells Optuna each validation, which draws learning curves on the dashboard.
 
-    def __init__(self, trial: optuna.Trial, inner: Listener) -> None:
+    `lost` is set when Optuna answers that the trial has ended: it was given to another worker, and this one stops.
+    """
+
+    def __init__(self, trial: optuna.Trial, inner: Listener, folders: CellFolders, shared: SharedFiles | None) -> None:
         self.trial = trial
         self.stepped = inner.stepped
-        self.should_stop = inner.should_stop
-        self.lap = inner.lap
         self.finished = inner.finished
+        self.lost = False
         self._inner = inner
+        self._folders = folders
+        self._shared = shared
 
     def validated(self, entry: dict[str, float]) -> None:
         """Report the validation PSNR-Y at its step."""
         self.lap("logging")
-        self.trial.report(entry["val_psnr_y"], int(entry["step"]))
+        try:
+            self.trial.report(entry["val_psnr_y"], int(entry["step"]))
+        except UpdateFinishedTrialError:
+            self.lost = True
         self.lap("storage")
         self._inner.validated(entry)
+
+    def should_stop(self) -> bool:
+        """Whether the cell was lost or a person asked."""
+        return self.lost or self._inner.should_stop()
+
+    def lap(self, phase: str) -> None:
+        """A checkpoint that has just been written goes to the other machines as well."""
+        if phase == "checkpoint" and self._shared is not None:
+            self._shared.put_checkpoint(self._folders)
+        self._inner.lap(phase)

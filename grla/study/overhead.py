@@ -9,10 +9,10 @@ from typing import Any
 import torch
 
 from grla.cost import Laps
-from grla.study.dashboard import Artifacts
 from grla.study.definition import Changes, Profile, Study
-from grla.study.engine import make_plan, run_plan
+from grla.study.engine import Workplace, run_plan
 from grla.study.material import load_material
+from grla.study.plan import make_plan
 from grla.study.profiles import QUICK
 from grla.study.storage import open_storage
 from grla.training.loop import StepStats
@@ -57,7 +57,7 @@ def harness_share(changes: Changes, folder: Path, device: torch.device) -> dict[
         material = load_material(spec.data, spec.model.upscale, Path(scratch), device)
         plan = make_plan(open_storage(Path(scratch)), study, "cell", cells, lambda _: material, device)
         cell = TimedCell(device)
-        run_plan(plan, Path(scratch), device, lambda _: cell, Artifacts(Path(scratch), {}))
+        run_plan(plan, Workplace(Path(scratch), device), lambda _: cell)
     harness = sum(cell.lap.seconds.get(phase, 0.0) for phase in HARNESS_PHASES)
     about = {"budget": str(spec.train.budget), "batch_size": spec.data.batch_size, "patch_size": spec.data.patch_size}
     share = harness / cell.lap.total

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import signal
 import sys
 import time
 from types import FrameType
 from typing import TextIO
 
-from grla.study.engine import PlannedCell
+from grla.study.plan import PlannedCell
 from grla.training.loop import StepStats
 
 REFRESH_SECONDS = 0.2
@@ -17,14 +18,24 @@ REFRESH_SECONDS = 0.2
 class StopRequest:
     """Set by the first Ctrl-C (or SIGTERM): the cell under way stops at its next step, with a checkpoint.
 
-    A second Ctrl-C stops at once, losing the steps since the last checkpoint. Use as a context manager.
+    A second Ctrl-C stops at once, losing the steps since the last checkpoint. Use as a context manager. A worker that
+    another process started is stopped by that process, by SIGTERM, and `quiet`; it also stops when that one has died.
     """
 
-    def __init__(self) -> None:
-        self.asked = False
+    def __init__(self, quiet: bool = False) -> None:
+        self._signalled = False
+        self.quiet = quiet
+
+    @property
+    def asked(self) -> bool:
+        """Whether to stop."""
+        parent = multiprocessing.parent_process() if self.quiet else None
+        return self._signalled or (parent is not None and not parent.is_alive())
 
     def __enter__(self) -> StopRequest:
-        self._earlier = {number: signal.signal(number, self._ask) for number in (signal.SIGINT, signal.SIGTERM)}
+        # A terminal sends Ctrl-C to all processes in it, which would be the second signal of a worker.
+        handlers = {signal.SIGINT: signal.SIG_IGN if self.quiet else self._ask, signal.SIGTERM: self._ask}
+        self._earlier = {number: signal.signal(number, handler) for number, handler in handlers.items()}
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -32,23 +43,30 @@ class StopRequest:
             signal.signal(number, handler)
 
     def _ask(self, number: int, frame: FrameType | None) -> None:
-        if self.asked:
+        if self._signalled:
             raise KeyboardInterrupt
-        self.asked = True
-        print("\nStopping after this step; once more to stop at once.", file=sys.stderr, flush=True)
+        self._signalled = True
+        if not self.quiet:
+            print("\nStopping after this step; once more to stop at once.", file=sys.stderr, flush=True)
 
 
 class StudyProgress:
-    """Counts the cells of a run and estimates the time left from the cells done so far."""
+    """Counts the cells of a run and estimates the time left from the cells done so far.
 
-    def __init__(self, num_done: int, num_cells: int, stream: TextIO = sys.stderr) -> None:
+    Where several `workers` share a terminal none of them renews a line of its own.
+    """
+
+    def __init__(self, num_done: int, num_cells: int, stream: TextIO = sys.stderr, workers: int = 1) -> None:
         self.num_done = num_done
         self.num_cells = num_cells
         self.stream = stream
+        self.workers = workers
+        self.live = stream.isatty() and workers == 1
         self.cell_seconds: list[float] = []
 
-    def start(self, planned: PlannedCell, stop: StopRequest) -> CellProgress:
-        """The listener of the next cell."""
+    def start(self, planned: PlannedCell, stop: StopRequest, num_done: int | None = None) -> CellProgress:
+        """The listener of the next cell; `num_done` is how many others are done by now, by whomever."""
+        self.num_done = self.num_done if num_done is None else num_done
         return CellProgress(self, planned, stop)
 
     def finish(self, seconds: float) -> None:
@@ -61,7 +79,7 @@ class StudyProgress:
         this_cell = cell_elapsed / max(cell_progress, 1e-3)
         usual = sum(self.cell_seconds) / len(self.cell_seconds) if self.cell_seconds else this_cell
         others = self.num_cells - self.num_done - 1
-        return max(this_cell - cell_elapsed, 0) + others * usual
+        return max(this_cell - cell_elapsed, 0) + others * usual / self.workers
 
 
 class CellProgress:
@@ -80,14 +98,14 @@ class CellProgress:
         """Renew the line, at most a few times a second."""
         self.progress = progress
         now = time.monotonic()
-        if self.study.stream.isatty() and now - self._printed > REFRESH_SECONDS:
+        if self.study.live and now - self._printed > REFRESH_SECONDS:
             self._printed = now
             self._print(f"{progress:4.0%}, step {stats.step}, loss {stats.loss:.4f}{self.validation}{self._left()}")
 
     def validated(self, entry: dict[str, float]) -> None:
         """Show the latest validation PSNR-Y."""
         self.validation = f", validation {entry['val_psnr_y']:.2f} dB"
-        if not self.study.stream.isatty():
+        if not self.study.live:
             self._print(f"{self.progress:4.0%}, step {entry['step']:.0f}{self.validation}{self._left()}")
 
     def should_stop(self) -> bool:
@@ -101,7 +119,7 @@ class CellProgress:
         """The cell is done: say how it ended and how long it took."""
         seconds = time.monotonic() - self.started
         self._print(f"{outcome}{self.validation}, {seconds:.0f} s")
-        if self.study.stream.isatty():
+        if self.study.live:
             self.study.stream.write("\n")
         self.study.finish(seconds)
 
@@ -111,8 +129,7 @@ class CellProgress:
 
     def _print(self, text: str) -> None:
         line = f"[{self.study.num_done + 1}/{self.study.num_cells}] {self.name}: {text}"
-        tty = self.study.stream.isatty()
-        self.study.stream.write(f"\r\x1b[K{line[:150]}" if tty else f"{line}\n")
+        self.study.stream.write(f"\r\x1b[K{line[:150]}" if self.study.live else f"{line}\n")
         self.study.stream.flush()
 
 

@@ -6,6 +6,7 @@ import functools
 import importlib.metadata
 import os
 import platform
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -50,8 +51,14 @@ def describe_run() -> dict[str, Any]:
         "code_version": code_version(),
         "packages": {name: importlib.metadata.version(name) for name in PACKAGES},
         "machine": machine(),
-        "command_line": " ".join(["python", *sys.argv]),
+        "command_line": without_password(" ".join(["python", *sys.argv])),
     }
+
+
+def without_password(text: str) -> str:
+    """Any text with the passwords of the URLs in it replaced by ***: for messages, provenance and logs."""
+    text = re.sub(r"(://[^:/@\s]*):[^@\s]*@", r"\1:***@", text)
+    return re.sub(r"([?&]password=)[^&\s]*", r"\1***", text)
 
 
 def _git(*arguments: str) -> str | None:

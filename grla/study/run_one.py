@@ -40,7 +40,8 @@ class Record:
 
     psnr_y (dB) and ssim_y are means over all test images. Costs have their unit in the name; `macs` and `hook_flops`
     are per image at the spec's `count_output`, latency and `peak_memory_mib` at its `latency_input`. `num_features` is
-    that of a linear kernel: the rows of the state that each head keeps of an image.
+    that of a linear kernel: the rows of the state that each head keeps of an image. `workers` is how many cells ran on
+    the machine at once: times of more than one are not those of an idle machine.
     """
 
     cell_hash: str
@@ -62,6 +63,7 @@ class Record:
     steps: int = 0
     final_loss: float | None = None
     device: str = "cpu"
+    workers: int = 1
     code_version: str = field(default_factory=code_version)
     images: list[dict[str, Any]] = field(default_factory=list)
     history: list[dict[str, float]] = field(default_factory=list)

@@ -1,81 +1,47 @@
-"""A study from definition to finished cells: lock, images, storage, plan, run, provenance."""
+"""A study from definition to finished cells: plan, workers, provenance."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from pathlib import Path
 
-import filelock
 import torch
-from optuna.exceptions import StorageInternalError
 
-from grla.errors import InputError, require
+from grla.errors import require
 from grla.files import write_text
-from grla.study.dashboard import ARTIFACTS, Artifacts, Makers
-from grla.study.definition import Cell, Study
-from grla.study.engine import Plan, make_plan, run_plan
-from grla.study.material import Material, baseline_rows, load_material
-from grla.study.progress import StopRequest, StudyProgress
-from grla.study.provenance import describe_run
+from grla.study.engine import cell_folders
+from grla.study.material import baseline_rows
+from grla.study.plan import Plan
+from grla.study.progress import StopRequest
+from grla.study.provenance import describe_run, without_password
 from grla.study.run_one import save_images
-from grla.study.storage import FILE_NAME, open_storage
-
-
-@dataclass(frozen=True)
-class StudyRun:
-    """What to run and where: a profile of a study, changed by `changes` (spec field to value), below folder `out`.
-
-    For studies that get more seeds as they need them (`grla.report.looks`): `stopped` are the variants that stop after
-    fewer seeds than the others, with their number of seeds; `num_looks` is at how many looks verdicts may be given.
-    `cell_files` make what the dashboard shows of each finished cell.
-    """
-
-    study: Study
-    profile: str
-    out: Path
-    device: torch.device
-    changes: Mapping[str, object] = field(default_factory=dict)
-    seeds: int | None = None
-    stopped: Mapping[str, int] = field(default_factory=dict)
-    num_looks: int = 1
-    cell_files: Makers = field(default_factory=dict)
-
-    @property
-    def folder(self) -> Path:
-        """Where this run's tables, figures, logs and checkpoints go."""
-        return self.out / self.study.name / self.profile
-
-    def cells(self) -> tuple[Cell, ...]:
-        """All cells, done or not."""
-        cells = self.study.cells(self.profile, self.changes, self.seeds)
-        return tuple(cell for cell in cells if cell.spec.seed < self.stopped.get(cell.variant, cell.spec.seed + 1))
+from grla.study.shared import open_shared
+from grla.study.storage import FILE_NAME
+from grla.study.work import StudyRun, open_plan, storage_named, work
+from grla.study.workers import run_workers
 
 
 def run_study(run: StudyRun) -> str:
     """Run all cells that are not done and return the name of the Optuna study that holds them.
 
-    Raises `Interrupted` after Ctrl-C, with everything finished so far in the storage, and InputError for unusable
-    images, an `out` that cannot be written, or one in which another run is under way.
+    Several processes may do so at once, each with one or more workers: every cell is run by one of them. Raises
+    `Interrupted` after Ctrl-C, with everything finished so far in the storage, and InputError for unusable images, an
+    `out` that cannot be written, or a storage that cannot be used.
     """
     cells = run.cells()
-    try:
-        with _only_run_in(run.out), StopRequest() as stop:
-            materials = _Materials(run)
-            plan = make_plan(open_storage(run.out), run.study, run.profile, cells, materials.find, run.device)
+    with storage_named(run), StopRequest() as stop:
+        plan = open_plan(run)
+        if not run.crew.join:
             _write_surroundings(run, plan)
-            unfinished = len(plan.unfinished())
-            if unfinished < len(cells):
-                print(f"{len(cells) - unfinished} of {len(cells)} cells are done already and taken over.")
-            progress = StudyProgress(len(cells) - unfinished, len(cells))
-            artifacts = Artifacts(run.out / ARTIFACTS, run.cell_files)
-            run_plan(plan, run.folder, run.device, lambda planned: progress.start(planned, stop), artifacts)
-            return plan.trials.study_name
-    except StorageInternalError as error:
-        reason = str(error.__cause__ or error).splitlines()[0]
-        raise InputError(f"the storage {run.out / FILE_NAME} failed: {reason}; finished cells are kept") from error
+        unfinished = len(plan.unfinished())
+        if unfinished < len(cells):
+            print(f"{len(cells) - unfinished} of {len(cells)} cells are done already and taken over.")
+        if run.crew.workers > 1 and unfinished:
+            run_workers(run, stop)
+        elif run.crew.workers == 1:
+            work(run, plan, stop)
+        _fetch_pictures(run, plan)
+        _tell_losses(plan)
+        return plan.trials.study_name
 
 
 def choose_device(name: str) -> torch.device:
@@ -85,35 +51,23 @@ def choose_device(name: str) -> torch.device:
     return torch.device("cuda" if name == "cuda" or (name == "auto" and available) else "cpu")
 
 
-class _Materials:
-    """Loads each distinct set of images once."""
-
-    def __init__(self, run: StudyRun) -> None:
-        self.run = run
-        self._loaded: dict[object, Material] = {}
-
-    def find(self, cell: Cell) -> Material:
-        data, upscale = cell.spec.data, cell.spec.model.upscale
-        if (data, upscale) not in self._loaded:
-            self._loaded[data, upscale] = load_material(data, upscale, self.run.out / "cache", self.run.device)
-        return self._loaded[data, upscale]
+def _fetch_pictures(run: StudyRun, plan: Plan) -> None:
+    """Bring the pictures of cells that other machines ran, for the figures."""
+    shared = open_shared(run.crew.artifacts)
+    if shared is not None:
+        names = [path.name for path in (run.folder / "images" / "hr").glob("*.png")]
+        for planned in plan.cells:
+            shared.fetch_pictures(cell_folders(run.folder, planned), names)
 
 
-@contextmanager
-def _only_run_in(out: Path) -> Iterator[None]:
-    """Hold a lock that the operating system drops when its holder dies; timings need the machine to themselves."""
-    lock = filelock.FileLock(out / ".lock")
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        lock.acquire(timeout=0)
-    except filelock.Timeout as error:
-        raise InputError(f"another run is under way in {out}; wait for it or choose another --out") from error
-    except OSError as error:
-        raise InputError(f"cannot write to {out}: {error.strerror}; choose another --out") from error
-    try:
-        yield
-    finally:
-        lock.release()
+def _tell_losses(plan: Plan) -> None:
+    """Say what can happen to several workers: late results, and cells that ended worker after worker."""
+    late, given_up = plan.queue.num_late(), plan.given_up()
+    if late:
+        print(f"{late} late results of workers that had been silent for too long were discarded.")
+    if given_up:
+        names = ", ".join(f"{planned.cell.variant} seed {planned.cell.spec.seed}" for planned in given_up)
+        print(f"Given up, because each worker that had it died: {names}. Run again to try once more.")
 
 
 def _write_surroundings(run: StudyRun, plan: Plan) -> None:
@@ -132,7 +86,8 @@ def _write_surroundings(run: StudyRun, plan: Plan) -> None:
         "study": run.study.name,
         "profile": run.profile,
         "optuna_study": plan.trials.study_name,
-        "storage": FILE_NAME,
+        "storage": FILE_NAME if run.crew.storage is None else without_password(run.crew.storage),
+        "workers": run.crew.workers,
         "device": run.device.type,
         "cells": {planned.cell_hash: planned.cell.variant for planned in plan.cells},
         "image_checksums": base.material.checksums,

@@ -12,7 +12,7 @@ from PIL import Image
 from grla.data import photo_path, read_image
 from grla.spec import DataSpec
 from grla.study.definition import Study, load_study
-from grla.study.run_study import StudyRun
+from grla.study.work import StudyRun
 
 HERE = Path(__file__).parent
 

@@ -16,8 +16,9 @@ from grla.report.publish import publish
 from grla.spec import EdsrLiteSpec, OutsideSpec
 from grla.study.definition import Factor, Study, load_study, study_names
 from grla.study.estimate import build_on_meta, estimate
-from grla.study.run_study import StudyRun, choose_device, run_study
+from grla.study.run_study import choose_device, run_study
 from grla.study.storage import FILE_NAME
+from grla.study.work import StudyRun
 
 STUDIES = Path(__file__).parents[2] / "studies"
 NAMES = study_names(STUDIES)

@@ -24,8 +24,9 @@ from grla.errors import InputError
 from grla.report.cell_files import CELL_FILES
 from grla.study.dashboard import ARTIFACTS, Artifacts
 from grla.study.definition import load_study
-from grla.study.run_study import StudyRun, run_study
+from grla.study.run_study import run_study
 from grla.study.storage import FILE_NAME, open_storage
+from grla.study.work import StudyRun
 from tests.browser import free_port, open_page, server
 
 HERE = Path(__file__).parent
@@ -56,7 +57,7 @@ class Finished(NamedTuple):
 def finished(crops: Path, tmp_path_factory: pytest.TempPathFactory) -> Finished:
     images = {"data.train": str(crops / "train"), "data.test": (str(crops / "test"),)}
     out = tmp_path_factory.mktemp("dashboard")
-    run = StudyRun(load_study(HERE, "tiny"), "smoke", out, torch.device("cpu"), images, None, CELL_FILES)
+    run = StudyRun(load_study(HERE, "tiny"), "smoke", out, torch.device("cpu"), images, cell_files=CELL_FILES)
     name = run_study(run)
     storage = open_storage(out)
     pareto = optuna.create_study(storage=storage, study_name=PARETO, directions=["maximize", "minimize"])

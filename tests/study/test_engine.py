@@ -19,11 +19,11 @@ from optuna.trial import TrialState
 from grla.errors import InputError
 from grla.report.load import Results, load_results
 from grla.study import engine
-from grla.study import run_study as room
 from grla.study.definition import Study, vary
 from grla.study.run_one import Record
-from grla.study.run_study import StudyRun, run_study
+from grla.study.run_study import run_study
 from grla.study.storage import FILE_NAME, open_storage
+from grla.study.work import StudyRun
 
 MakeRun = Callable[..., StudyRun]
 HERE = Path(__file__).parent
@@ -118,12 +118,6 @@ def test_divergence_is_kept_and_errors_are_tried_again(make_run: MakeRun, monkey
     assert second["outcome"].tolist() == ["ok", "diverged", "ok"]
 
 
-def test_two_runs_in_one_folder_do_not_mix(make_run: MakeRun) -> None:
-    run = make_run()
-    with room._only_run_in(run.out), pytest.raises(InputError, match="another run is under way"):
-        run_study(run)
-
-
 def test_a_folder_that_cannot_be_written_is_named(make_run: MakeRun, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match=r"cannot write to .*file/out.*choose another --out"):
@@ -154,7 +148,8 @@ sys.path.insert(0, {root!r})
 from pathlib import Path
 from grla.study import progress
 from grla.study.definition import load_study
-from grla.study.run_study import StudyRun, run_study
+from grla.study.run_study import run_study
+from grla.study.work import StudyRun
 original = progress.CellProgress.stepped
 def slow(self, *arguments):
     print("step", flush=True)

@@ -18,8 +18,9 @@ from grla.spec import RecallSpec, RunSpec
 from grla.study.definition import Factor, load_study
 from grla.study.material import load_material
 from grla.study.profiles import RECALL
-from grla.study.run_study import StudyRun, run_study
+from grla.study.run_study import run_study
 from grla.study.storage import FILE_NAME
+from grla.study.work import StudyRun
 
 STUDIES = Path(__file__).parents[2] / "studies"
 CPU = torch.device("cpu")

@@ -15,8 +15,9 @@ from grla.errors import InputError
 from grla.report.load import CELL_COLUMNS, IMAGE_COLUMNS, load_results
 from grla.report.publish import publish
 from grla.study.definition import Study
-from grla.study.run_study import StudyRun, run_study
+from grla.study.run_study import run_study
 from grla.study.storage import FILE_NAME
+from grla.study.work import StudyRun
 
 MakeRun = Callable[..., StudyRun]
 

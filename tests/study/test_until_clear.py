@@ -12,8 +12,8 @@ from grla.errors import InputError
 from grla.report.load import load_results
 from grla.report.statistics import Difference, study_differences
 from grla.report.summary import summary_markdown
-from grla.study.run_study import StudyRun
 from grla.study.storage import FILE_NAME
+from grla.study.work import StudyRun
 from until_clear import run_until_clear
 
 MakeRun = Callable[..., StudyRun]

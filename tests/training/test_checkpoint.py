@@ -38,9 +38,8 @@ def test_any_single_flipped_bit_is_detected_or_changes_nothing(tmp_path: Path) -
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # PyTorch's, on what it finds in place of a pickle
                 assert equal(load_checkpoint(path), state()), f"byte {place} was changed and nobody saw it"
-        except InputError as error:
+        except InputError:
             detected += 1
-            assert "is not a readable checkpoint" in str(error)
     assert detected > 50 * 4  # the weights at least
 
 

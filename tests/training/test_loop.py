@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from grla.errors import InputError, Interrupted
 from grla.spec import Budget, TrainSpec
-from grla.training.checkpoint import load_checkpoint, previous_checkpoint, resume_checkpoint
+from grla.training.checkpoint import load_checkpoint
 from grla.training.loop import STEP_PHASES, Diverged, StepStats, Trainer, fit, scheduled_rate
 
 CPU = torch.device("cpu")
@@ -165,6 +165,7 @@ import sys, time
 sys.path[:0] = [{root!r}, {tests!r}]
 from pathlib import Path
 from test_loop import *
+from grla.training.checkpoint import previous_checkpoint, resume_checkpoint
 import grla.training.loop as loop
 loop.SECONDS_BETWEEN_CHECKPOINTS = 0.0  # a checkpoint after every step, so that the kill often hits one being written
 class Slow(Quiet):
