@@ -46,7 +46,7 @@ def _patiently(method: Callable[..., Any]) -> Callable[..., Any]:
             except optuna.exceptions.StorageInternalError as error:
                 if not is_away(error) or storage.engine.dialect.name == "sqlite":
                     raise
-                reason = str(error.__cause__).splitlines()[0]
+                reason = str(getattr(error.__cause__, "orig", error)).splitlines()[0]
                 waited = time.monotonic() - start
                 if waited > PATIENCE_SECONDS:
                     message = f"the storage has not answered for {waited:.0f} s ({reason}); run again to go on"

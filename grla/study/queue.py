@@ -120,10 +120,6 @@ class Queue:
         self.trials.add_trial(late)
         return False
 
-    def is_mine(self, trial: optuna.Trial) -> bool:
-        """Whether the trial is still this worker's, which may have been silent for too long."""
-        return bool(self.storage.get_trial(trial._trial_id).state == TrialState.RUNNING)
-
     def running_here(self) -> int:
         """How many cells run on this machine now."""
         return sum(on_this_machine(trial.user_attrs.get(WORKER)) for trial in self.select(*RUNNING))

@@ -37,7 +37,7 @@ def storage_url(storage: str | None, out: Path) -> str:
     Raises InputError for what is no URL, or one of another kind of database.
     """
     if storage is None:
-        return f"sqlite:///{(out / FILE_NAME).resolve()}"
+        return f"sqlite:///{out / FILE_NAME}"
     rule, shown = "must be postgresql://user@host/database or sqlite:///folder/file.db", without_password(storage)
     try:
         location = make_url(storage)
@@ -121,9 +121,11 @@ def _options(location: URL) -> dict[str, Any]:
     """What SQLAlchemy is told about connections."""
     if _is_file(location):
         return {"connect_args": {"timeout": TIMEOUT_SECONDS}}
-    patience = {} if "connect_timeout" in location.query else {"connect_timeout": CONNECT_SECONDS}
+    # A machine that stands still in the middle of a transaction must not hold its locks for ever.
+    ours = {"connect_timeout": CONNECT_SECONDS, "options": f"-c idle_in_transaction_session_timeout={TIMEOUT_SECONDS}s"}
+    arguments = {name: value for name, value in ours.items() if name not in location.query}
     # Connections that a restart of the server cut are noticed before they are used.
-    return {"connect_args": patience, "pool_pre_ping": True}
+    return {"connect_args": arguments, "pool_pre_ping": True}
 
 
 @contextmanager

@@ -51,6 +51,14 @@ def test_dry_run_shows_cells_costs_and_time_and_writes_nothing(tmp_path: Path) -
         (["--seeds", "0"], "seeds must be at least 1, got 0"),
         (["--train-data", "nowhere"], "image folder nowhere does not exist"),
         (["--out", "a-file/out"], "cannot write to a-file/out"),
+        (
+            ["--storage", "postgresql://me:hush@127.0.0.1:1/x"],
+            "cannot use the storage postgresql://me:***@127.0.0.1:1/x",
+        ),
+        (["--storage", "mysql://me@host/x"], "--storage must be postgresql://user@host/database or sqlite:///folder"),
+        (["--join"], "storage results/studies.db does not exist; start a run first"),
+        (["--status"], "storage results/studies.db does not exist; start a run first"),
+        (["--workers", "-1"], "--workers must be at least 0, got -1"),
     ],
 )
 def test_bad_input_is_one_clear_line(tmp_path: Path, arguments: list[str], message: str) -> None:

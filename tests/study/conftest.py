@@ -12,7 +12,7 @@ from PIL import Image
 from grla.data import photo_path, read_image
 from grla.spec import DataSpec
 from grla.study.definition import Study, load_study
-from grla.study.work import StudyRun
+from grla.study.work import Crew, StudyRun
 
 HERE = Path(__file__).parent
 
@@ -42,11 +42,15 @@ def make_run(tiny: Study, crops: Path, tmp_path: Path) -> Callable[..., StudyRun
     """Builds a run of the tiny study; keyword arguments with "__" for "." change the spec."""
 
     def make(
-        seeds: int | None = None, study: Study = tiny, out: Path = tmp_path / "out", **changes: object
+        seeds: int | None = None,
+        study: Study = tiny,
+        out: Path = tmp_path / "out",
+        crew: Crew | None = None,
+        **changes: object,
     ) -> StudyRun:
         photographs = {"data.train": str(crops / "train"), "data.test": (str(crops / "test"),)}
         data = photographs if isinstance(study.base.data, DataSpec) else {}
         named = {name.replace("__", "."): value for name, value in changes.items()}
-        return StudyRun(study, "smoke", out, torch.device("cpu"), {**data, **named}, seeds)
+        return StudyRun(study, "smoke", out, torch.device("cpu"), {**data, **named}, seeds, crew or Crew())
 
     return make

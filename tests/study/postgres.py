@@ -22,12 +22,15 @@ PASSWORD = "s3cret-of-the-tests"
 
 
 class Server:
-    """A server with data in `folder`, which only user "postgres" with `PASSWORD` may enter, and a database "studies"."""
+    """A server with data below `folder` and a database "studies", which only "postgres" with `PASSWORD` may enter."""
 
     def __init__(self, folder: Path) -> None:
         self.data = folder / "data"
         self.user = None
         self.data.mkdir()
+        password = folder / "password"
+        password.write_text(PASSWORD)
+        password.chmod(0o644)
         if os.geteuid() == 0:  # PostgreSQL refuses to run as root
             self.user = UNPRIVILEGED
             ensure_user_exists(self.user)
@@ -36,11 +39,8 @@ class Server:
             for path in POSTGRES_VERSIONS.values():
                 ensure_folder_permissions(path, 0o055)
                 ensure_folder_permissions(path.parent / "lib", 0o044)
-            (folder / "password").write_text(PASSWORD)
-            (folder / "password").chmod(0o644)
             subprocess.run(["chown", "-R", self.user, str(self.data)], check=True)
-        (folder / "password").write_text(PASSWORD)
-        arguments = ("--auth=scram-sha-256", "-U", "postgres", f"--pwfile={folder / 'password'}", "--no-sync")
+        arguments = ("--auth=scram-sha-256", "-U", "postgres", f"--pwfile={password}", "--no-sync")
         self._call("initdb", "-D", self.data, *arguments)
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import pickle
+import subprocess
+import sys
 import warnings
 import zipfile
 from pathlib import Path
@@ -91,3 +93,32 @@ def test_every_part_of_a_checkpoint_has_its_checksum(tmp_path: Path) -> None:
     save_checkpoint(path, state())
     with zipfile.ZipFile(path) as archive:
         assert all(part.CRC for part in archive.infolist() if part.file_size)
+
+
+FULL = """
+import resource, signal, sys
+sys.path.insert(0, {root!r})
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+from pathlib import Path
+import torch
+from grla.errors import InputError
+from grla.training.checkpoint import *
+path = Path({path!r})
+for step, size in ((3, 10), (6, 20), (9, 1_000_000)):
+    try:
+        save_checkpoint(path, {{"step": step, "model": torch.zeros(size)}}, previous_checkpoint(path))
+    except InputError as error:
+        print(error)
+"""
+
+
+def test_a_full_disk_is_a_clear_error_and_both_earlier_checkpoints_stay(tmp_path: Path) -> None:
+    """A limit on file sizes stands in for a full disk: writes past it fail in the same place."""
+    path = tmp_path / "c.partial"
+    code = FULL.format(root=str(Path(__file__).parents[2]), path=str(path))
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.startswith(f"cannot write {path}: ")
+    assert resume_checkpoint(path)["step"] == 6
+    assert resume_checkpoint(previous_checkpoint(path))["step"] == 3
+    assert sorted(os.listdir(tmp_path)) == ["c.partial", "c.partial.previous"]
