@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import importlib.util
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -54,3 +55,14 @@ def make_run(tiny: Study, crops: Path, tmp_path: Path) -> Callable[..., StudyRun
         return StudyRun(study, "smoke", out, torch.device("cpu"), {**data, **named}, seeds, crew or Crew())
 
     return make
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator:
+    """A running PostgreSQL server of the tests' own; see postgres.py."""
+    spec = importlib.util.spec_from_file_location("postgres", HERE / "postgres.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    server = module.Server(tmp_path_factory.mktemp("postgres"))
+    yield server
+    server.stop()

@@ -9,9 +9,6 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parents[1]))
-
 import torch
 import torch._dynamo
 
@@ -20,6 +17,7 @@ from grla.study.definition import load_study, vary
 from grla.study.run_study import run_study
 from grla.study.work import Crew, StudyRun
 
+HERE = Path(__file__).parent
 # Workers import this file as well: full collections, which measuring memory makes, then take no time.
 gc.freeze()
 

@@ -27,6 +27,7 @@ class Server:
     def __init__(self, folder: Path) -> None:
         self.data = folder / "data"
         self.user = None
+        self.password = PASSWORD
         self.data.mkdir()
         password = folder / "password"
         password.write_text(PASSWORD)

@@ -23,7 +23,7 @@ from grla.study.definition import Study, vary
 from grla.study.run_one import Record
 from grla.study.run_study import run_study
 from grla.study.storage import FILE_NAME, open_storage
-from grla.study.work import StudyRun
+from grla.study.work import Crew, StudyRun
 
 MakeRun = Callable[..., StudyRun]
 HERE = Path(__file__).parent
@@ -116,6 +116,28 @@ def test_divergence_is_kept_and_errors_are_tried_again(make_run: MakeRun, monkey
     outcomes.clear()
     second = results(run, run_study(run)).cells
     assert second["outcome"].tolist() == ["ok", "diverged", "ok"]
+
+
+def test_who_joins_tries_failed_cells_again_only_when_asked_to(
+    make_run: MakeRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original, failing, ran = engine.run_one, ["relu"], []
+
+    def sometimes(spec, material, folders, device, listener) -> Record:
+        ran.append(spec.model.kernel.name)
+        record = original(spec, material, folders, device, listener)
+        if spec.model.kernel.name in failing:
+            record.outcome, record.reason, record.psnr_y = "error", "made to fail", None
+        return record
+
+    monkeypatch.setattr(engine, "run_one", sometimes)
+    run_study(make_run())
+    failing.clear()
+    run_study(make_run(crew=Crew(join=True)))
+    assert len(ran) == 3
+    name = run_study(make_run(crew=Crew(join=True, retry_failed=True)))
+    assert ran[3:] == ["relu"]
+    assert results(make_run(), name).cells["outcome"].tolist() == ["ok"] * 3
 
 
 def test_a_folder_that_cannot_be_written_is_named(make_run: MakeRun, tmp_path: Path) -> None:

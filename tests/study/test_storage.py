@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import importlib.util
 import sqlite3
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import optuna
@@ -19,18 +18,7 @@ from grla.study.run_study import run_study
 from grla.study.storage import FILE_NAME, open_storage, planning, require_storage, storage_url
 from grla.study.work import Crew, StudyRun
 
-HERE = Path(__file__).parent
 SECRET = "hush-hush"
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator:
-    spec = importlib.util.spec_from_file_location("postgres", HERE / "postgres.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    server = module.Server(tmp_path_factory.mktemp("postgres"))
-    yield server
-    server.stop()
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,6 @@ The grid of the two kernels and 30 seeds with 4 workers, of which one is killed 
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import signal
@@ -16,7 +15,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -29,21 +28,6 @@ from grla.study.storage import open_storage, storage_url
 HERE = Path(__file__).parent
 COMMAND = HERE / "grid_command.py"
 MINUTES = 60
-MakeStorage = Callable[[Path], str]
-
-
-def load(name: str):
-    spec = importlib.util.spec_from_file_location(name, HERE / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator:
-    server = load("postgres").Server(tmp_path_factory.mktemp("postgres"))
-    yield server
-    server.stop()
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -185,9 +169,7 @@ def test_workers_wait_for_a_server_that_is_away_for_20_seconds(server, crops: Pa
     assert "the storage does not answer" in shown
     assert "the storage is back after" in shown
     assert len(scores(queue)) == 12
-    assert (
-        load("postgres").PASSWORD not in shown + (tmp_path / "out" / "tiny" / "smoke" / "provenance.json").read_text()
-    )
+    assert server.password not in shown + (tmp_path / "out" / "tiny" / "smoke" / "provenance.json").read_text()
 
 
 def test_workers_join_a_plan_and_share_files_and_nothing_else(server, crops: Path, tmp_path: Path) -> None:
