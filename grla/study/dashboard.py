@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import tempfile
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -46,10 +47,10 @@ class Artifacts:
     def keep(self, trial: optuna.Trial, record: Mapping[str, Any], pictures: Path) -> None:
         """Attach the cell's files to its trial, which must not be told yet; `pictures` is where its SR pictures lie.
 
-        A trial that was given to another worker meanwhile takes none. Raises InputError when the folder cannot be
-        written.
+        A file that cannot be made is said and left out; a trial that another worker has now takes none. Raises InputError
+        when the folder cannot be written.
         """
-        files = {name: make(record, pictures) for name, make in self.makers.items()}
+        files = {name: self._make(name, record, pictures) for name in self.makers}
         try:
             with tempfile.TemporaryDirectory() as temporary, suppress(UpdateFinishedTrialError):
                 for name, content in files.items():
@@ -59,6 +60,13 @@ class Artifacts:
                         upload_artifact(artifact_store=self._store(), file_path=str(path), study_or_trial=trial)
         except OSError as error:
             raise InputError(f"cannot write artifacts to {self.folder}: {error.strerror or error}") from error
+
+    def _make(self, name: str, record: Mapping[str, Any], pictures: Path) -> bytes | None:
+        try:
+            return self.makers[name](record, pictures)
+        except Exception as error:  # hours of training must not be lost for a picture
+            print(f"warning: {name} of a cell could not be made: {type(error).__name__}: {error}", file=sys.stderr)
+            return None
 
     def _store(self) -> FileSystemArtifactStore:
         self.folder.mkdir(parents=True, exist_ok=True)

@@ -7,10 +7,10 @@ import io
 import os
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from urllib.request import urlopen
 
 import optuna
@@ -105,6 +105,19 @@ def test_a_cell_without_results_has_fewer_files(tmp_path: Path) -> None:
     trial = optuna.create_study(storage=open_storage(tmp_path)).ask()
     Artifacts(tmp_path / "kept", CELL_FILES).keep(trial, {"images": [], "history": []}, tmp_path / "none")
     assert not get_all_artifact_meta(trial)
+
+
+def test_a_picture_that_cannot_be_drawn_does_not_stop_the_study(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken(record: Mapping[str, Any], folder: Path) -> bytes:
+        raise ZeroDivisionError("no ink")
+
+    trial = optuna.create_study(storage=open_storage(tmp_path)).ask()
+    makers = {"curve.png": broken, "images.csv": lambda record, folder: b"psnr_y"}
+    Artifacts(tmp_path / "kept", makers).keep(trial, {}, tmp_path)
+    assert [meta.filename for meta in get_all_artifact_meta(trial)] == ["images.csv"]
+    assert "curve.png of a cell could not be made: ZeroDivisionError: no ink" in capsys.readouterr().err
 
 
 def test_pictures_of_another_size_than_the_base_s_are_left_out(finished: Finished, tmp_path: Path) -> None:
