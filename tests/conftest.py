@@ -11,6 +11,14 @@ import pytest
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
+def pytest_configure() -> None:
+    """Without a GPU, GPU kernels run in Triton's interpreter. Triton must know before anything imports it."""
+    import torch
+
+    if not torch.cuda.is_available():
+        os.environ.setdefault("TRITON_INTERPRET", "1")
+
+
 @pytest.fixture(scope="session")
 def benchmark_data() -> Path:
     """The folder that holds `benchmark/Set5` and the like: $GRLA_DATA, or `../shared/data` beside the project.

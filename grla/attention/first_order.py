@@ -4,26 +4,49 @@
 
 GRLA's Eq. 12 with normalised queries and keys is this (phi cancels), and so is the Taylor kernel. Sums over keys come
 first. On CPUs tokens are taken in pieces that stay in the processor's cache through all steps; the gradient is written
-out, so that no step's result is kept for it.
+out, so that no step's result is kept for it. NVIDIA GPUs have kernels of their own for it, in `triton_first_order`.
 """
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from grla.attention.linear import watched
 from grla.attention.pieces import pieces, times
 
 SMALLEST = 1e-12  # norm, below which vectors are not scaled up to 1, as in torch.nn.functional.normalize
+HAS_TRITON = find_spec("triton") is not None  # GPU builds of PyTorch bring it along
+TRITON_DTYPES = (torch.float32, torch.bfloat16, torch.float16)
+TRITON_WIDEST = 64  # channels; the sums of wider heads do not fit into a GPU processor
 
 
 def first_order_attention(q: Tensor, k: Tensor, v: Tensor, slope: float) -> Tensor:
-    """The formula above: q, k, v (batch, num_heads, num_tokens, head_dim) in float32 or wider -> like q."""
-    out: Tensor = _FirstOrder.apply(q, k, v, slope)  # type: ignore[no-untyped-call]
-    return out
+    """The formula above: q, k, v (batch, num_heads, num_tokens, head_dim) -> like q; 16-bit ones add up in float32."""
+    if triton_suits(q, k, v):
+        from grla.attention.triton_first_order import fused_first_order_attention  # noqa: PLC0415  not everywhere
+
+        return fused_first_order_attention(q, k, v, slope)
+    out: Tensor = _FirstOrder.apply(full(q), full(k), full(v), slope)  # type: ignore[no-untyped-call]
+    return out.to(v.dtype)
+
+
+def full(x: Tensor) -> Tensor:
+    """16-bit floats as float32, wider ones as they are."""
+    return x.float() if x.dtype in (torch.bfloat16, torch.float16) else x
+
+
+def triton_suits(q: Tensor, k: Tensor, v: Tensor) -> bool:
+    """Whether the kernels in Triton's language can run on these tensors where they are."""
+    if not (HAS_TRITON and q.is_cuda and torch.version.cuda) or watched():
+        return False
+    alike = q.dtype == k.dtype == v.dtype and q.dtype in TRITON_DTYPES
+    fits = q.shape[-1] <= TRITON_WIDEST and q.numel() > 0 and k.numel() > 0
+    return alike and fits and torch.cuda.get_device_capability(q.device) >= (8, 0)  # since when tensor cores have TF32
 
 
 class _FirstOrder(torch.autograd.Function):

@@ -12,6 +12,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
+from grla.attention.first_order import first_order_attention, full
+
 
 class AttentionKernel(nn.Module, ABC):
     """One attention kernel for one head width.
@@ -75,10 +77,17 @@ class LinearKernel(AttentionKernel):
         scores = self.map_q(q) @ self.map_k(k).mT
         return scores / (scores.sum(-1, keepdim=True) + self.eps)
 
+    @property
+    def slope(self) -> float | None:
+        """s of a kernel that weighs keys by 1 + s cos(q, k) and nothing else, which has faster code of its own."""
+        return None
+
     def forward(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         """The attention output by summing over keys first."""
         with torch.autocast("cuda" if q.is_cuda else "cpu", enabled=False):
-            return self.attend(_full(q), _full(k), _full(v)).to(v.dtype)
+            if self.slope is None or self.plain_path:
+                return self.attend(full(q), full(k), full(v)).to(v.dtype)
+            return first_order_attention(q, k, v, self.slope)
 
     def attend(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         """`forward` in float32 or wider; a kernel with a normalisation of its own overrides it and `weights`."""
@@ -96,7 +105,3 @@ class LinearKernel(AttentionKernel):
 def unit(x: Tensor) -> Tensor:
     """L2-normalise each token (..., head_dim); a zero token stays zero."""
     return nn.functional.normalize(x, dim=-1)
-
-
-def _full(x: Tensor) -> Tensor:
-    return x.float() if x.dtype in (torch.bfloat16, torch.float16) else x

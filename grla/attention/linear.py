@@ -54,10 +54,15 @@ class _Linear(torch.autograd.Function):
         )
 
 
+def watched() -> bool:
+    """Whether a tracer, a compiler or a counter looks on: they shall see operations that they know."""
+    traced = torch._C._get_tracing_state() is not None or torch.compiler.is_compiling()
+    return traced or _get_current_dispatch_mode() is not None
+
+
 def _onednn_suits(x: Tensor) -> bool:
-    watched = torch._C._get_tracing_state() is not None or _get_current_dispatch_mode() is not None
-    if watched or torch.compiler.is_compiling():
-        return False  # graphs and counters shall see operations that they know
+    if watched():
+        return False
     fits = x.device.type == "cpu" and x.dtype == torch.float32 and x.numel() > 0
     return fits and torch.backends.mkldnn.is_available()
 

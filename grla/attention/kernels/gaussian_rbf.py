@@ -8,7 +8,6 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from grla.attention.first_order import first_order_attention
 from grla.attention.interface import LinearKernel, unit
 from grla.errors import require, require_choice
 
@@ -67,12 +66,11 @@ class Kernel(LinearKernel):
         # A softmax over keys is phi up to a factor per head, which cancels in Eq. 12 and keeps exp in range.
         return features * torch.softmax(-self._width() * k.square().sum(-1, keepdim=True), dim=-2)
 
-    def attend(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-        """The same; the paper's setting, in which phi cancels, in fewer passes over memory."""
+    @property
+    def slope(self) -> float | None:
+        """2 g in the paper's setting, in which phi cancels."""
         papers = self.taylor_order == 1 and self.qk_norm == "both" and self.log_width is None
-        if papers and not self.plain_path:
-            return first_order_attention(q, k, v, 2 * self.width)
-        return super().attend(q, k, v)
+        return 2 * self.width if papers else None
 
     def _width(self) -> Tensor | float:
         return self.width if self.log_width is None else self.log_width.exp()

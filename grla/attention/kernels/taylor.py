@@ -5,7 +5,6 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from grla.attention.first_order import first_order_attention
 from grla.attention.interface import LinearKernel, unit
 
 
@@ -28,6 +27,7 @@ class Kernel(LinearKernel):
         """[1, k / |k|]."""
         return self.map_q(k)
 
-    def attend(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-        """The same in fewer passes over memory."""
-        return super().attend(q, k, v) if self.plain_path else first_order_attention(q, k, v, 1.0)
+    @property
+    def slope(self) -> float:
+        """1."""
+        return 1.0
