@@ -23,9 +23,12 @@ LINEAR = 1.05  # largest exponent that is called linear; buffers of constant siz
 def scaling_table(record: Record) -> pd.DataFrame:
     """A row per subject and kind of pass: the largest size measured, its time and memory, and the fitted laws.
 
-    `then` is how the next size ended; `times roof` the time over the least that copy and sgemm rate allow.
+    `then` is how the next size ended; `times roof` the time over the least that copy and sgemm rate allow, `times copy`
+    over what reading and writing the useful bytes once takes at the copy rate.
     """
     points = pd.DataFrame(record["points"])
+    taken, useful = (pd.to_numeric(points[name]) for name in ("median_ms", "useful_bytes"))
+    points["times_copy"] = taken * 1e6 * record["roofs"]["copy_gb_per_s"] / useful
     laws = {(*_key(row), row["quantity"]): _exponent(row) for row in record["exponents"]}
     crossings = {_key(row): _crossing(row) for row in record["crossovers"]}
     rows = []
@@ -39,6 +42,7 @@ def scaling_table(record: Record) -> pd.DataFrame:
         for quantity in ("time", "memory"):
             row[f"{quantity} exponent"] = laws[*key, quantity]
         row |= {"faster than softmax from": crossings.get(key, ""), "times roof": last["times_roof"]}
+        row["times copy"] = last["times_copy"]
         rows.append(row)
     return pd.DataFrame(rows)
 

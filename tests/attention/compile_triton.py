@@ -1,45 +1,42 @@
-"""Compile the kernels of `grla.attention.triton_kernels` for a GPU that need not be there; run by the tests.
+"""Compile the GPU kernels of GRBF attention for a GPU that need not be there; run by the tests.
 
-    python compile_triton.py CAPABILITY (90) DTYPE (fp32, bf16, fp16)
+    python compile_triton.py CAPABILITY (90) DTYPE (float32, bfloat16, float16)
 
-Prints each kernel's shared memory in bytes, for heads of 55 channels with neighbouring channels side by side.
+All that a pass forward and backward through tokens as layers leave them does is done, but the kernels' work: each is
+compiled for its arguments, and its shared memory in bytes is printed.
 """
 
 from __future__ import annotations
 
 import sys
+from types import SimpleNamespace
+from typing import Any
 
-import triton
+import torch
 from triton.backends.compiler import GPUTarget
-from triton.compiler import ASTSource
+from triton.runtime import driver
+from triton.runtime.jit import JITFunction
 
-from grla.attention import triton_kernels
-from grla.attention.triton_first_order import STAGES, TILE, WARPS
+from grla.attention.triton_first_order import fused_first_order_attention
 
-HEAD_DIM, WIDTH = 55, 64
+HEAD_DIM = 55
 
 
-def shared_memory(name: str, capability: int, dtype: str) -> int:
-    """Bytes, after compiling to machine code."""
-    kernel = getattr(triton_kernels, name)
-    constants = {"HEAD_DIM": HEAD_DIM, "WIDTH": WIDTH, "BLOCK": TILE // WIDTH}
-    constants["PRECISION"] = "tf32x3" if dtype == "fp32" else "tf32"
-    signature: dict[str, object] = dict.fromkeys(kernel.arg_names, "i32") | dict.fromkeys(constants, "constexpr")
-    values = {(kernel.arg_names.index(key),): value for key, value in constants.items()}
-    for index, argument in enumerate(kernel.arg_names):
-        if argument.endswith("_strides"):
-            signature[argument] = ("i32", "i32", "i32", "constexpr")
-            signature[argument.removesuffix("_strides")] = f"*{dtype}"
-            values[index, 3] = 1
-    signature |= dict.fromkeys({"sums", "grad_sums"} & set(signature), "*fp32")
-    signature |= dict.fromkeys({"slope"} & set(signature), "fp32")
-    source = ASTSource(kernel, signature, values)
-    options = {"num_warps": WARPS, "num_stages": STAGES}
-    compiled = triton.compile(source, target=GPUTarget("cuda", capability, 32), options=options)
+def compile_only(kernel: JITFunction, *arguments: Any, warmup: bool, **options: Any) -> None:
+    """Instead of a kernel's run."""
+    compiled = run(kernel, *arguments, warmup=True, **options)
     assert compiled.asm["cubin"]
-    return int(compiled.metadata.shared)
+    print(compiled.metadata.shared)
 
 
 if __name__ == "__main__":
-    for kernel_name in ("sum_keys", "answer", "query_gradients", "key_gradients"):
-        print(shared_memory(kernel_name, int(sys.argv[1]), sys.argv[2]))
+    target = GPUTarget("cuda", int(sys.argv[1]), 32)
+    driver.set_active(
+        SimpleNamespace(
+            get_current_target=lambda: target, get_current_device=lambda: 0, get_current_stream=lambda device: 0
+        )
+    )
+    run, JITFunction.run = JITFunction.run, compile_only
+    qkv = torch.zeros(1, 100, 3, 1, HEAD_DIM, dtype=getattr(torch, sys.argv[2]), requires_grad=True)
+    out = fused_first_order_attention(*qkv.permute(2, 0, 3, 1, 4), 0.3)
+    out.backward(torch.zeros_like(out))

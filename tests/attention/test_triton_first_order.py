@@ -234,7 +234,7 @@ def test_nothing_imports_triton_without_a_gpu() -> None:
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
 
 
-@pytest.mark.parametrize(("capability", "dtype"), [(90, "fp32"), (80, "bf16")])
+@pytest.mark.parametrize(("capability", "dtype"), [(90, "float32"), (80, "bfloat16")])
 def test_it_compiles_for_gpus_and_fits_into_their_memory(capability: int, dtype: str, tmp_path: Path) -> None:
     """What the interpreter cannot see. The smallest shared memory of a GPU with TF32 is 99 KiB a program."""
     command = [sys.executable, Path(__file__).with_name("compile_triton.py"), str(capability), dtype]
