@@ -10,6 +10,7 @@ out, so that no step's result is kept for it. NVIDIA GPUs have kernels of their 
 from __future__ import annotations
 
 from importlib.util import find_spec
+from shutil import which
 from typing import Any
 
 import torch
@@ -20,7 +21,8 @@ from grla.attention.linear import watched
 from grla.attention.pieces import pieces, times
 
 SMALLEST = 1e-12  # norm, below which vectors are not scaled up to 1, as in torch.nn.functional.normalize
-HAS_TRITON = find_spec("triton") is not None  # GPU builds of PyTorch bring it along
+# GPU builds of PyTorch bring Triton along; it needs a C compiler for what starts its kernels.
+HAS_TRITON = find_spec("triton") is not None and any(map(which, ("gcc", "clang")))
 TRITON_DTYPES = (torch.float32, torch.bfloat16, torch.float16)
 TRITON_WIDEST = 64  # channels; the sums of wider heads do not fit into a GPU processor
 

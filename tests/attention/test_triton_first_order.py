@@ -214,6 +214,7 @@ def test_where_it_is_chosen(
     suits: bool, is_cuda: bool, nvidia: str | None, capability: tuple[int, int], dtypes: tuple[torch.dtype, ...],
     queries: int, head_dim: int, monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
+    monkeypatch.setattr(first_order, "HAS_TRITON", True)
     monkeypatch.setattr(torch.version, "cuda", nvidia)
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: capability)
     shapes = [torch.Size((1, 2, count, head_dim)) for count in (queries, 7, 7)]
@@ -224,6 +225,8 @@ def test_where_it_is_chosen(
     assert first_order.triton_suits(*stand_ins) == suits
     with FlopCounterMode(display=False):
         assert not first_order.triton_suits(*stand_ins)
+    monkeypatch.setattr(first_order, "HAS_TRITON", False)
+    assert not first_order.triton_suits(*stand_ins)
 
 
 def test_nothing_imports_triton_without_a_gpu() -> None:
