@@ -29,6 +29,7 @@ from grla.report.publish import publish
 from grla.spec import Budget
 from grla.study.definition import load_study, study_names
 from grla.study.estimate import estimate
+from grla.study.matching import KEPT_DIMS, Matching, match_study
 from grla.study.progress import duration
 from grla.study.provenance import without_password
 from grla.study.run_study import choose_device, run_study
@@ -54,6 +55,8 @@ class Arguments:
     """Folder of HR training images, searched recursively; by default photos shipped with the installed packages."""
     test_data: tuple[Path, ...] = ()
     """Folders of HR test images, or of HR/ with LR_bicubic/X4/; by default photos shipped with installed packages."""
+    match: Literal["params", "macs", "latency"] | None = None
+    """Choose each variant's dim so that it costs what the base costs; the tables say how nearly."""
     until_clear: float | None = None
     """Give more seeds to the variants whose difference to the base is neither better nor worse nor known to this many
     dB; verdicts are then corrected for looking again. Begins with --seeds, at least 2."""
@@ -89,16 +92,7 @@ def main(arguments: Arguments) -> None:
     """Do what the arguments say."""
     if arguments.list:
         return show_studies()
-    run = StudyRun(
-        load_study(STUDIES, arguments.study),
-        arguments.profile,
-        arguments.out,
-        choose_device(arguments.device),
-        spec_changes(arguments),
-        arguments.seeds,
-        crew(arguments),
-        cell_files=CELL_FILES,
-    )
+    run = study_run(arguments)
     if arguments.dry_run:
         return show_cost(run)
     if arguments.status:
@@ -130,6 +124,25 @@ def show_results(run: StudyRun, storage: Path | str, name: str) -> None:
     failed = int((results.cells["outcome"] == "error").sum())
     if failed:
         sys.exit(f"error: {failed} cells failed, see above and {run.folder / 'cells.csv'}; run again to retry them")
+
+
+def study_run(arguments: Arguments) -> StudyRun:
+    """What is to be run, where and by whom."""
+    device, changes = choose_device(arguments.device), spec_changes(arguments)
+    study = load_study(STUDIES, arguments.study)
+    if arguments.match:
+        kept = None if arguments.dry_run else arguments.out / KEPT_DIMS
+        study = match_study(study, arguments.profile, changes, Matching(arguments.match, device, kept))
+    return StudyRun(
+        study,
+        arguments.profile,
+        arguments.out,
+        device,
+        changes,
+        arguments.seeds,
+        crew(arguments),
+        cell_files=CELL_FILES,
+    )
 
 
 def crew(arguments: Arguments) -> Crew:

@@ -35,6 +35,7 @@ from grla.errors import InputError
 Floats = NDArray[np.float64]
 
 NUM_RESAMPLES = 10_000
+QUANTILE = 0.975  # of the resamples, at every confidence
 RANDOM_SEED = 20_240_607  # fixed: the same rows always give the same interval
 
 
@@ -55,7 +56,7 @@ def crossed_interval(
     seed_effects, image_effects = _effects(differences)
     draws = zip((seed_effects, image_effects), _draws(differences.shape, num_resamples), strict=True)
     deviations = sum(_resampled_means(effects, confidence, *drawn) for effects, drawn in draws)
-    low, high = differences.mean() + np.quantile(deviations, [(1 - confidence) / 2, (1 + confidence) / 2])
+    low, high = differences.mean() + np.quantile(deviations, [1 - QUANTILE, QUANTILE])
     return float(low), float(high)
 
 
@@ -95,5 +96,5 @@ def _resampled_means(effects: Floats, confidence: float, shares: Floats, normals
         return np.zeros(len(normals))
     # Sorted, so that the order in which seeds or images come cannot matter.
     means = shares @ np.sort(effects) + effects.std(ddof=1) / n * normals
-    upper = (1 + confidence) / 2
-    return np.asarray(means * (stats.t.ppf(upper, n - 1) / stats.norm.ppf(upper)), dtype=np.float64)
+    stretch = stats.t.ppf((1 + confidence) / 2, n - 1) / stats.norm.ppf(QUANTILE)
+    return np.asarray(means * stretch, dtype=np.float64)
