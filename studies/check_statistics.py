@@ -1,7 +1,7 @@
 """Check the statistics of the reports on simulated studies of known truth; prints a table.
 
-    python studies/check_statistics.py                    about 15 minutes
-    python studies/check_statistics.py --studies 100      a first look, a minute
+    python studies/check_statistics.py                    about 20 minutes
+    python studies/check_statistics.py --studies 100      a first look, two minutes
 
 For normal differences of several sizes and mixtures of seed effects, image effects and noise: how often a 95 % interval
 holds the truth, how often a study of null variants calls one real, how often a difference that should be seen in 80 %
@@ -26,7 +26,7 @@ from grla.report.tables import markdown
 class Arguments:
     """Check the statistics of the reports on simulated studies of known truth."""
 
-    studies: int = 1500
+    studies: int = 1000
     """Simulated studies per design; the error of a share p is sqrt(p (1 - p) / studies)."""
     variants: int = 6
     """Variants of each study besides the base."""

@@ -1,4 +1,4 @@
-"""Which differences are real: differences paired by image and seed, with intervals that count few seeds as few.
+"""How large a difference is: an interval for differences paired by image and seed that counts few seeds as few.
 
 The model behind it: the difference of variant and base on image i, trained from seed s, is
 
@@ -17,9 +17,11 @@ to 5 images it called up to a third of null differences real. Three corrections 
   degrees of freedom and of the normal one: two seeds count as one degree of freedom. The levels are stretched apart,
   which errs on the careful side for any ratio of them;
 - no double counting: means over images and means over seeds both contain the noise, so the image effects are shrunk by
-  the part of their variance that is noise. (This spends some of that care: 5.4 % false positives at worst, not 5.)
+  the part of their variance that is noise.
 
-The first two vanish as seeds and images grow. A narrower or wider level, as Holm's correction needs, is `confidence`.
+The first two vanish as seeds and images grow. At every confidence it is the central 95 % of the resamples that is
+stretched, by t at that confidence: their own tails are too short and too few for the levels that Holm's correction
+needs. One joint stretch with Satterthwaite's degrees of freedom would be narrower, but covers as little as 88 %.
 """
 
 from __future__ import annotations
@@ -44,9 +46,12 @@ def crossed_interval(
 ) -> tuple[float, float]:
     """Interval of the mean of `differences`, shape (num_seeds, num_images), for other seeds and other images.
 
-    Measured on simulated null studies (normal effects; 2x3, 2x5, 3x3, 3x5 and 5x5 seeds x images; sd of seed effects,
-    image effects and noise 0 to 0.03 dB in seven mixtures; 1500 studies of each, 4000 resamples): 1.3 to 5.2 % false
-    positives at 95 %, most where one kind of effect is nil; the plain percentile bootstrap had 1 to 33 %.
+    Measured by `studies/check_statistics.py --studies 1000` (normal effects; 2x3, 2x19, 3x5, 3x19, 5x19 and 5x119 seeds
+    x images, seven mixtures of what varies; error 0.7 %): the 95 % interval covers the truth in 93.8 to 97.0 % of
+    studies of 5 seeds, in 93.5 to 98.0 % of 3 seeds x 19 images, and in up to 99.3 % of 2 seeds or 3 x 5 where images
+    vary as much as seeds or more: too careful there, never too bold. Six null variants, corrected together, raise a
+    false alarm in 0.1 to 6.0 % of studies, most where one kind of effect is all there is. A plain percentile bootstrap
+    calls up to a third of such null differences real.
     One value alone has no interval: (NaN, NaN). Deterministic: the random numbers are fixed.
     """
     if not 0 < confidence < 1:

@@ -6,6 +6,9 @@ Who looks K times has K chances to be wrong, so every look judges at a K-th of t
 method over the comparisons on top: at most 5 % of studies without a real difference call one real at any of their
 looks. A settled comparison keeps its seeds and so its verdict.
 
+In 300 simulated studies each of seven mixtures (six null variants, 5 looks from 2 to 10 seeds, 5 images;
+`studies/check_statistics.py`) 0 to 3.3 % raise a false alarm at any look; without the division by K up to 12.7 %.
+
 The intervals stay those of one comparison at one look; that of a study which stops at a verdict leans to large values.
 """
 

@@ -7,8 +7,9 @@ seeds and of images plus noise. Power is that of its intervals, whose half-width
 
 with Student's quantiles of num_seeds - 1 and num_images - 1 degrees of freedom and the two parts of the mean's standard
 error (noise goes with the seeds). The mean over that half-width is taken to follow a noncentral t distribution with
-Satterthwaite's degrees of freedom, which is exact where only one part varies. `studies/check_statistics.py` compares it
-with simulated studies. All of it rests on variances estimated from few seeds: rough numbers for planning, no more.
+Satterthwaite's degrees of freedom, which is exact where only one part varies. In simulated studies the difference that
+80 % should see is seen by 77.5 to 82.6 % (`studies/check_statistics.py`, error 1.3 %). All of it rests on variances
+estimated from few seeds: rough numbers for planning, no more.
 """
 
 from __future__ import annotations
