@@ -29,6 +29,7 @@ from grla.report.publish import publish
 from grla.spec import Budget
 from grla.study.definition import load_study, study_names
 from grla.study.estimate import estimate
+from grla.study.execution import Execution
 from grla.study.matching import KEPT_DIMS, Matching, match_study
 from grla.study.progress import duration
 from grla.study.provenance import without_password
@@ -64,6 +65,10 @@ class Arguments:
     """With --until-clear: the most seeds of a variant."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where to train and measure; auto takes a GPU if there is one."""
+    checkpoint_activations: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
+    """Train GRLASR in less memory and more time, to the same numbers: each block is computed twice."""
+    compile: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
+    """Train through torch.compile: minutes of compiling, then faster steps; numbers differ by rounding."""
     out: Path = Path("results")
     """Folder for storage, logs, checkpoints, tables and figures."""
     list: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
@@ -142,6 +147,7 @@ def study_run(arguments: Arguments) -> StudyRun:
         arguments.seeds,
         crew(arguments),
         cell_files=CELL_FILES,
+        execution=Execution(arguments.checkpoint_activations, arguments.compile),
     )
 
 

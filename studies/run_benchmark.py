@@ -6,10 +6,12 @@
     python studies/run_benchmark.py latency --compare results/benchmark/latency.json --fail-above 1.1
     python studies/run_benchmark.py memory --lr-size 180 320
     python studies/run_benchmark.py training --models gaussian_rbf softmax --batch-size 4
+    python studies/run_benchmark.py training --models gaussian_rbf gaussian_rbf+checkpoint-activations
     python studies/run_benchmark.py scaling --models gaussian_rbf edsr_lite
 
-A model is a kernel's name (GRLASR at the paper's size), edsr_lite, a checkpoint file or package.module:factory. Have
-nothing else running while you time: other load on the machine is part of what is measured.
+A model is a kernel's name (GRLASR at the paper's size), edsr_lite, a checkpoint file or package.module:factory. In
+latency, memory and training +compile after it runs it through torch.compile, and +checkpoint-activations trains GRLASR
+in less memory and more time. Have nothing else running while you time: other load is part of what is measured.
 """
 
 from __future__ import annotations

@@ -56,8 +56,9 @@ class _Linear(torch.autograd.Function):
 
 def watched() -> bool:
     """Whether a tracer, a compiler or a counter looks on: they shall see operations that they know."""
-    traced = torch._C._get_tracing_state() is not None or torch.compiler.is_compiling()
-    return traced or _get_current_dispatch_mode() is not None
+    if torch.compiler.is_compiling():  # asked first, as a compiler cannot see through what follows
+        return True
+    return torch._C._get_tracing_state() is not None or _get_current_dispatch_mode() is not None
 
 
 def _onednn_suits(x: Tensor) -> bool:

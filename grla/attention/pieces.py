@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import torch
 from torch import Tensor
 
 from grla.attention.linear import linear
@@ -12,9 +13,13 @@ PIECE = 2**17  # numbers in the first tensor's piece; half a MiB
 
 
 def pieces(*tensors: Tensor) -> Iterator[tuple[Tensor, ...]]:
-    """The tensors (..., num_tokens, channels), cut alike along their tokens; on other devices than CPUs the whole."""
+    """The tensors (..., num_tokens, channels), cut alike along their tokens.
+
+    On other devices than CPUs, and in compiled graphs, which would hold the steps of each piece, they stay whole.
+    """
     first = tensors[0]
-    size = max(1, PIECE * first.shape[-2] // max(1, first.numel())) if first.device.type == "cpu" else first.shape[-2]
+    cut = first.device.type == "cpu" and not torch.compiler.is_compiling()
+    size = max(1, PIECE * first.shape[-2] // max(1, first.numel())) if cut else first.shape[-2]
     return zip(*(tensor.split(size, dim=-2) for tensor in tensors), strict=True)
 
 

@@ -6,14 +6,18 @@ import torch
 from torch import Tensor, nn
 
 from grla.model.blocks import PointwiseFusion, PolymerizationBlock, as_image, as_tokens
+from grla.model.recompute import recomputed
 from grla.spec import ModelSpec
 
 
 class GRLASR(nn.Module):
     """Maps LR images (batch, 3, height, width) in [0, 1] to SR images (batch, 3, upscale * height, upscale * width).
 
-    Any height and width of at least 1 will do: the network pads and crops itself. The output is not clamped.
+    Any height and width of at least 1 will do: the network pads and crops itself. The output is not clamped. With
+    `checkpoint_activations` training keeps the blocks' inputs only and computes each block twice, to the same numbers.
     """
+
+    checkpoint_activations = False
 
     def __init__(self, spec: ModelSpec) -> None:
         super().__init__()
@@ -35,7 +39,7 @@ class GRLASR(nn.Module):
         for index, block in enumerate(self.blocks):
             if index and self.aggregations:
                 x = self.aggregations[index - 1]([features, *outputs])
-            x = block(x)
+            x = recomputed(block, x) if self.checkpoint_activations else block(x)
             outputs.append(x)
         fuse, refine = self.fusion
         refined = features + as_tokens(refine(as_image(fuse(outputs))))

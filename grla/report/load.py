@@ -16,7 +16,8 @@ from grla.report.layout import Factor, Layout
 
 CELL_COLUMNS = (
     "outcome reason psnr_y ssim_y num_params macs hook_flops elementwise_ops num_features latency_ms latency_p10_ms "
-    "latency_p90_ms peak_memory_mib train_seconds train_peak_memory_mib steps final_loss device workers code_version"
+    "latency_p90_ms peak_memory_mib train_seconds train_peak_memory_mib steps final_loss device workers execution "
+    "code_version"
 ).split()
 IMAGE_COLUMNS = ["test_images", "test_set", "image", "psnr_y", "ssim_y", "mse", "psnr_y_outside"]
 CURVE_COLUMNS = ["step", "seconds", "loss", "val_psnr_y", "val_ssim_y"]

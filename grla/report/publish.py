@@ -82,6 +82,9 @@ def describe(results: Results, folder: Path) -> tuple[str, list[str]]:
     workers = results.cells["workers"].fillna(1).max()
     if workers > 1:
         notes.append(f"Latencies and training times are those of up to {workers:.0f} cells at once on one machine")
+    ways = sorted(set(results.cells["execution"].fillna("")) - {""})
+    if ways:
+        notes.append(f"Some or all cells were trained with {'; '.join(ways)}: see the column execution in cells.csv")
     provenance = folder / "provenance.json"
     if provenance.is_file():
         machine = json.loads(provenance.read_text(encoding="utf-8"))["machine"]

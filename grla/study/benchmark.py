@@ -17,6 +17,7 @@ from grla.model import build_model
 from grla.model.baselines import outside_model
 from grla.spec import EdsrLiteSpec, KernelSpec, ModelSpec
 from grla.study.conditions import conditions_now
+from grla.study.execution import read_ways
 from grla.study.provenance import describe_run
 from grla.study.score import load_trained
 
@@ -45,13 +46,25 @@ def find_network(name: str, upscale: int) -> nn.Module:
     raise InputError(f"model must be {known}, got {name!r}")
 
 
+def find_subject(name: str, upscale: int, device: torch.device) -> nn.Module:
+    """The network of a `name` like "gaussian_rbf+compile" on `device`: see `find_network` and `read_ways`.
+
+    Raises InputError as they do, and for a network that cannot be computed so.
+    """
+    plain, execution = read_ways(name)
+    model = find_network(plain, upscale).to(device)
+    able = execution.suited(model) == execution
+    require(able, f"model {name}", "cannot checkpoint its activations, only GRLASR can", type(model).__name__)
+    return execution.prepare(model)
+
+
 def time_networks(
     names: Sequence[str], base: str, upscale: int, lr_size: tuple[int, int], rounds: int, device: torch.device
 ) -> dict[str, Any]:
     """A record of the networks' times in turns, ready for JSON: how it was run, and a row per network."""
     require(base in names, "--base", f"must be one of --models, {', '.join(names)}", base)
     before = conditions_now()
-    models = {name: find_network(name, upscale).to(device) for name in names}
+    models = {name: find_subject(name, upscale, device) for name in names}
     turns: list[Turn] = time_in_turns(models, base, (1, 3, *lr_size), rounds)
     about = {"protocol": BENCHMARK_PROTOCOL, "upscale": upscale, "lr_size": list(lr_size), "base": base}
     about |= {"rounds": rounds, "device": device.type, "conditions": {"before": before, "after": conditions_now()}}

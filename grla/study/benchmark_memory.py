@@ -14,7 +14,7 @@ from tqdm import tqdm
 from grla.cost import Peak, map_every_tensor, peak_memory, run_in_child
 from grla.errors import InputError, require_at_least
 from grla.spec import TrainSpec
-from grla.study.benchmark import BENCHMARK_PROTOCOL, find_network
+from grla.study.benchmark import BENCHMARK_PROTOCOL, find_subject
 from grla.study.provenance import describe_run
 from grla.training.loop import Trainer
 
@@ -84,7 +84,7 @@ def forward_peak(name: str, upscale: int, lr_size: tuple[int, int], device: torc
 
     What libraries load on their first use, 10 to 20 MiB on a CPU, is part of it.
     """
-    network = find_network(name, upscale).to(device)
+    network = find_subject(name, upscale, device)
     lr = torch.rand(1, 3, *lr_size, device=device)
     with torch.inference_mode():
         return _measured(lambda: network(lr), device)
@@ -98,7 +98,7 @@ def training_step_peak(name: str, upscale: int, batch: BatchSize, device: torch.
     side = batch.patch_size
     lr = torch.rand(batch.batch_size, 3, side, side, device=device)
     hr = torch.rand(batch.batch_size, 3, upscale * side, upscale * side, device=device)
-    trainer = Trainer(find_network(name, upscale), TrainSpec(), lambda step: (lr, hr), device)
+    trainer = Trainer(find_subject(name, upscale, device), TrainSpec(), lambda step: (lr, hr), device)
     return _measured(lambda: [trainer.train_step() for _ in range(STEPS)], device)
 
 

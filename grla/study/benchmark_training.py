@@ -15,7 +15,7 @@ from grla.cost import Laps, Turn, take_turns
 from grla.errors import InputError, require, require_at_least
 from grla.spec import Budget, DataSpec, ModelSpec, RunSpec, TrainSpec
 from grla.study import overhead
-from grla.study.benchmark import BENCHMARK_PROTOCOL, find_network
+from grla.study.benchmark import BENCHMARK_PROTOCOL, find_subject
 from grla.study.benchmark_memory import REPEATS, BatchSize, peak_columns, training_step_peak
 from grla.study.conditions import conditions_now
 from grla.study.material import Material, load_material
@@ -35,7 +35,7 @@ class Student:
         self.name = name
         self.device = device
         self.tracker = Tracker(logs, 0)
-        self.trainer = make_trainer(spec, find_network(name, spec.model.upscale), material, device)
+        self.trainer = make_trainer(spec, find_subject(name, spec.model.upscale, device), material, device)
         self.watcher = CellWatcher(spec, material, self.tracker, overhead.TimedCell(device))
         self.steps: list[dict[str, float]] = []
 

@@ -47,8 +47,8 @@ class Artifacts:
     def keep(self, trial: optuna.Trial, record: Mapping[str, Any], pictures: Path) -> None:
         """Attach the cell's files to its trial, which must not be told yet; `pictures` is where its SR pictures lie.
 
-        A file that cannot be made is said and left out; a trial that another worker has now takes none. Raises InputError
-        when the folder cannot be written.
+        A file that cannot be made is said and left out; a trial that another worker has now takes none. Raises
+        InputError when the folder cannot be written.
         """
         files = {name: self._make(name, record, pictures) for name in self.makers}
         try:

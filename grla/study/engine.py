@@ -15,6 +15,7 @@ from optuna.trial import TrialState
 
 from grla.errors import Interrupted
 from grla.study.dashboard import Artifacts
+from grla.study.execution import USUAL, Execution
 from grla.study.plan import MAX_SEED, Plan, PlannedCell
 from grla.study.run_one import CellFolders, Listener, Record, run_one
 from grla.study.shared import SharedFiles
@@ -39,6 +40,7 @@ class Workplace:
     shared: SharedFiles | None = None
     workers: int = 1
     artifacts: Artifacts | None = None
+    execution: Execution = USUAL
 
 
 def run_plan(
@@ -92,7 +94,8 @@ def _run_cell(
     workers = max(workplace.workers, plan.queue.running_here())
     listener.lap("storage")
     try:
-        record = run_one(planned.cell.spec, planned.material, folders, workplace.device, listener)
+        spec, material = planned.cell.spec, planned.material
+        record = run_one(spec, material, folders, workplace.device, listener, workplace.execution)
     except Interrupted:
         if not listener.lost:
             plan.queue.give_back(trial)

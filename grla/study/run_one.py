@@ -22,6 +22,7 @@ from grla.evaluation import Image, ImageScore, evaluate, network_upscaler
 from grla.files import atomic_write
 from grla.model import build_model
 from grla.spec import RunSpec, to_dict
+from grla.study.execution import USUAL, Execution
 from grla.study.material import Material, cell_hash
 from grla.study.provenance import code_version
 from grla.training.checkpoint import previous_checkpoint, resume_checkpoint, save_checkpoint
@@ -41,7 +42,8 @@ class Record:
     psnr_y (dB) and ssim_y are means over all test images. Costs have their unit in the name; `macs` and `hook_flops`
     are per image at the spec's `count_output`, latency and `peak_memory_mib` at its `latency_input`. `num_features` is
     that of a linear kernel: the rows of the state that each head keeps of an image. `workers` is how many cells ran on
-    the machine at once: times of more than one are not those of an idle machine.
+    the machine at once: times of more than one are not those of an idle machine. `execution` says how it was trained
+    (see `grla.study.execution`), "" the usual way; everything else runs the usual way.
     """
 
     cell_hash: str
@@ -64,6 +66,7 @@ class Record:
     final_loss: float | None = None
     device: str = "cpu"
     workers: int = 1
+    execution: str = ""
     code_version: str = field(default_factory=code_version)
     images: list[dict[str, Any]] = field(default_factory=list)
     history: list[dict[str, float]] = field(default_factory=list)
@@ -118,7 +121,12 @@ class CellFolders:
 
 
 def run_one(
-    spec: RunSpec, material: Material, folders: CellFolders, device: torch.device, listener: Listener
+    spec: RunSpec,
+    material: Material,
+    folders: CellFolders,
+    device: torch.device,
+    listener: Listener,
+    execution: Execution = USUAL,
 ) -> Record:
     """Run one cell, from its checkpoint if it has one.
 
@@ -127,7 +135,7 @@ def run_one(
     """
     record = Record(cell_hash(spec, material, device), device=device.type)
     try:
-        _run(record, spec, material, folders, device, listener)
+        _run(record, spec, material, folders, device, listener, execution)
     except (Interrupted, InputError):
         raise
     except OSError as error:
@@ -143,14 +151,21 @@ def run_one(
 
 
 def _run(
-    record: Record, spec: RunSpec, material: Material, folders: CellFolders, device: torch.device, listener: Listener
+    record: Record,
+    spec: RunSpec,
+    material: Material,
+    folders: CellFolders,
+    device: torch.device,
+    listener: Listener,
+    execution: Execution,
 ) -> None:
     with torch.random.fork_rng():
         torch.manual_seed(spec.seed)
         model = build_model(spec.model)
-    trainer = make_trainer(spec, model, material, device)
+    record.execution = str(execution.suited(model))
+    trainer = make_trainer(spec, model, material, device, execution)
     trainer.lap = listener.lap
-    _price(record, spec, material, device)
+    _price(record, spec, material, device, execution)
     listener.lap("pricing")
     saved = resume_checkpoint(*folders.resumable)
     if saved is not None:
@@ -177,9 +192,11 @@ def _run(
     listener.lap("scoring")
 
 
-def make_trainer(spec: RunSpec, model: nn.Module, material: Material, device: torch.device) -> Trainer:
+def make_trainer(
+    spec: RunSpec, model: nn.Module, material: Material, device: torch.device, execution: Execution = USUAL
+) -> Trainer:
     """A trainer of `model` on the material's patches; batch t depends on the spec's seed and t alone."""
-    return Trainer(model, spec.train, functools.partial(material.batch, spec.seed), device)
+    return Trainer(model, spec.train, functools.partial(material.batch, spec.seed), device, execution.prepare)
 
 
 def save_images(folder: Path, material: Material, images: list[Image]) -> None:
@@ -191,7 +208,7 @@ def save_images(folder: Path, material: Material, images: list[Image]) -> None:
             PillowImage.fromarray(image).save(file, format="PNG")
 
 
-def _price(record: Record, spec: RunSpec, material: Material, device: torch.device) -> None:
+def _price(record: Record, spec: RunSpec, material: Material, device: torch.device, execution: Execution) -> None:
     """Fill in the costs, on a model of its own, before training starts and with nothing else running."""
     model = build_model(spec.model).to(device)
     height, width = (side // spec.model.upscale for side in spec.cost.count_output)
@@ -208,7 +225,7 @@ def _price(record: Record, spec: RunSpec, material: Material, device: torch.devi
     with torch.inference_mode():
         record.peak_memory_mib = peak_memory_mib(lambda: model(lr), device)
     for _ in range(2):  # the second time, when libraries have what they keep for ever
-        trial = make_trainer(spec, copy.deepcopy(model), material, device)
+        trial = make_trainer(spec, copy.deepcopy(model), material, device, execution)
         # The first step creates the optimiser's state, the second holds it while gradients exist: the peak.
         record.train_peak_memory_mib = peak_memory_mib(functools.partial(_steps, trial, 2), device)
 

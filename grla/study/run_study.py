@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 
 import torch
 
@@ -89,6 +90,7 @@ def _write_surroundings(run: StudyRun, plan: Plan) -> None:
         "storage": FILE_NAME if run.crew.storage is None else without_password(run.crew.storage),
         "workers": run.crew.workers,
         "device": run.device.type,
+        "execution": asdict(run.execution),
         "cells": {planned.cell_hash: planned.cell.variant for planned in plan.cells},
         "image_checksums": base.material.checksums,
     }

@@ -14,6 +14,7 @@ from grla.errors import InputError, require
 from grla.study.dashboard import ARTIFACTS, Artifacts, Makers
 from grla.study.definition import Cell, Study
 from grla.study.engine import Workplace, run_plan
+from grla.study.execution import USUAL, Execution
 from grla.study.material import Material, load_material
 from grla.study.plan import Plan, PlannedCell, enqueue, join_plan, make_plan
 from grla.study.progress import CellProgress, StopRequest, StudyProgress
@@ -62,6 +63,7 @@ class StudyRun:
     stopped: Mapping[str, int] = field(default_factory=dict)
     num_looks: int = 1
     cell_files: Makers = field(default_factory=dict)
+    execution: Execution = USUAL
 
     @property
     def folder(self) -> Path:
@@ -103,7 +105,7 @@ def work(run: StudyRun, plan: Plan, stop: StopRequest) -> None:
     """Claim and run cells in this process until all are finished."""
     workers = run.crew.workers
     artifacts = Artifacts(run.artifacts, run.cell_files)
-    workplace = Workplace(run.folder, run.device, open_shared(run.crew.artifacts), workers, artifacts)
+    workplace = Workplace(run.folder, run.device, open_shared(run.crew.artifacts), workers, artifacts, run.execution)
     num_cells = len(plan.cells)
     progress = StudyProgress(num_cells - len(plan.unfinished()), num_cells, workers=workers)
 

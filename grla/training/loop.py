@@ -55,12 +55,17 @@ class Watcher(Protocol):
         """Called before every step; True ends training with a checkpoint and `Interrupted`."""
 
 
+def _itself(model: nn.Module) -> nn.Module:
+    return model
+
+
 class Trainer:
     """A model in training: Adam, batch t a pure function of t.
 
     `batch(step)` gives lr (batch, 3, h, w) and hr (batch, 3, upscale * h, upscale * w) in [0, 1] on `device`. With
     equal seeds, thread counts and CPU, equal steps give equal bits, however often training was resumed between them.
-    Whoever wants to know where the time goes sets `lap`, which is called with the name of each phase as it ends.
+    Whoever wants to know where the time goes sets `lap`, which is called with the name of each phase as it ends. `wrap`
+    makes of the model what is called in training, with the same weights: a compiled network, say.
     """
 
     def __init__(
@@ -69,8 +74,10 @@ class Trainer:
         spec: TrainSpec,
         batch: Callable[[int], tuple[Tensor, Tensor]],
         device: torch.device,
+        wrap: Callable[[nn.Module], nn.Module] = _itself,
     ) -> None:
         self.model = model.to(device)
+        self.network = wrap(self.model)
         self.spec = spec
         self.batch = batch
         self.device = device
@@ -107,11 +114,11 @@ class Trainer:
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate
         if not self.model.training:
-            self.model.train()
+            self.network.train()
         lr, hr = self.batch(self.step)
         self.lap("data")
         with torch.autocast("cuda", torch.bfloat16, enabled=self.spec.amp and self.device.type == "cuda"):
-            sr = self.model(lr)
+            sr = self.network(lr)
         if sr.shape != hr.shape:  # a loss would broadcast, and an outside model learn something else
             raise InputError(f"the model must map {tuple(lr.shape)} to {tuple(hr.shape)}, got {tuple(sr.shape)}")
         loss = LOSSES[self.spec.loss](sr.float(), hr)

@@ -42,7 +42,11 @@ def write_storage(path: Path, base: dict[str, Any] | None = None) -> None:
         for index, model in enumerate(("GRLA", "EDSR-lite")):
             images = [row(upscale, score + 0.5 + index)]
             measured = {"outcome": "ok", "psnr_y": score + 0.5 + index, "macs": 1e9, "latency_ms": 3.0 + index}
-            record = dict.fromkeys(CELL_COLUMNS, 1.0) | measured | {"device": "cpu", "code_version": "1", "reason": ""}
+            record = (
+                dict.fromkeys(CELL_COLUMNS, 1.0)
+                | measured
+                | {"device": "cpu", "code_version": "1", "reason": "", "execution": ""}
+            )
             record |= {"cell_hash": f"{model}{upscale}", "images": images, "history": [{"step": 1, "val_psnr_y": 20.0}]}
             trial = optuna.trial.create_trial(
                 value=1.0,

@@ -44,9 +44,9 @@ def count_runs(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     ran: list[str] = []
     original = engine.run_one
 
-    def counting(spec, material, folders, device, listener):
+    def counting(spec, *rest):
         ran.append(f"{spec.model.kernel.name}/{spec.model.depth}/{spec.seed}/{spec.train.budget}")
-        return original(spec, material, folders, device, listener)
+        return original(spec, *rest)
 
     monkeypatch.setattr(engine, "run_one", counting)
     return ran
@@ -100,8 +100,8 @@ def test_a_changed_budget_runs_anew_and_a_new_level_only_itself(
 def test_divergence_is_kept_and_errors_are_tried_again(make_run: MakeRun, monkeypatch: pytest.MonkeyPatch) -> None:
     original, outcomes = engine.run_one, {"relu": "diverged"}
 
-    def failing(spec, material, folders, device, listener) -> Record:
-        record = original(spec, material, folders, device, listener)
+    def failing(spec, *rest) -> Record:
+        record = original(spec, *rest)
         wanted = outcomes.get(spec.model.kernel.name if spec.model.depth == 1 else "deep", "ok")
         if wanted != "ok":
             record.outcome, record.reason, record.psnr_y, record.images = wanted, f"made to be {wanted}", None, []

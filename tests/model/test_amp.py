@@ -1,0 +1,30 @@
+"""Automatic mixed precision: what a GPU would compute in bfloat16, on a CPU without oneDNN's float32 products."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from grla.attention import kernel_names, linear
+from grla.model import build_model
+from grla.spec import ModelSpec
+
+
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("kernel", kernel_names())
+def test_bfloat16_is_close_to_float32_and_has_finite_gradients(
+    kernel: str, training: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(linear, "_onednn_suits", lambda x: False)
+    torch.manual_seed(0)
+    model = build_model(ModelSpec(dim=10, depth=2, num_heads=2, window_size=4, kernel=kernel)).train(training)
+    lr = torch.rand(2, 3, 9, 14)
+    expected = model(lr).detach()
+    with torch.autocast("cpu", torch.bfloat16):
+        half = model(lr)
+    assert half.dtype == torch.bfloat16
+    # 8 bits of precision through 8 layers; ReLU's weights can be nearly all zero, and their sum then is, too.
+    limit = 0.2 if kernel == "relu" else 0.03
+    torch.testing.assert_close(half.detach().float(), expected, rtol=0, atol=limit * float(expected.abs().max()))
+    half.float().abs().mean().backward()
+    assert all(p.grad is None or p.grad.isfinite().all() for p in model.parameters())
