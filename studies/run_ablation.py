@@ -4,6 +4,7 @@
     python studies/run_ablation.py --list                  what can be asked
     python studies/run_ablation.py attention --dry-run     what it would cost
     python studies/run_ablation.py attention --status      how far it is, and who is at work
+    torchrun --nproc-per-node 2 studies/run_ablation.py    each cell trained by 2 processes, on a GPU each if there are
 
 Run it again to go on: finished cells are taken over, unfinished ones resume. `--workers`, `--storage` and `--join` let
 many processes and machines work on one study.
@@ -36,6 +37,7 @@ from grla.study.provenance import without_password
 from grla.study.run_study import choose_device, run_study
 from grla.study.status import describe_status, latest_name
 from grla.study.storage import FILE_NAME, GRACE_SECONDS
+from grla.study.together import run_together
 from grla.study.work import Crew, StudyRun
 from until_clear import run_until_clear
 
@@ -107,15 +109,20 @@ def main(arguments: Arguments) -> None:
         return export(storage, latest_name(run), arguments.export)
     until = arguments.until_clear
     try:
-        name = run_study(run) if until is None else run_until_clear(run, until, arguments.max_seeds)
+        name = run_together(
+            run, lambda: run_study(run) if until is None else run_until_clear(run, until, arguments.max_seeds)
+        )
     except Interrupted:
         print("\nStopped. Nothing is lost: run the same command again to go on.", file=sys.stderr)
         sys.exit(130)
+    if name is None:  # a process of torchrun's that has helped the first one
+        return
     if arguments.join:
-        return print(f"All cells of {name} have ended. Tables and figures: the same command without --join.")
-    if arguments.workers == 0:
-        return print(f"Planned {name}; now run workers: the same command with --join.")
-    show_results(run, storage, name)
+        print(f"All cells of {name} have ended. Tables and figures: the same command without --join.")
+    elif arguments.workers == 0:
+        print(f"Planned {name}; now run workers: the same command with --join.")
+    else:
+        show_results(run, storage, name)
 
 
 def show_results(run: StudyRun, storage: Path | str, name: str) -> None:

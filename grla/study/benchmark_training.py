@@ -20,7 +20,8 @@ from grla.study.benchmark_memory import REPEATS, BatchSize, peak_columns, traini
 from grla.study.conditions import conditions_now
 from grla.study.material import Material, load_material
 from grla.study.provenance import describe_run
-from grla.study.run_one import CellWatcher, make_trainer
+from grla.study.run_one import CellWatcher
+from grla.study.trainers import make_trainer
 from grla.training.loop import STEP_PHASES, advance
 from grla.training.tracking import Tracker
 

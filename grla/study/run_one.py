@@ -25,7 +25,9 @@ from grla.spec import RunSpec, to_dict
 from grla.study.execution import USUAL, Execution
 from grla.study.material import Material, cell_hash
 from grla.study.provenance import code_version
+from grla.study.trainers import in_words, make_trainer
 from grla.training.checkpoint import previous_checkpoint, resume_checkpoint, save_checkpoint
+from grla.training.distributed import announce, end_of_steps, trainer_kind
 from grla.training.loop import Diverged, StepStats, Trainer, fit
 from grla.training.tracking import Tracker
 
@@ -43,7 +45,8 @@ class Record:
     are per image at the spec's `count_output`, latency and `peak_memory_mib` at its `latency_input`. `num_features` is
     that of a linear kernel: the rows of the state that each head keeps of an image. `workers` is how many cells ran on
     the machine at once: times of more than one are not those of an idle machine. `execution` says how it was trained
-    (see `grla.study.execution`), "" the usual way; everything else runs the usual way.
+    (see `grla.study.execution`), "" the usual way; everything else runs the usual way, and of
+    several processes training memory is that of one.
     """
 
     cell_hash: str
@@ -162,12 +165,13 @@ def _run(
     with torch.random.fork_rng():
         torch.manual_seed(spec.seed)
         model = build_model(spec.model)
-    record.execution = str(execution.suited(model))
-    trainer = make_trainer(spec, model, material, device, execution)
-    trainer.lap = listener.lap
+    record.execution = in_words(execution.suited(model))
     _price(record, spec, material, device, execution)
     listener.lap("pricing")
     saved = resume_checkpoint(*folders.resumable)
+    announce((spec, execution, saved))
+    trainer = make_trainer(spec, model, material, device, execution, trainer_kind())
+    trainer.lap = listener.lap
     if saved is not None:
         trainer.load_state_dict(saved)
     tracker = Tracker(folders.tensorboard, trainer.step)
@@ -178,6 +182,7 @@ def _run(
         fit(trainer, CellWatcher(spec, material, tracker, listener), folders.partial, identity)
         save_checkpoint(folders.checkpoint, {**identity, **trainer.state_dict()})
     finally:
+        end_of_steps(trainer)
         tracker.close()
         record.steps, record.train_seconds, record.history = trainer.step, trainer.seconds, trainer.history
         record.final_loss = trainer.last_loss if trainer.step else None
@@ -190,13 +195,6 @@ def _run(
     for path in folders.resumable[1:]:
         path.unlink(missing_ok=True)
     listener.lap("scoring")
-
-
-def make_trainer(
-    spec: RunSpec, model: nn.Module, material: Material, device: torch.device, execution: Execution = USUAL
-) -> Trainer:
-    """A trainer of `model` on the material's patches; batch t depends on the spec's seed and t alone."""
-    return Trainer(model, spec.train, functools.partial(material.batch, spec.seed), device, execution.prepare)
 
 
 def save_images(folder: Path, material: Material, images: list[Image]) -> None:

@@ -19,6 +19,7 @@ from grla.study.shared import open_shared
 from grla.study.storage import FILE_NAME
 from grla.study.work import StudyRun, open_plan, storage_named, work
 from grla.study.workers import run_workers
+from grla.training.distributed import num_processes
 
 
 def run_study(run: StudyRun) -> str:
@@ -90,7 +91,7 @@ def _write_surroundings(run: StudyRun, plan: Plan) -> None:
         "storage": FILE_NAME if run.crew.storage is None else without_password(run.crew.storage),
         "workers": run.crew.workers,
         "device": run.device.type,
-        "execution": asdict(run.execution),
+        "execution": {**asdict(run.execution), "processes": num_processes()},
         "cells": {planned.cell_hash: planned.cell.variant for planned in plan.cells},
         "image_checksums": base.material.checksums,
     }

@@ -122,7 +122,7 @@ class Trainer:
         if sr.shape != hr.shape:  # a loss would broadcast, and an outside model learn something else
             raise InputError(f"the model must map {tuple(lr.shape)} to {tuple(hr.shape)}, got {tuple(sr.shape)}")
         loss = LOSSES[self.spec.loss](sr.float(), hr)
-        value = loss.item()
+        value = self.loss_value(loss)
         if not math.isfinite(value):
             raise Diverged(self.step, value, self.last_loss)
         self.lap("forward")
@@ -140,6 +140,10 @@ class Trainer:
         seconds = time.perf_counter() - start
         self.seconds += seconds
         return StepStats(self.step, value, learning_rate, seconds)
+
+    def loss_value(self, loss: Tensor) -> float:
+        """The loss as a number."""
+        return loss.item()
 
     def _clip_gradients(self) -> Tensor | None:
         """Scale the gradients down to the spec's `clip_norm`, if it has one, and return their norm before."""

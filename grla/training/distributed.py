@@ -1,0 +1,160 @@
+"""One model trained by several processes, as torchrun starts them: each holds all of it and a slice of every batch.
+
+The first process leads. It tells the others what to train and, before each step, to go on; it alone validates, writes
+and decides. Losses, gradients and BatchNorm's statistics are those of the whole batch, so that results differ from
+those of one process by rounding only. Without torchrun nothing of this happens.
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+
+from grla.errors import InputError, require
+from grla.spec import TrainSpec
+from grla.training.loop import Diverged, StepStats, Trainer
+from grla.training.shared_norm import mean_of_processes, share_batch_norms
+
+LONGEST_WAIT = timedelta(days=1)  # for the first process, which prices, validates and scores alone
+END = -1.0  # instead of the seconds trained so far: no further step
+
+Batch = Callable[[int], tuple[Tensor, Tensor]]
+
+
+@contextmanager
+def process_group(device: torch.device) -> Iterator[None]:
+    """Join the processes that torchrun started: gloo between CPUs, and nccl between GPUs, one for each process."""
+    if int(os.environ.get("WORLD_SIZE", "1")) == 1 or not dist.is_torchelastic_launched():
+        yield
+        return
+    on_gpu = device.type == "cuda"
+    if on_gpu:
+        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
+    # Gradients of depthwise convolutions come in another layout than their weights'; they are small.
+    warnings.filterwarnings("ignore", "Grad strides do not match bucket view strides")
+    dist.init_process_group("cpu:gloo,cuda:nccl" if on_gpu else "gloo", timeout=LONGEST_WAIT)
+    try:
+        yield
+    finally:
+        dist.destroy_process_group()
+
+
+def num_processes() -> int:
+    """How many processes train one model together; 1 without torchrun."""
+    return dist.get_world_size() if dist.is_initialized() else 1
+
+
+def leads() -> bool:
+    """Whether this is the first process, or the only one."""
+    return not dist.is_initialized() or dist.get_rank() == 0
+
+
+def announce(job: object) -> None:
+    """Tell the other processes what comes next, None for the end; nothing without others. Called by the first."""
+    if num_processes() > 1:
+        dist.broadcast_object_list([job], src=0, device=torch.device("cpu"))
+
+
+def next_job() -> Any:
+    """Wait for what the first process announces; RuntimeError when it is gone. Called by the others."""
+    jobs = [None]
+    dist.broadcast_object_list(jobs, src=0, device=torch.device("cpu"))
+    return jobs[0]
+
+
+def require_equal_slices(batch_size: int) -> None:
+    """Raise InputError unless `batch_size` can be shared out equally."""
+    rule = f"must divide by the number of processes, {num_processes()}, which share each batch"
+    require(batch_size % num_processes() == 0, "data.batch_size", rule, batch_size)
+
+
+def own_slice(batch: Batch) -> Batch:
+    """`batch`, of which each process gets its part, in order."""
+    if num_processes() == 1:
+        return batch
+
+    def part(step: int) -> tuple[Tensor, Tensor]:
+        lr, hr = (images.chunk(num_processes())[dist.get_rank()] for images in batch(step))
+        return lr, hr
+
+    return part
+
+
+class SharedTrainer(Trainer):
+    """A trainer whose twins in the other processes do the same steps; `batch` gives this process its slice."""
+
+    def __init__(
+        self,
+        model: nn.Module,
+        spec: TrainSpec,
+        batch: Batch,
+        device: torch.device,
+        wrap: Callable[[nn.Module], nn.Module],
+    ) -> None:
+        def shared(model: nn.Module) -> nn.Module:
+            # Statistics are equal everywhere as they are; a kernel may leave weights unused, in each step the same.
+            return DistributedDataParallel(wrap(model), forward_sync_buffers=False, static_graph=True)
+
+        super().__init__(share_batch_norms(model), spec, batch, device, shared)
+        self.in_step = False
+
+    def train_step(self) -> StepStats:
+        """A step of all processes, called in the first one; raises what `Trainer.train_step` does, in all of them.
+
+        A fault in a step is an InputError: the others are then in the middle of it, and only a fresh start helps.
+        """
+        _tell(self.seconds)
+        self.in_step = True
+        try:
+            stats = super().train_step()
+        except (Diverged, InputError):
+            self.in_step = False
+            raise
+        except Exception as error:
+            reason = f"{type(error).__name__}: {error}".splitlines()[0]
+            raise InputError(f"a step of {num_processes()} processes failed ({reason}); run again to go on") from error
+        self.in_step = False
+        return stats
+
+    def follow(self) -> None:
+        """Do the steps that the first process tells of, until it tells of the end; called in the others."""
+        while (seconds := _told()) != END:
+            self.seconds = seconds  # the first one's clock counts: schedules may depend on it
+            try:
+                super().train_step()
+            except (Diverged, InputError):
+                continue  # as in all processes
+
+    def loss_value(self, loss: Tensor) -> float:
+        """The mean over all slices."""
+        return mean_of_processes(loss.detach()).item()
+
+
+def trainer_kind() -> type[Trainer]:
+    """The trainer to use here."""
+    return SharedTrainer if num_processes() > 1 else Trainer
+
+
+def end_of_steps(trainer: Trainer) -> None:
+    """Tell the other processes that no further step comes; nothing without others, or when they are amid a step."""
+    if isinstance(trainer, SharedTrainer) and not trainer.in_step:
+        _tell(END)
+
+
+def _tell(seconds: float) -> None:
+    dist.broadcast(torch.tensor([seconds], dtype=torch.float64), src=0)
+
+
+def _told() -> float:
+    seconds = torch.empty(1, dtype=torch.float64)
+    dist.broadcast(seconds, src=0)
+    return seconds.item()
