@@ -19,8 +19,9 @@ from grla.spec import Budget, EdsrLiteSpec, ModelSpec, TrainSpec
 from grla.study import execution as room
 from grla.study.benchmark import find_subject
 from grla.study.execution import USUAL, Execution, read_ways
-from grla.study.run_study import StudyRun, run_study
+from grla.study.run_study import run_study
 from grla.study.storage import FILE_NAME
+from grla.study.work import StudyRun
 from grla.training.loop import Trainer
 
 CPU = torch.device("cpu")

@@ -19,8 +19,9 @@ from grla.study import matching
 from grla.study.definition import Factor, Study, load_study, vary
 from grla.study.estimate import build_on_meta
 from grla.study.matching import Matching, dim_steps, match_study, nearest_dim
-from grla.study.run_study import StudyRun, run_study
+from grla.study.run_study import run_study
 from grla.study.storage import FILE_NAME
+from grla.study.work import StudyRun
 
 CPU = torch.device("cpu")
 STUDIES = Path(__file__).parents[2] / "studies"
