@@ -1,6 +1,9 @@
 """Write the ledger of the paper's claims from what a storage holds.
 
-    python studies/claims.py        reads results/studies.db and results/benchmark, writes results/claims.md
+    python studies/claims.py                            reads results/studies.db and results/benchmark
+    python studies/claims.py --out results/reference    reads the folders of studies and the benchmark there
+
+It writes claims.md into that folder.
 
 Each verdict is computed from records by the rule beside it. Run more studies, or larger ones, and run this again.
 """
@@ -24,6 +27,7 @@ from grla.report.claims import (
     cheaper_to_train,
     diverging,
     judge_claims,
+    latest_by_study,
     no_better_than_base,
     worse_than_base,
 )
@@ -157,15 +161,12 @@ class Arguments:
     """Write the ledger of the paper's claims from what a storage holds."""
 
     out: Path = Path("results")
-    """Folder whose studies.db and benchmark records are read and into which claims.md is written."""
+    """Folder of studies.db, or of the studies' folders alone, and of benchmark records; claims.md goes there."""
 
 
 def main(arguments: Arguments) -> None:
     """Judge, write, print."""
-    ledger = pd.concat(
-        [settled(), judge_claims(CLAIMS + OURS, arguments.out / FILE_NAME), costs(arguments.out / "benchmark")],
-        ignore_index=True,
-    )
+    ledger = judged(arguments.out)
     title = "# The paper's claims, judged by the records of this project"
     note = (
         "A verdict follows from the rule beside it. Profiles below `paper` are small budgets: what they leave "
@@ -174,6 +175,12 @@ def main(arguments: Arguments) -> None:
     text = f"{title}\n\n{note}\n\n{markdown(ledger, left=tuple(ledger.columns))}\n"
     write_text(arguments.out / "claims.md", text)
     print(text)
+
+
+def judged(out: Path) -> pd.DataFrame:
+    """The ledger from what `out` holds: claim, paper, rule, ours, verdict."""
+    judgements = judge_claims(CLAIMS + OURS, latest_by_study(out / FILE_NAME))
+    return pd.concat([settled(), judgements, costs(out / "benchmark")], ignore_index=True)
 
 
 def settled() -> pd.DataFrame:
@@ -199,7 +206,9 @@ def settled() -> pd.DataFrame:
 
 
 def costs(folder: Path) -> pd.DataFrame:
-    """The claims that benchmark records in `folder` can judge."""
+    """The claims that benchmark records in `folder`, or one below it, can judge."""
+    latencies = [folder / "latency.json", *sorted(folder.glob("*/latency.json"))]
+    latency = next((path for path in latencies if path.is_file()), latencies[0])
     rows = [
         (
             "Memory grows linearly with the number of tokens",
@@ -211,7 +220,7 @@ def costs(folder: Path) -> pd.DataFrame:
             "3.5 times faster than SwinIR-light",
             "table 10: 60.9 ms against 213.4 ms on an RTX 2080 Ti",
             "supported if SwinIR-light takes at least 3.5 times as long on a GPU, timed in turns; contradicted if less",
-            faster_than_swinir(folder / "latency.json"),
+            faster_than_swinir(latency),
         ),
     ]
     judged = [(*words, judgement.evidence, judgement.verdict) for *words, judgement in rows]

@@ -22,19 +22,19 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import pandas as pd
 import tyro
 
 import project_root  # noqa: F401  it puts the project on the path
 
 from grla.errors import InputError
 from grla.files import write_text
-from grla.report.benchmark_memory import memory_figure, memory_table
-from grla.report.benchmark_training import training_figure, training_notes, training_table
-from grla.report.canvas import save
-from grla.report.cost import cost_frame, cost_text
+from grla.report.benchmark_memory import memory_table
+from grla.report.benchmark_records import ROWS, models_frame, record_pictures
+from grla.report.benchmark_training import training_notes, training_table
+from grla.report.cost import cost_text
 from grla.report.cost_claims import read_record
-from grla.report.scaling import memory_verdict, roofline_figure, scaling_figure, scaling_table
+from grla.report.pictures import write_pictures
+from grla.report.scaling import memory_verdict, scaling_table
 from grla.study.benchmark import slower_than_before, time_networks
 from grla.study.benchmark_cost import count_networks
 from grla.study.benchmark_memory import REPEATS, BatchSize, measure_memory
@@ -181,7 +181,7 @@ def main(command: Cost | Latency | Memory | Training | Scaling) -> None:
 def show_cost(command: Cost) -> None:
     """Count, print and write."""
     record = count_networks(command.models, command.upscale, command.lr_size, command.published)
-    write_record(command.out / "cost", record, cost_frame(record))
+    write_record(command.out, "cost", record)
     print(cost_text(record, command.tree_depth))
 
 
@@ -191,8 +191,8 @@ def show_latency(command: Latency) -> None:
     record = time_networks(
         command.models, command.base, command.upscale, command.lr_size, command.rounds, choose_device(command.device)
     )
-    frame = pd.DataFrame(record["models"])
-    write_record(command.out / "latency", record, frame)
+    write_record(command.out, "latency", record)
+    frame = models_frame(record)
     print(frame.to_markdown(index=False, floatfmt=".3f"))
     again = frame[frame["name"].str.endswith(" again")].iloc[0]
     print(f"\nNoise floor: the base against itself is {again['ratio']:.3f} [{again['low']:.3f}, {again['high']:.3f}].")
@@ -206,8 +206,7 @@ def show_memory(command: Memory) -> None:
     """Measure, print, write."""
     batch, device = BatchSize(command.batch_size, command.patch_size), choose_device(command.device)
     record = measure_memory(command.models, command.upscale, command.lr_size, batch, command.repeats, device)
-    write_record(command.out / "memory", record, pd.DataFrame(record["models"]))
-    save(memory_figure(record), command.out / "memory")
+    write_record(command.out, "memory", record)
     print(memory_table(record))
     print("\nGrowth above the network itself at its peak; what libraries load on their first use is part of it.")
 
@@ -216,8 +215,7 @@ def show_training(command: Training) -> None:
     """Train, print, write."""
     batch, device = BatchSize(command.batch_size, command.patch_size), choose_device(command.device)
     record = time_training(command.models, command.base, command.upscale, batch, command.rounds, command.out, device)
-    write_record(command.out / "training", record, pd.DataFrame(record["models"]))
-    save(training_figure(record), command.out / "training")
+    write_record(command.out, "training", record)
     print(training_table(record), training_notes(record), sep="\n\n")
     warn_of_other_work(record)
 
@@ -226,18 +224,16 @@ def show_scaling(command: Scaling) -> None:
     """Sweep, write, draw and print."""
     asked = {field.name: getattr(command, field.name) for field in fields(Sweep)}
     record = run_sweep(Sweep(**asked), choose_device(command.device), lambda point: print(point, file=sys.stderr))
-    write_record(command.out / "scaling", record, pd.DataFrame(record["points"]))
-    for kind in dict.fromkeys(point["kind"] for point in record["points"]):
-        save(scaling_figure(record, kind), command.out / f"scaling-{kind}s")
-    save(roofline_figure(record), command.out / "roofline")
+    write_record(command.out, "scaling", record)
     print(scaling_table(record).to_markdown(index=False, floatfmt=".4g", intfmt=","))
     print(f"\n{memory_verdict(record)}")
 
 
-def write_record(path: Path, record: dict[str, Any], frame: pd.DataFrame) -> None:
-    """Write `path`.json, and its rows as `path`.csv."""
-    write_text(path.with_suffix(".json"), json.dumps(record, indent=2) + "\n")
-    write_text(path.with_suffix(".csv"), frame.to_csv(index=False))
+def write_record(out: Path, name: str, record: dict[str, Any]) -> None:
+    """Write `name`.json, its rows as `name`.csv, and its figures."""
+    write_text(out / f"{name}.json", json.dumps(record, indent=2) + "\n")
+    write_text(out / f"{name}.csv", ROWS[name](record).to_csv(index=False))
+    write_pictures(record_pictures(name, record), out)
 
 
 def warn_of_other_work(record: dict[str, Any]) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 import pandas as pd
 
+from grla.report.folder import read_rows, study_folders
 from grla.report.load import Results, load_results, stored_studies
 from grla.report.statistics import Difference, study_differences
 from grla.report.tables import interval
@@ -117,9 +118,11 @@ def cheaper_to_train(*variants: str) -> Callable[[Results], Judgement]:
     return judge
 
 
-def judge_claims(claims: Iterable[Claim], storage: Path) -> pd.DataFrame:
-    """A row per claim: statement, paper, rule, ours, verdict; ours names study, profile, cells, seeds and evidence."""
-    latest = _latest_by_study(storage)
+def judge_claims(claims: Iterable[Claim], latest: Mapping[str, Results]) -> pd.DataFrame:
+    """A row per claim: statement, paper, rule, ours, verdict; ours names study, profile, cells, seeds and evidence.
+
+    `latest` are the results to judge from by study, as `latest_by_study` finds them.
+    """
     rows = []
     for claim in claims:
         results = latest.get(claim.study)
@@ -129,10 +132,13 @@ def judge_claims(claims: Iterable[Claim], storage: Path) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["claim", "paper", "rule", "ours", "verdict"])
 
 
-def _latest_by_study(storage: Path) -> dict[str, Results]:
-    """For each study the records of its largest profile, of those the latest run."""
+def latest_by_study(storage: Path) -> dict[str, Results]:
+    """For each study the records of its largest profile, of those the latest run.
+
+    Where there is no storage they are those of the studies' folders beside it.
+    """
     if not storage.is_file():
-        return {}
+        return _folders_by_study(storage.parent)
     chosen: dict[str, tuple[int, str]] = {}
     for name, definition in stored_studies(storage):  # in order of creation
         if definition["profile"] in PROFILES:
@@ -140,6 +146,13 @@ def _latest_by_study(storage: Path) -> dict[str, Results]:
             if definition["study"] not in chosen or rank <= chosen[definition["study"]][0]:
                 chosen[definition["study"]] = (rank, name)
     return {study: load_results(storage, name) for study, (_, name) in chosen.items()}
+
+
+def _folders_by_study(root: Path) -> dict[str, Results]:
+    found = [read_rows(folder) for folder in study_folders(root)]
+    evidence = [results for results in found if results.layout.profile in PROFILES]
+    evidence.sort(key=lambda results: -PROFILES.index(results.layout.profile))  # the largest last: it stays
+    return {results.layout.study: results for results in evidence}
 
 
 def _differences(results: Results, variants: Sequence[str]) -> dict[str, Difference] | None:

@@ -35,17 +35,18 @@ def gradient_data(layout: Layout, curves: pd.DataFrame) -> pd.DataFrame:
 def gradients_figure(layout: Layout, curves: pd.DataFrame) -> Figure:
     """Gradient norm by part of the model, a line per level and a panel per group."""
     data = gradient_data(layout, curves)
+    # The order of the columns is the model's; a level without some part must not change it.
+    parts = [column.removeprefix(GRADIENT_NORM) for column in curves.columns if column.startswith(GRADIENT_NORM)]
     groups = list(data.groupby("group", sort=False))
     longest = max((rows["label"].nunique() for _, rows in groups), default=1)
     figure, axes = panels([1.0] * max(1, len(groups)), 1, (8.5, (3.4 + 0.12 * longest) * max(1, len(groups))))
     for panel, (title, rows) in zip(axes, groups, strict=False):
-        _draw(panel, rows)
+        _draw(panel, rows, [part for part in parts if part in set(rows["part"])])
         panel.set(title=title, ylabel="gradient norm", yscale="log")
     return figure
 
 
-def _draw(panel: Axes, rows: pd.DataFrame) -> None:
-    parts = list(dict.fromkeys(rows["part"]))
+def _draw(panel: Axes, rows: pd.DataFrame, parts: list[str]) -> None:
     for index, (label, line) in enumerate(rows.groupby("label", sort=False)):
         colour, dashes = line_style(index)
         places = [parts.index(part) for part in line["part"]]

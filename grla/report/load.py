@@ -45,7 +45,7 @@ def load_results(storage: Path | str, study_name: str) -> Results:
     """Read study `study_name` from `storage`, a SQLite file or a URL; raises InputError when either does not exist."""
     study = load_trials(storage, study_name)
     definition = json.loads(study.user_attrs["definition"])
-    layout = _layout(definition, study.user_attrs.get("num_looks", 1))
+    layout = study_layout({**definition, "num_looks": study.user_attrs.get("num_looks", 1)})
     records = [(trial, json.loads(trial.user_attrs["record"])) for trial in accepted_trials(study)]
     keys = [_keys(trial, record, layout) for trial, record in records]
     cells = [
@@ -83,10 +83,11 @@ def stored_studies(storage: Path | str) -> list[tuple[str, dict[str, Any]]]:
     return [(name, json.loads(values["definition"])) for name, values in attributes if "definition" in values]
 
 
-def _layout(definition: dict[str, Any], num_looks: int) -> Layout:
+def study_layout(definition: dict[str, Any]) -> Layout:
+    """The layout of a study from its definition as JSON, in the storage or in a folder."""
     factors = tuple(Factor(f["name"], tuple(f["levels"]), f["base"]) for f in definition["factors"])
     texts = {name: definition[name] for name in ("study", "question", "source", "profile", "design")}
-    return Layout(**texts, factors=factors, num_looks=num_looks)
+    return Layout(**texts, factors=factors, num_looks=definition.get("num_looks", 1))
 
 
 def accepted_trials(study: optuna.Study) -> list[FrozenTrial]:

@@ -122,6 +122,7 @@ def group_table(
         mine = cells[cells["variant"] == variant]
         scores = images[images["variant"] == variant]
         row = {"variant": group.name(label, variant), "seeds": str(scores["seed"].nunique())}
+        row["images"] = str(len(scores[["test_set", "image"]].drop_duplicates()))
         row |= _quality(scores, sets)
         for name in names[:1]:
             gain = scores.groupby("seed")["psnr_y"].mean().mean() - reference

@@ -104,10 +104,15 @@ def _checksums(test: list[ImagePair]) -> dict[str, str]:
 
 def cell_hash(spec: RunSpec, material: Material, device: torch.device) -> str:
     """The name of a run: its spec, with folders replaced by their content, the protocol and the device type."""
+    return identity(spec, material.checksums, device.type)
+
+
+def identity(spec: RunSpec, checksums: dict[str, str], device: str) -> str:
+    """`cell_hash` from the images' checksums alone."""
     values = to_dict(spec)
     if isinstance(spec.data, DataSpec):
         values["data"] |= {"train": None, "test": None}
-    content = {"spec": values, "images": material.checksums, "protocol": PROTOCOL, "device": device.type}
+    content = {"spec": values, "images": checksums, "protocol": PROTOCOL, "device": device}
     if isinstance(spec.model, OutsideSpec):  # a spec only names its code, which must count as well
         module = sys.modules[find_factory(spec.model.factory).__module__]
         content["source"] = inspect.getsource(module)

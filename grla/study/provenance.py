@@ -31,6 +31,16 @@ def code_version() -> str:
     return f"{commit}-dirty" if _git("status", "--porcelain", "--untracked-files=no") else commit
 
 
+def commit_is_known(version: str) -> bool | None:
+    """Whether `version` is a commit this code descends from; None where that cannot be told.
+
+    That is outside of a checkout, and where the history was cut short and does not hold it.
+    """
+    if _git("rev-parse", "--is-shallow-repository") != "false":
+        return None
+    return _git("merge-base", "--is-ancestor", version, "HEAD") is not None
+
+
 def machine() -> dict[str, Any]:
     """What the run's timings depend on: processor, cores, threads, memory, GPU, operating system."""
     return {

@@ -94,5 +94,7 @@ def _write_surroundings(run: StudyRun, plan: Plan) -> None:
         "execution": {**asdict(run.execution), "processes": num_processes()},
         "cells": {planned.cell_hash: planned.cell.variant for planned in plan.cells},
         "image_checksums": base.material.checksums,
+        # Of panels with images of their own: the hashes of their cells name these.
+        "other_images": [material.checksums for material, _ in materials.values() if material is not base.material],
     }
     write_text(run.folder / "provenance.json", json.dumps(provenance, indent=2) + "\n")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -15,6 +16,7 @@ from grla.report.claims import (
     cheaper_to_train,
     diverging,
     judge_claims,
+    latest_by_study,
     no_better_than_base,
     worse_than_base,
 )
@@ -90,5 +92,15 @@ def test_many_variants_need_a_clearer_difference_than_one() -> None:
 
 def test_without_a_storage_nothing_is_judged(tmp_path) -> None:
     claim = Claim("x is better", "table 1", "kernels", "rule", better_than_base("k=b"))
-    ledger = judge_claims([claim], tmp_path / "none.db")
+    ledger = judge_claims([claim], latest_by_study(tmp_path / "none.db"))
     assert ledger["verdict"].tolist() == ["not yet run"]
+
+
+def test_where_there_is_no_storage_the_folders_beside_it_are_judged() -> None:
+    reference = Path(__file__).parents[2] / "results" / "reference"
+    latest = latest_by_study(reference / "studies.db")
+    assert {"attention", "recall", "recall_photos"} <= set(latest)
+    claim = Claim("x", "-", "recall", "rule", better_than_base("kernel=rbf_ridge"))
+    (row,) = judge_claims([claim], latest).to_dict("records")
+    assert row["verdict"] == "supported"
+    assert row["ours"].startswith("recall, quick, 18 cells, 3 seeds, 2000 steps each: ")

@@ -17,8 +17,8 @@ from PIL import Image
 
 from grla.errors import InputError
 from grla.report.canvas import panels, plain_ticks, save, spread
-from grla.report.crops import CropRow, Tile, crops_figure, sharpest_crop
-from grla.report.figures import cost_data, cost_figure, curve_data, curves_figure
+from grla.report.crops import CropRow, Tile, crops_figure, error_map, sharpest_crop
+from grla.report.figures import cost_data, cost_figure, curve_data, curves_figure, pareto_front
 from grla.report.layout import Factor, Layout
 from grla.report.levels import gain_figure, level_data, levels_figure, seed_data
 
@@ -26,7 +26,7 @@ SIZES = {"count_output": (720, 1280), "latency_input": (48, 64)}
 FIGURES: dict[str, Callable[[Any], Figure]] = {
     "levels": lambda study: levels_figure(study.layout, study.cells, study.images),
     "gain": lambda study: gain_figure(study.layout, study.cells, study.images),
-    "cost": lambda study: cost_figure(study.layout, study.cells, SIZES),
+    "cost": lambda study: cost_figure(study.layout, study.cells, study.images, SIZES),
     "curves": lambda study: curves_figure(study.layout, study.curves),
 }
 
@@ -58,7 +58,7 @@ def test_seed_data_leaves_bicubic_out(made_up: Any) -> None:
 
 
 def test_cost_data_has_the_finished_variants_in_order(made_up: Any) -> None:
-    data = cost_data(made_up.layout, made_up.cells)
+    data = cost_data(made_up.layout, made_up.cells, made_up.images)
     assert list(data["variant"]) == ["base", "kernel=relu", "kernel=softmax", "depth=1"]
     assert list(data.loc[0, ["macs_g", "latency_ms"]]) == [3.0, 12.34]
 
@@ -120,14 +120,14 @@ def test_panels_of_the_levels_have_their_own_bicubic_base_and_axis(panels: Any) 
 
 
 def test_costs_of_panels_are_apart_and_say_what_they_refer_to(panels: Any) -> None:
-    data = cost_data(panels.layout, panels.cells).set_index("variant")
+    data = cost_data(panels.layout, panels.cells, panels.images).set_index("variant")
     assert data.loc["upscale=x2, model=EDSR-lite", ["panel", "name"]].tolist() == ["upscale x2", "model=EDSR-lite"]
     assert data.loc["upscale=x2", "name"] == data.loc["base", "name"] == "base"
-    axes = cost_figure(panels.layout, panels.cells, SIZES).axes
+    axes = cost_figure(panels.layout, panels.cells, panels.images, SIZES).axes
     titles = [panel.get_title() for panel in axes]
-    assert titles == [name for name in ("upscale x2", "upscale x3", "upscale x4") for _ in range(2)]
-    assert axes[0].get_xlabel() == "multiply-adds (G MACs) for an output of 1280x720"
-    assert axes[5].get_xlabel() == "latency (ms), LR input 64x48"
+    assert titles == [name for name in ("upscale x2", "upscale x3", "upscale x4") for _ in range(3)]
+    assert axes[0].get_xlabel() == "G MACs for an output of 1280x720"
+    assert axes[7].get_xlabel() == "latency (ms), LR input 64x48"
 
 
 def unusual(made_up: Any, frame: str) -> Any:
@@ -247,3 +247,41 @@ def test_labels_of_a_logarithmic_axis_do_not_touch(limits: tuple[float, float]) 
     boxes = [label.get_window_extent() for label in shown]
     assert len(boxes) >= 2
     assert all(left.x1 < right.x0 for left, right in itertools.pairwise(boxes))
+
+
+def test_pareto_front_by_hand() -> None:
+    """4 is beaten by 1 (cheaper, as good), 2 by 3 (as cheap, better); what has no cost is not on it."""
+    cost, quality = [1.0, 2.0, 2.0, 3.0, 5.0, np.nan], [30.0, 30.5, 31.0, 30.0, 32.0, 40.0]
+    assert pareto_front(cost, quality).tolist() == [True, False, True, False, True, False]
+    assert pareto_front([1.0, 1.0], [2.0, 2.0]).tolist() == [True, True]
+
+
+def test_cost_data_has_intervals_from_the_mean_of_the_base(made_up: Any) -> None:
+    data = cost_data(made_up.layout, made_up.cells, made_up.images).set_index("variant")
+    levels = level_data(made_up.layout, made_up.cells, made_up.images).set_index("variant")
+    low, high = data.loc["depth=1", "low"], data.loc["depth=1", "high"]
+    assert [low, high] == pytest.approx(levels.loc["depth=1", ["low", "high"]] + data.loc["base", "psnr_y"])
+    assert low < data.loc["depth=1", "psnr_y"] < high < data.loc["base", "psnr_y"]
+    assert data.loc["base", ["low", "high"]].isna().all()
+    assert data["on_front_macs_g"].sum() == 1  # all cost the same: only the best is on the front
+
+
+def test_curves_have_a_panel_by_step_and_one_by_time(made_up: Any) -> None:
+    data = curve_data(made_up.layout, made_up.curves)
+    assert data["seconds"].tolist() == pytest.approx((data["step"] / 10).tolist())
+    axes = curves_figure(made_up.layout, made_up.curves).axes
+    assert [panel.get_xlabel() for panel in axes] == ["training step", "training time (s)"] * 2
+    assert axes[0].get_ylim() == axes[1].get_ylim()
+
+
+def test_error_maps_by_hand(tmp_path: Path) -> None:
+    hr = np.array([[[10, 20, 30], [0, 0, 255]]], np.uint8)
+    sr = np.array([[[20, 20, 0], [255, 0, 0]]], np.uint8)
+    assert error_map(hr, sr).tolist() == [[pytest.approx(40 / 3), 170.0]]
+    assert error_map(hr[..., 0], sr[..., 0]).tolist() == [[10.0, 255.0]]
+    tiles = (Tile("whole image", hr, box=(0, 0, 1)), Tile("HR", hr), Tile("bicubic", sr, 20.0, error_map(hr, sr)))
+    figure = crops_figure([CropRow("baby", tiles)])
+    assert len(figure.axes) == 2 * 3 + 1  # pictures, errors, the scale
+    assert [len(panel.images) for panel in figure.axes[:6]] == [1, 1, 1, 0, 0, 1]
+    assert len(figure.axes[0].patches) == 2  # the box, light around dark
+    save(figure, tmp_path / "crops")

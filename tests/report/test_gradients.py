@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -35,3 +36,13 @@ def test_the_figure_is_written(tmp_path: Path) -> None:
     text = svg.read_text(encoding="utf-8")
     assert "<!-- blocks.1 -->" in text  # Matplotlib notes the text it draws as paths
     assert "<!-- none -->" in text
+
+
+def test_parts_stand_in_the_order_of_the_model_where_the_first_level_lacks_some() -> None:
+    layout = Layout("s", "?", "none", "quick", "one_at_a_time", (Factor("depth", ("1", "2"), "1"),))
+    parts = ["head", "blocks.0", "blocks.1", "upsampler"]
+    rows = [("base", 1.0, 0.1, np.nan, 1.0), ("depth=2", 1.0, 0.1, 0.2, 1.0)]
+    curves = pd.DataFrame(rows, columns=["variant", *(f"gradient_norm.{part}" for part in parts)])
+    (panel,) = gradients_figure(layout, curves).axes
+    assert [label.get_text() for label in panel.get_xticklabels()] == parts
+    assert [list(line.get_xdata()) for line in panel.lines] == [[0, 1, 3], [0, 1, 2, 3]]

@@ -11,8 +11,9 @@ import optuna
 import pytest
 from PIL import Image
 
+from grla.report.crop_files import crop_rows
 from grla.report.load import CELL_COLUMNS, IMAGE_COLUMNS, load_results, stored_studies
-from grla.report.publish import crop_rows, describe, publish
+from grla.report.publish import describe, publish
 
 MODEL = {"upscale": 4, "dim": 55, "depth": 6, "window_size": 16}
 BASE: dict[str, Any] = {
@@ -92,7 +93,7 @@ def test_crops_are_those_of_the_panel_of_the_base(tmp_path: Path) -> None:
     save_pictures(tmp_path / "images")
     (crops,) = crop_rows(load_results(tmp_path / "s.db", "s"), tmp_path / "images")
     named = {tile.name: tile.psnr_y for tile in crops.tiles}
-    assert named == {"HR": None, "bicubic": 28.0, "GRLA (base)": 28.5, "EDSR-lite": 29.5}
+    assert named == {"whole image": None, "HR": None, "bicubic": 28.0, "GRLA (base)": 28.5, "EDSR-lite": 29.5}
 
 
 def test_publishing_panels_quotes_the_paper(tmp_path: Path) -> None:
@@ -102,7 +103,9 @@ def test_publishing_panels_quotes_the_paper(tmp_path: Path) -> None:
     text = (tmp_path / "out" / "summary.md").read_text(encoding="utf-8")
     for part in ("## upscale x2: model", "## upscale x4: model", "## Published (GRLA paper", "38.33 / 0.9616"):
         assert part in text
-    assert {path.stem for path in (tmp_path / "out").glob("*.png")} == {"psnr", "difference", "cost", "curves", "crops"}
+    assert {path.stem for path in (tmp_path / "out").glob("*.png")} == {
+        "psnr", "difference", "per-image", "cost", "curves", "crops",
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(

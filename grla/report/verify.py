@@ -1,0 +1,54 @@
+"""Whether the tables and figures in a folder are still those that its raw rows give."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from grla.report.benchmark_records import ROWS, benchmark_pictures, record_files
+from grla.report.cost_claims import read_record
+from grla.report.folder import ROWS as ROW_FILES
+from grla.report.folder import own_storage, read_rows, study_results
+from grla.report.pictures import picture_faults
+from grla.report.publish import study_texts
+from grla.report.study_pictures import study_pictures
+
+
+def study_report_faults(folder: Path, published: Path | None = None) -> list[str]:
+    """What does not match in a study's folder, one line each: rows and storage, rows and tables, rows and figures.
+
+    Tables must be equal to the letter; figures must show data that agree to four digits, and be the files that were
+    drawn. `published` is the CSV of the paper's numbers. Raises InputError for a file that cannot be read.
+    """
+    results = read_rows(folder)
+    faults = _row_faults(folder)
+    for name, text in study_texts(results, folder, published).items():
+        path = folder / name
+        if not path.is_file():
+            faults.append(f"{name}: is missing")
+        elif path.read_text(encoding="utf-8") != text:
+            faults.append(f"{name}: is not what the rows give")
+    return faults + picture_faults(study_pictures(results, folder), folder)
+
+
+def benchmark_faults(folder: Path) -> list[str]:
+    """What does not match in a benchmark's folder: each record's CSV, and the figures."""
+    faults = []
+    for path in record_files(folder):
+        table = path.with_suffix(".csv")
+        if not table.is_file() or table.read_text(encoding="utf-8") != ROWS[path.stem](read_record(path)).to_csv(
+            index=False
+        ):
+            faults.append(f"{table.relative_to(folder)}: is not what {path.name} gives")
+    return faults + picture_faults(benchmark_pictures(folder), folder)
+
+
+def _row_faults(folder: Path) -> list[str]:
+    """Rows that are not those of the storage, where there is one."""
+    if own_storage(folder) is None:
+        return []
+    stored = study_results(folder)
+    return [
+        f"{name}.csv: is not what the storage holds"
+        for name in ROW_FILES
+        if (folder / f"{name}.csv").read_text(encoding="utf-8") != getattr(stored, name).to_csv(index=False)
+    ]

@@ -1,0 +1,94 @@
+"""Rows that are written and read are the same rows."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from grla.errors import InputError
+from grla.report.folder import read_json, read_rows, study_folders, study_results, write_rows
+from grla.report.load import Results
+from grla.report.publish import study_texts
+
+BASE = {
+    "model": {"upscale": 4, "dim": 55, "depth": 6, "window_size": 16},
+    "data": {"batch_size": 16, "patch_size": 64},
+    "train": {"budget": {"amount": 800, "unit": "steps"}},
+    "cost": {"count_output": [720, 1280], "latency_input": [48, 64]},
+}
+
+
+@pytest.fixture
+def results(made_up: Any) -> Results:
+    """The made-up study with what a CSV could spoil: names like numbers and like nothing, infinity, long fractions."""
+    cells, images = made_up.cells.copy(), made_up.images.copy()
+    cells.insert(4, "depth", "010")
+    cells["code_version"], cells["device"] = "1234567", "cpu"
+    cells["kernel"] = "None"
+    images["image"] = images["image"].map({"baby": "000", "bird": "007", "comic": "None"})
+    images["psnr_y_outside"] = np.where(images["seed"].isna(), np.inf, 41.0)
+    images["mse"] = 1 / np.arange(3, 3 + len(images))
+    seeds = {"seed": "Int64"}
+    curves = made_up.curves.astype(seeds)
+    return Results(made_up.layout, cells.astype(seeds), images.astype(seeds), curves, BASE)
+
+
+def test_rows_come_back_to_the_last_bit(results: Results, tmp_path: Path) -> None:
+    write_rows(results, tmp_path)
+    again = read_rows(tmp_path)
+    assert again.layout == results.layout
+    assert again.base == results.base
+    for name in ("cells", "images", "curves"):
+        mine, theirs = getattr(results, name), getattr(again, name)
+        assert list(mine) == list(theirs)
+        for column in mine:
+            if pd.api.types.is_numeric_dtype(mine[column]):
+                np.testing.assert_array_equal(mine[column].to_numpy(float), theirs[column].to_numpy(float))
+            else:
+                assert mine[column].fillna("").tolist() == theirs[column].tolist(), column
+
+
+def test_rows_give_the_same_texts_as_the_storage(results: Results, tmp_path: Path) -> None:
+    write_rows(results, tmp_path)
+    assert study_texts(read_rows(tmp_path), tmp_path) == study_texts(results, tmp_path)
+
+
+def test_a_missing_or_torn_file_is_named(results: Results, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"study\.json"):
+        read_rows(tmp_path)
+    write_rows(results, tmp_path)
+    (tmp_path / "images.csv").unlink()
+    with pytest.raises(InputError, match=r"images\.csv.*write it again"):
+        read_rows(tmp_path)
+    (tmp_path / "study.json").write_text('{"study": ')
+    with pytest.raises(InputError, match=r"study\.json"):
+        read_json(tmp_path / "study.json")
+
+
+def test_only_a_folder_that_a_run_wrote_uses_the_storage_above_it(results: Results, tmp_path: Path) -> None:
+    """results/reference/attention-quick must not show the records of the storage in results/."""
+    about = {"study": "attention", "profile": "quick", "storage": "studies.db", "optuna_study": "attention-quick-1"}
+    (tmp_path / "studies.db").write_text("not a storage")
+    for place in ("reference/attention-quick", "attention/quick"):
+        write_rows(results, tmp_path / place)
+        (tmp_path / place / "provenance.json").write_text(json.dumps(about))
+    assert len(study_results(tmp_path / "reference/attention-quick").cells) == len(results.cells)
+    with pytest.raises(Exception, match="not a database"):
+        study_results(tmp_path / "attention/quick")
+
+
+def test_folders_of_studies_are_found(tmp_path: Path) -> None:
+    for place in ("attention/quick", "reference/recall-quick", "fidelity", "a/b/c/too-deep"):
+        (tmp_path / place).mkdir(parents=True)
+        study = {} if place == "fidelity" else {"optuna_study": "x"}
+        (tmp_path / place / "provenance.json").write_text(json.dumps(study))
+    assert [str(path.relative_to(tmp_path)) for path in study_folders(tmp_path)] == [
+        "attention/quick",
+        "reference/recall-quick",
+    ]
+    assert study_folders(tmp_path / "attention" / "quick") == [tmp_path / "attention" / "quick"]

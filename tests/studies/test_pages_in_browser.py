@@ -1,0 +1,73 @@
+"""The pages in a real browser: nothing is loaded from elsewhere, every picture decodes, nothing is complained about."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import report
+
+from tests.browser import find_chromium
+
+sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright, see requirements-dev.txt")
+
+REFERENCE = Path(__file__).parents[2] / "results" / "reference"
+PAGES = ("index.html", "recall-photos-quick.html", "benchmark.html")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[object]:
+    found = find_chromium()
+    with sync_api.sync_playwright() as playwright:
+        # In containers tests run as root and /dev/shm is small.
+        opened = playwright.chromium.launch(executable_path=found, args=["--no-sandbox", "--disable-dev-shm-usage"])
+        yield opened
+        opened.close()
+
+
+@pytest.fixture(scope="module")
+def pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The pages of the smallest reference study and of the benchmark, and their index, alone in a folder."""
+    folder = tmp_path_factory.mktemp("pages")
+    for name in ("recall-photos-quick", "benchmark"):
+        shutil.copytree(REFERENCE / name, folder / "reference" / name)
+    report.main(report.Arguments(str(folder / "reference"), html=folder / "html"))
+    shutil.rmtree(folder / "reference")
+    return folder / "html"
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_is_whole_in_itself(browser, pages: Path, name: str, scheme: str) -> None:
+    page = browser.new_page(viewport={"width": 1280, "height": 900}, color_scheme=scheme)
+    requests, complaints = [], []
+    page.on("request", lambda request: requests.append(request.url))
+    page.on("console", lambda message: complaints.append(message.text))
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    address = (pages / name).as_uri()
+    page.goto(address, wait_until="load", timeout=120_000)
+    assert [url for url in requests if not url.startswith("data:")] == [address]
+    assert complaints == []
+    widths = page.evaluate("Promise.all([...document.images].map(i => i.decode().then(() => i.naturalWidth)))")
+    assert all(width > 300 for width in widths)
+    assert (len(widths) > 4) == (name != "index.html")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 1280  # wide tables scroll by themselves
+    light = page.evaluate("getComputedStyle(document.body).backgroundColor.match(/\\d+/g).every(c => c > 127)")
+    assert light == (scheme == "light")
+    page.close()
+
+
+def test_the_index_leads_to_every_page_and_a_page_to_its_sections(browser, pages: Path) -> None:
+    page = browser.new_page()
+    page.goto((pages / "index.html").as_uri())
+    page.click("text=recall_photos, quick")
+    assert page.title() == "recall_photos, profile quick"
+    titles = page.locator("h2").all_inner_texts()
+    expected = ["Verdicts", "Method", "Results", "Figures", "Costs", "Failures", "What this study cannot tell"]
+    assert titles == [*expected, "Provenance"]
+    page.click("nav >> text=Costs")
+    assert page.url.endswith("#costs")
+    assert page.locator("#costs").bounding_box()["y"] < 900
+    page.close()

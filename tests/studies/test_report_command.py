@@ -1,0 +1,121 @@
+"""Reports are made again from raw rows, and what does not match is found."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import report
+
+from grla.errors import InputError
+from grla.report.folder import DEFINITION, PROVENANCE, read_json, read_rows, study_folders
+from grla.study.definition import load_study
+from grla.study.verify import code_faults, identity_faults
+
+REFERENCE = Path(__file__).parents[2] / "results" / "reference"
+
+
+@pytest.fixture
+def record(tmp_path: Path) -> Path:
+    """A copy of the smallest reference study."""
+    return Path(shutil.copytree(REFERENCE / "recall-photos-quick", tmp_path / "reference" / "recall-photos-quick"))
+
+
+def replace(path: Path, old: str, new: str) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new, 1), encoding="utf-8")
+
+
+def test_a_reference_study_matches(record: Path) -> None:
+    assert report.study_faults(record) == []
+
+
+def test_changed_rows_are_found_in_tables_and_figures(record: Path) -> None:
+    rows = pd.read_csv(record / "images.csv", dtype=str, keep_default_na=False)
+    chosen = (rows["variant"] == "kernel=uniform") & (rows["image"] == "bird")
+    rows.loc[chosen, "psnr_y"] = "33.5"
+    rows.to_csv(record / "images.csv", index=False)
+    found = report.study_faults(record)
+    for name in ("summary.md", "tables/kernel.csv", "tables/kernel.tex"):
+        assert f"{name}: is not what the rows give" in found
+    for name in ("difference", "psnr", "per-image"):
+        assert f"{name}: shows other data than the rows give" in found
+    assert not any(line.startswith("cell ") for line in found)
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "fault"),
+    [
+        ("cells.csv", "1d06dbdfd50e004b", "1d06dbdfd50e004c", "cell 1d06dbdfd50e004c (base, seed 0): is not the hash"),
+        ("cells.csv", "8f18576d6fa9", "8f18576d6fa9-dirty", "code 8f18576d6fa9-dirty: files had been changed"),
+        ("provenance.json", '"grla-1"', '"grla-0"', "protocol: was grla-0, numbers now mean grla-1"),
+        ("provenance.json", "30d2384d04a19141", "00d2384d04a19141", "study.json: its hash is not 75cf418f"),
+        ("study.json", '"amount": 4000', '"amount": 4001', "study.json: its hash is not 75cf418f"),
+        ("study.json", '"depth": 1', '"depth": 2', "model.depth: was 2, the study's file now says 1"),
+        ("study.json", '"rbf_ridge"', '"ridge"', "factor kernel: had the levels"),
+    ],
+)
+def test_a_changed_identity_is_found(record: Path, file: str, old: str, new: str, fault: str) -> None:
+    replace(record / file, old, new)
+    definition, about = (read_json(record / name) for name in (DEFINITION, PROVENANCE))
+    study = load_study(report.STUDIES, "recall_photos")
+    found = identity_faults(study, definition, about, read_rows(record).cells)
+    assert any(line.startswith(fault) for line in found)
+
+
+def test_a_study_without_a_file_is_found(record: Path) -> None:
+    replace(record / "provenance.json", '"study": "recall_photos"', '"study": "gone"')
+    (fault,) = report.study_faults(record)
+    assert "study must be one of" in fault
+
+
+def test_a_painted_figure_and_a_missing_table_end_the_command(record: Path) -> None:
+    (record / "psnr.png").write_bytes(b"")
+    (record / "tables" / "kernel.tex").unlink()
+    with pytest.raises(InputError, match=r"psnr\.png: is not the file that was drawn") as found:
+        report.check(report.find(str(record)))
+    assert "tables/kernel.tex: is missing" in str(found.value)
+
+
+def test_writing_anew_mends_what_was_broken(record: Path) -> None:
+    before = (record / "summary.md").read_text()
+    (record / "summary.md").write_text("lost")
+    (record / "psnr.png").unlink()
+    report.main(report.Arguments(str(record)))
+    assert (record / "summary.md").read_text() == before
+    assert report.study_faults(record) == []
+
+
+def test_the_benchmark_matches_and_a_changed_row_is_found(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = Path(shutil.copytree(REFERENCE / "benchmark", tmp_path / "benchmark"))
+    report.main(report.Arguments(str(folder), verify=True))
+    assert "1 folders match" in capsys.readouterr().out
+    record = json.loads((folder / "memory.json").read_text())
+    record["models"][0]["forward_mib"] *= 2
+    (folder / "memory.json").write_text(json.dumps(record))
+    with pytest.raises(InputError, match=r"memory\.csv: is not what memory\.json gives") as found:
+        report.main(report.Arguments(str(tmp_path), verify=True))
+    assert "memory: shows other data" in str(found.value)
+
+
+def test_commits_that_nobody_can_look_up_are_flagged() -> None:
+    assert code_faults({"0" * 12}) in ([], [f"code {'0' * 12}: is no commit of this history"])  # [] in a shallow clone
+    assert code_faults({"1234567-dirty"}) == ["code 1234567-dirty: files had been changed after the commit"]
+
+
+def test_names_of_pages_and_what_can_be_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(REFERENCE.parents[1])
+    found = report.find("recall")
+    assert [found.page_name(folder) for folder in found.studies] == ["reference-recall-quick.html"]
+    assert not found.benchmarks
+    everything = report.find("all")
+    assert "reference-benchmark.html" in [found.page_name(folder) for folder in everything.benchmarks]
+    assert set(study_folders(REFERENCE)) == {REFERENCE / f.name for f in everything.studies if "reference" in f.parts}
+    alone = report.find(str(REFERENCE / "recall-quick"))
+    assert [alone.page_name(folder) for folder in alone.studies] == ["recall-quick.html"]
+    with pytest.raises(InputError, match="WHAT must be a folder with results"):
+        report.find("nothing_of_this_name")

@@ -1,0 +1,66 @@
+"""Notebooks run headless on anybody's results (`.ci/run`: on the reference results); git has them without outputs."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+from nbformat import NotebookNode
+
+ROOT = Path(__file__).parents[1]
+NOTEBOOKS = ("ablations", "cost", "tuning", "claims")
+LOGIC = re.compile(r"^\s*(def|class|while|lambda|try)\b", re.MULTILINE)
+
+
+def read(name: str) -> NotebookNode:
+    return nbformat.read(ROOT / "notebooks" / f"{name}.ipynb", as_version=4)
+
+
+def run(name: str, monkeypatch: pytest.MonkeyPatch, results: Path) -> str:
+    """Execute a notebook on `results` and return all that it shows, as text."""
+    monkeypatch.setenv("GRLA_RESULTS", str(results))
+    notebook = read(name)
+    client = NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(ROOT / "notebooks")}})
+    client.execute(env=dict(os.environ))
+    return str([cell.outputs for cell in notebook.cells if cell.cell_type == "code"])
+
+
+def test_these_are_all() -> None:
+    assert {path.stem for path in (ROOT / "notebooks").glob("*.ipynb")} == set(NOTEBOOKS)
+
+
+@pytest.mark.parametrize("name", NOTEBOOKS)
+def test_git_has_no_outputs_and_no_logic(name: str) -> None:
+    cells = read(name).cells
+    code = [cell for cell in cells if cell.cell_type == "code"]
+    assert all(cell.outputs == [] and cell.execution_count is None for cell in code)
+    assert not any(LOGIC.search(cell.source) for cell in code)
+    assert len(cells) - len(code) >= len(code) - 2  # comments
+    assert code[0].source.count("RESULTS = ") == 1
+
+
+@pytest.fixture
+def few(tmp_path: Path) -> Path:
+    """A user's results: one study, in a folder of its own."""
+    shutil.copytree(ROOT / "results" / "reference" / "recall-photos-quick", tmp_path / "recall-photos-quick")
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("ablations", "recall-photos-quick"),
+        ("cost", "No benchmark here yet"),
+        ("tuning", "No search here yet"),
+        ("claims", "recall_photos, quick, 12 cells, 3 seeds"),
+    ],
+)
+def test_it_runs_on_a_folder_of_ones_own(name: str, shown: str, few: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    outputs = run(name, monkeypatch, few)
+    assert shown in outputs
+    assert "recall-quick" not in outputs
