@@ -13,7 +13,7 @@ from grla.report.benchmark_training import training_figure
 from grla.report.cost import cost_frame
 from grla.report.cost_claims import read_record
 from grla.report.pictures import Picture
-from grla.report.scaling import roofline_figure, scaling_figure
+from grla.report.scaling import roofline_data, roofline_figure, scaling_figure
 
 Record = dict[str, Any]
 
@@ -84,4 +84,4 @@ def _scaling_pictures(record: Record) -> list[Picture]:
         for kind in dict.fromkeys(points["kind"])
     ]
     caption = "What each forward pass reaches, under the roofs that this machine's memory and arithmetic set."
-    return [*found, Picture("roofline", caption, (points,), lambda: roofline_figure(record))]
+    return [*found, Picture("roofline", caption, (roofline_data(record),), lambda: roofline_figure(record))]

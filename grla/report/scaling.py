@@ -92,15 +92,23 @@ def scaling_figure(record: Record, kind: str) -> Figure:
     return figure
 
 
+def roofline_data(record: Record) -> pd.DataFrame:
+    """Of each subject and kind of pass the largest size that was measured, with its `intensity`: FLOP per useful byte.
+
+    What has no multiply-adds is left out.
+    """
+    points = pd.DataFrame(record["points"]).dropna(subset=["gflop_per_s"])
+    points = points[points["macs"] > 0].groupby(LINE, sort=False).last().reset_index()
+    return points.assign(intensity=2 * points["macs"] / points["useful_bytes"])
+
+
 def roofline_figure(record: Record) -> Figure:
     """GFLOP/s of each forward pass against FLOP per byte of useful traffic, under the measured roofs.
 
     A point is the largest size that was measured of a kernel or network, labelled with its tokens and with its time
     over the least that the roofs allow. What has no multiply-adds is not shown.
     """
-    points = pd.DataFrame(record["points"]).dropna(subset=["gflop_per_s"])
-    points = points[points["macs"] > 0].groupby(LINE, sort=False).last().reset_index()
-    points["intensity"] = 2 * points["macs"] / points["useful_bytes"]
+    points = roofline_data(record)
     figure, (panel,) = panels([1.0], 1, (9.0, max(5.0, 1.5 + 0.26 * len(points))))
     _draw_roofs(panel, points["intensity"], record["roofs"])
     for kind, marker, colour in (("kernel", "o", PALETTE[0]), ("network", "s", PALETTE[1])):

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from grla.report.canvas import save
-from grla.report.scaling import memory_verdict, roofline_figure, scaling_figure, scaling_table
+from grla.report.scaling import memory_verdict, roofline_data, roofline_figure, scaling_figure, scaling_table
 
 SIZES = (4096, 16_384, 65_536)
 LINES = [("kernel", "softmax"), ("kernel", "relu"), ("kernel", "none"), ("network", "relu")]
@@ -119,6 +119,16 @@ def test_roofline_by_hand(record: dict[str, Any], tmp_path: Path) -> None:
     assert (panel.get_xlabel(), panel.get_ylabel()) == ("FLOP per byte of useful traffic", "GFLOP/s")
     assert "relu, 65,536 tokens: 2.5" in [text.get_text() for text in panel.texts]
     check_saved(save(figure, tmp_path / "figure"))
+
+
+def test_roofline_data_by_hand(record: dict[str, Any]) -> None:
+    """200 FLOP a token over 16 bytes a token; softmax and the network stop a size earlier; none multiplies nothing."""
+    data = roofline_data(record)
+    assert data[["kind", "name", "tokens", "intensity"]].to_numpy().tolist() == [
+        ["kernel", "softmax", SIZES[1], 12.5],
+        ["kernel", "relu", SIZES[2], 12.5],
+        ["network", "relu", SIZES[1], 12.5],
+    ]
 
 
 def check_saved(written: list[Path]) -> None:
