@@ -280,6 +280,7 @@ class RunSpec:
 def with_changes(spec: Spec, changes: Mapping[str, object]) -> Spec:
     """A copy of `spec` with fields replaced by dotted path, for instance {"model.depth": 4}, all in one step.
 
+    A kernel may be given by its name alone, with its options beside it ("model.kernel", "model.kernel.options.gamma").
     Raises InputError with the valid fields when a path names none, or when the new values break a rule together.
     """
     replaced: Any = _replace(spec, {tuple(path.split(".")): value for path, value in changes.items()})
@@ -335,8 +336,14 @@ def _replace(node: Any, changes: Mapping[tuple[str, ...], object]) -> Any:
     if isinstance(node, Mapping):
         return {**node, **whole}
     _require_fields(type(node), [*whole, *inner])
-    deeper = {key: _replace(whole.get(key, getattr(node, key)), rest) for key, rest in inner.items()}
+    deeper = {key: _replace(_start(whole, node, key), rest) for key, rest in inner.items()}
     return dataclasses.replace(node, **{**whole, **deeper})
+
+
+def _start(whole: Mapping[str, object], node: Any, key: str) -> Any:
+    """What changes below `node.key` start from: its new value, where a bare name stands for a kernel, or the old."""
+    value = whole.get(key, getattr(node, key))
+    return KernelSpec(value) if isinstance(value, str) else value
 
 
 def _require_fields(cls: Any, names: Iterable[str]) -> None:

@@ -28,6 +28,7 @@ from grla.report.cell_files import CELL_FILES
 from grla.report.export import export
 from grla.report.publish import publish
 from grla.spec import Budget
+from grla.study.confirm import read_base
 from grla.study.definition import load_study, study_names
 from grla.study.estimate import estimate
 from grla.study.execution import Execution
@@ -58,6 +59,8 @@ class Arguments:
     """Folder of HR training images, searched recursively; by default photos shipped with the installed packages."""
     test_data: tuple[Path, ...] = ()
     """Folders of HR test images, or of HR/ with LR_bicubic/X4/; by default photos shipped with installed packages."""
+    base: Path | None = None
+    """File of spec fields to change the base by, as the winner.json of run_tuning.py."""
     match: Literal["params", "macs", "latency"] | None = None
     """Choose each variant's dim so that it costs what the base costs; the tables say how nearly."""
     until_clear: float | None = None
@@ -172,7 +175,7 @@ def crew(arguments: Arguments) -> Crew:
 
 def spec_changes(arguments: Arguments) -> dict[str, object]:
     """The arguments that change what is run, by spec field."""
-    changes: dict[str, object] = {}
+    changes: dict[str, object] = {} if arguments.base is None else read_base(arguments.base)
     if arguments.budget is not None:
         changes["train.budget"] = Budget.parse(arguments.budget)
     if arguments.train_data is not None:

@@ -64,7 +64,7 @@ def test_optuna_is_known_to_the_engine_and_the_loader_only() -> None:
     }
     assert users == {
         "report/load.py",
-        *(f"study/{room}.py" for room in "dashboard engine patience plan queue storage".split()),
+        *(f"study/{room}.py" for room in "dashboard engine patience plan queue storage tuning".split()),
     }
 
 

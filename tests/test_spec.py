@@ -74,6 +74,13 @@ def test_changes_reach_options_and_leave_the_original_alone() -> None:
     assert base == RunSpec()
 
 
+def test_a_kernel_named_beside_its_options_starts_from_none() -> None:
+    base = RunSpec(ModelSpec(kernel=KernelSpec("gaussian_rbf", {"gamma": 0.5, "qk_norm": "both"})))
+    changed = with_changes(base, {"model.kernel.options.ridge": 0.1, "model.kernel": "rbf_ridge"})
+    assert changed.model.kernel == KernelSpec("rbf_ridge", {"ridge": 0.1})
+    assert with_changes(base, {"model.kernel": "relu"}).model.kernel == KernelSpec("relu")
+
+
 def test_changes_are_checked_together() -> None:
     """8 channels are refused with 5 heads, 2 heads are refused with 55 channels; both at once are fine."""
     assert with_changes(RunSpec(), {"model.dim": 8, "model.num_heads": 2}).model.dim == 8

@@ -1,9 +1,11 @@
-"""From the Optuna storage to tidy frames: one row per cell, per image, and per validation."""
+"""From the Optuna storage to tidy frames: one row per cell or trial, per image, and per validation."""
 
 from __future__ import annotations
 
 import json
+import warnings
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,12 @@ CELL_COLUMNS = (
 IMAGE_COLUMNS = ["test_images", "test_set", "image", "psnr_y", "ssim_y", "mse", "psnr_y_outside"]
 CURVE_COLUMNS = ["step", "seconds", "loss", "val_psnr_y", "val_ssim_y"]
 GRADIENT_NORM = "gradient_norm."  # begins the columns of gradient norms by part of the model
+
+
+TRIAL_COLUMNS = (
+    "num_params macs hook_flops latency_ms peak_memory_mib train_seconds steps final_loss device code_version cell_hash"
+).split()
+FEWEST_FOR_IMPORTANCE = 4  # trials; of fewer nothing can be said
 
 
 @dataclass(frozen=True)
@@ -76,6 +84,51 @@ def load_trials(storage: Path | str, study_name: str) -> optuna.Study:
         raise InputError(f"storage {shown} holds no study {study_name!r}") from error
 
 
+@dataclass(frozen=True)
+class TuningResults:
+    """All that a storage holds of one search.
+
+    `about` is its definition (`grla.study.search_text`). `trials`: trial (number), base (whether it is the base's
+    configuration), outcome, reason, a column per parameter (empty where it does not exist), val_psnr_y (dB, at the last
+    validation it reached), then TRIAL_COLUMNS; a row per trial that has an outcome. `curves`: trial and a validation's
+    columns. `importances`: objective, parameter, importance (each objective's add up to 1; of trained trials, how much
+    a parameter tells the best of them from the others, by PED-ANOVA). `changes`: each trial's spec fields.
+    """
+
+    about: dict[str, Any]
+    trials: pd.DataFrame
+    curves: pd.DataFrame
+    importances: pd.DataFrame
+    changes: dict[int, dict[str, Any]]
+
+
+def load_tuning(storage: Path | str, study_name: str) -> TuningResults:
+    """Read the search `study_name` from `storage`, a SQLite file or a URL; raises InputError as `load_results` does."""
+    study = load_trials(storage, study_name)
+    about = json.loads(study.user_attrs["search"])
+    ended = [trial for trial in study.get_trials(deepcopy=False) if "outcome" in trial.user_attrs]
+    parameters = [parameter["name"] for parameter in about["parameters"]]
+    records = {trial.number: json.loads(trial.user_attrs["record"]) for trial in ended}
+    changes = {trial.number: trial.user_attrs["changes"] for trial in ended}
+    trials, curves = [], []
+    for trial in ended:
+        history = records[trial.number]["history"]
+        row = {"trial": trial.number, "base": changes[trial.number] == about["start"]}
+        row |= {name: trial.user_attrs.get(name, "") for name in ("outcome", "reason")}
+        row |= {name: trial.params.get(name) for name in parameters}
+        row["val_psnr_y"] = history[-1]["val_psnr_y"] if history else None
+        trials.append(row | {name: records[trial.number][name] for name in TRIAL_COLUMNS})
+        curves += [{"trial": trial.number, **entry} for entry in history]
+    columns = ["trial", "base", "outcome", "reason", *parameters, "val_psnr_y", *TRIAL_COLUMNS]
+    return TuningResults(
+        about,
+        pd.DataFrame(trials, columns=columns),
+        pd.DataFrame(curves, columns=["trial", *CURVE_COLUMNS]),
+        pd.DataFrame(_importances(study, about), columns=["objective", "parameter", "importance"]),
+        changes,
+    )
+
+
 def stored_studies(storage: Path | str) -> list[tuple[str, dict[str, Any]]]:
     """Name and definition of every study in `storage`, in order of creation; others are left out."""
     summaries = optuna.get_all_study_summaries(_url(storage), include_best_trial=False)
@@ -88,6 +141,23 @@ def study_layout(definition: dict[str, Any]) -> Layout:
     factors = tuple(Factor(f["name"], tuple(f["levels"]), f["base"]) for f in definition["factors"])
     texts = {name: definition[name] for name in ("study", "question", "source", "profile", "design")}
     return Layout(**texts, factors=factors, num_looks=definition.get("num_looks", 1))
+
+
+def _importances(study: optuna.Study, about: dict[str, Any]) -> list[dict[str, Any]]:
+    if len(study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.COMPLETE,))) < FEWEST_FOR_IMPORTANCE:
+        return []
+    rows = []
+    for index, objective in enumerate(["val_psnr_y", *about["minimise"]]):
+        sign = -1 if index == 0 else 1  # the evaluator takes the low values of a target for the good ones
+        with warnings.catch_warnings():  # it says so, and which parameters few trials have
+            warnings.simplefilter("ignore", UserWarning)
+            found = optuna.importance.get_param_importances(study, target=partial(_objective, index, sign))
+        rows += [{"objective": objective, "parameter": name, "importance": share} for name, share in found.items()]
+    return rows
+
+
+def _objective(index: int, sign: int, trial: FrozenTrial) -> float:
+    return sign * float(trial.values[index])
 
 
 def accepted_trials(study: optuna.Study) -> list[FrozenTrial]:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import importlib.util
 import itertools
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
 from grla.errors import InputError, require, require_choice
 from grla.spec import RunSpec, with_changes
+from grla.study.catalogue import load_named, names_of
 
 Design = Literal["one_at_a_time", "grid", "panels"]
 Changes = Mapping[str, object]
@@ -144,26 +143,12 @@ def _cell(base: RunSpec, base_levels: dict[str, str], factors: tuple[Factor, ...
 
 def study_names(folder: Path) -> list[str]:
     """The studies in `folder`: the files that export STUDY."""
-    exporting = re.compile(r"^STUDY\b", re.MULTILINE)
-    return sorted(path.stem for path in folder.glob("*.py") if exporting.search(path.read_text(encoding="utf-8")))
+    return names_of("study", folder)
 
 
 def load_study(folder: Path, name: str) -> Study:
     """The study of file `{folder}/{name}.py`, named after it; raises InputError listing the known ones."""
-    require_choice("study", name, study_names(folder))
-    path = folder / f"{name}.py"
-    module_spec = importlib.util.spec_from_file_location(f"study_{name}", path)
-    assert module_spec is not None
-    assert module_spec.loader is not None
-    module = importlib.util.module_from_spec(module_spec)
-    try:
-        module_spec.loader.exec_module(module)
-    except InputError as error:
-        raise InputError(f"{path.name}: {error}") from error
-    study = module.STUDY
-    if not isinstance(study, Study):
-        raise InputError(f"{path.name}: STUDY must be a Study, got {type(study).__name__}")
-    return Study(**{**vars(study), "name": name})
+    return replace(load_named("study", folder, name, Study), name=name)
 
 
 def level_text(value: object) -> str:

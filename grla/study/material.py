@@ -37,18 +37,24 @@ Batches = Callable[[int, int], tuple[Tensor, Tensor]]
 
 
 @dataclass(frozen=True)
-class Material:
-    """What all runs on one kind of images share.
+class TrainingMaterial:
+    """What it takes to train and to select, and nothing of any test set.
 
-    `batch` maps (seed, step) to lr and hr to train on; `validation` are pairs from held-out images, `test` the pairs to
-    score; `baselines` holds each baseline's answer to every test pair; `checksums` name the content.
+    `batch` maps (seed, step) to lr and hr to train on; `validation` are pairs from held-out images; `checksums` name
+    the content.
     """
 
     batch: Batches
     validation: list[ImagePair]
+    checksums: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Material(TrainingMaterial):
+    """What all runs on one kind of images share: `test` are the pairs to score, `baselines` each baseline's answers."""
+
     test: list[ImagePair]
     baselines: dict[str, list[Image]]
-    checksums: dict[str, str]
 
     @property
     def test_images(self) -> str:
@@ -56,38 +62,50 @@ class Material:
         return spec_hash({name: value for name, value in self.checksums.items() if name.startswith("test:")})[:8]
 
 
-def load_material(data: AnyDataSpec, upscale: int, cache: Path, device: torch.device) -> Material:
-    """Read, check and checksum all images of `data`; every unusable one is an InputError now, not in mid-training."""
+def load_training_material(data: AnyDataSpec, upscale: int, cache: Path, device: torch.device) -> TrainingMaterial:
+    """Read, check and checksum the images to train and validate on; no test image is read.
+
+    Every unusable image is an InputError now, not in mid-training.
+    """
     if isinstance(data, DataSpec):
         return _photographs(data, upscale, cache, device)
-    return _probe(data, upscale, device)
+    return _probe(_sampler(data, upscale), data.batch_size, device)
 
 
-def _photographs(data: DataSpec, upscale: int, cache: Path, device: torch.device) -> Material:
+def load_material(data: AnyDataSpec, upscale: int, cache: Path, device: torch.device) -> Material:
+    """The same with the test images."""
+    training = load_training_material(data, upscale, cache, device)
+    if isinstance(data, DataSpec):
+        test = [pair for source in data.test for pair in test_images(source, upscale)]
+        baselines = {"bicubic": [imresize(pair.lr, upscale) for pair in test]}
+    else:
+        sampler = _sampler(data, upscale)
+        test, baselines = sampler.pairs("test", NUM_PROBE_IMAGES), sampler.baselines("test", NUM_PROBE_IMAGES)
+    checksums = training.checksums | _checksums(test)
+    return Material(training.batch, training.validation, checksums, test, baselines)
+
+
+def _photographs(data: DataSpec, upscale: int, cache: Path, device: torch.device) -> TrainingMaterial:
     training, held_out = training_images(data.train)
     validation = [_validation_pair(image.name, image.load(), upscale) for image in held_out]
-    test = [pair for source in data.test for pair in test_images(source, upscale)]
     store = PatchStore.build(training, upscale, data.patch_size, cache).to(device)
-    return Material(
+    return TrainingMaterial(
         lambda seed, step: store.batch(seed, step, data.batch_size, data.patch_size),
         validation,
-        test,
-        {"bicubic": [imresize(pair.lr, upscale) for pair in test]},
-        {"training": store.checksum, "validation": checksum(validation), **_checksums(test)},
+        {"training": store.checksum, "validation": checksum(validation)},
     )
 
 
-def _probe(data: RecallSpec | SimilaritySpec, upscale: int, device: torch.device) -> Material:
-    sampler = _sampler(data, upscale)
-
+def _probe(sampler: RecallSampler | SimilaritySampler, batch_size: int, device: torch.device) -> TrainingMaterial:
     def batch(seed: int, step: int) -> tuple[Tensor, Tensor]:
-        lr, hr = sampler.batch(seed, step, data.batch_size)
+        lr, hr = sampler.batch(seed, step, batch_size)
         return lr.to(device), hr.to(device)
 
-    validation, test = sampler.pairs("validation", NUM_PROBE_IMAGES // 4), sampler.pairs("test", NUM_PROBE_IMAGES)
+    validation = sampler.pairs("validation", NUM_PROBE_IMAGES // 4)
     first = batch(0, 0)[0].cpu().numpy().tobytes()  # what is drawn from any seed is known by the first batch of one
-    checksums = {"training": hashlib.sha256(first).hexdigest(), "validation": checksum(validation), **_checksums(test)}
-    return Material(batch, validation, test, sampler.baselines("test", NUM_PROBE_IMAGES), checksums)
+    return TrainingMaterial(
+        batch, validation, {"training": hashlib.sha256(first).hexdigest(), "validation": checksum(validation)}
+    )
 
 
 def _sampler(data: RecallSpec | SimilaritySpec, upscale: int) -> RecallSampler | SimilaritySampler:
@@ -102,7 +120,7 @@ def _checksums(test: list[ImagePair]) -> dict[str, str]:
     return {f"test:{name}": checksum([pair for pair in test if pair.test_set == name]) for name in names}
 
 
-def cell_hash(spec: RunSpec, material: Material, device: torch.device) -> str:
+def cell_hash(spec: RunSpec, material: TrainingMaterial, device: torch.device) -> str:
     """The name of a run: its spec, with folders replaced by their content, the protocol and the device type."""
     return identity(spec, material.checksums, device.type)
 

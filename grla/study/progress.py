@@ -67,7 +67,7 @@ class StudyProgress:
     def start(self, planned: PlannedCell, stop: StopRequest, num_done: int | None = None) -> CellProgress:
         """The listener of the next cell; `num_done` is how many others are done by now, by whomever."""
         self.num_done = self.num_done if num_done is None else num_done
-        return CellProgress(self, planned, stop)
+        return CellProgress(self, f"{planned.cell.variant} seed {planned.cell.spec.seed}", stop)
 
     def finish(self, seconds: float) -> None:
         """One more cell is done."""
@@ -82,13 +82,30 @@ class StudyProgress:
         return max(this_cell - cell_elapsed, 0) + others * usual / self.workers
 
 
+class TrialsProgress(StudyProgress):
+    """The same for a search: trials that are refused before training are shown, and cost no time worth counting."""
+
+    def __init__(self, num_trials: int, stop: StopRequest, workers: int = 1, stream: TextIO = sys.stderr) -> None:
+        super().__init__(0, num_trials, stream, workers)
+        self.stop = stop
+
+    def begin(self, name: str) -> CellProgress:
+        """The listener of the next trial that is trained."""
+        return CellProgress(self, name, self.stop)
+
+    def refused(self, name: str, reason: str) -> None:
+        """A trial ended without a step."""
+        self.stream.write(f"[{self.num_done}/{self.num_cells}] {name} is not trained: {reason}\n")
+        self.stream.flush()
+
+
 class CellProgress:
     """Prints one cell's progress: a line that renews itself on a terminal, a line per validation elsewhere."""
 
-    def __init__(self, study: StudyProgress, planned: PlannedCell, stop: StopRequest) -> None:
+    def __init__(self, study: StudyProgress, name: str, stop: StopRequest) -> None:
         self.study = study
         self.stop = stop
-        self.name = f"{planned.cell.variant} seed {planned.cell.spec.seed}"
+        self.name = name
         self.started = self._printed = time.monotonic()
         self.validation = ""
         self.progress = 0.0

@@ -6,6 +6,8 @@ import copy
 import functools
 import json
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -13,17 +15,16 @@ from typing import Any, Literal, Protocol
 import numpy as np
 import torch
 from PIL import Image as PillowImage
-from torch import nn
 
-from grla.attention.interface import LinearKernel
-from grla.cost import count, is_out_of_memory, measure_latency, peak_memory_mib, process_peak_mib
+from grla.cost import is_out_of_memory, peak_memory_mib, process_peak_mib
 from grla.errors import InputError, Interrupted
 from grla.evaluation import Image, ImageScore, evaluate, network_upscaler
 from grla.files import atomic_write
 from grla.model import build_model
 from grla.spec import RunSpec, to_dict
 from grla.study.execution import USUAL, Execution
-from grla.study.material import Material, cell_hash
+from grla.study.material import Material, TrainingMaterial, cell_hash
+from grla.study.pricing import counted_costs, measured_costs
 from grla.study.provenance import code_version
 from grla.study.trainers import in_words, make_trainer
 from grla.training.checkpoint import previous_checkpoint, resume_checkpoint, save_checkpoint
@@ -137,8 +138,26 @@ def run_one(
     `Interrupted` (the listener asked to stop) and InputError (a full disk, say) go through: they are not the cell's.
     """
     record = Record(cell_hash(spec, material, device), device=device.type)
+    with outcome_of(record):
+        _price(record, spec, material, device, execution)
+        listener.lap("pricing")
+        trainer = train(record, spec, material, folders, device, listener, execution)
+        scores, outputs = evaluate(_upscaler(trainer, spec), material.test, border=spec.model.upscale)
+        record.images = [{"test_images": material.test_images, **asdict(score)} for score in scores]
+        record.psnr_y = _mean(scores, "psnr_y")
+        record.ssim_y = _mean(scores, "ssim_y")
+        save_images(folders.images, material, outputs)
+        for path in folders.resumable[1:]:
+            path.unlink(missing_ok=True)
+        listener.lap("scoring")
+    return record
+
+
+@contextmanager
+def outcome_of(record: Record) -> Iterator[None]:
+    """Write into `record` how the work inside ends; see `run_one` for what goes through."""
     try:
-        _run(record, spec, material, folders, device, listener, execution)
+        yield
     except (Interrupted, InputError):
         raise
     except OSError as error:
@@ -150,30 +169,32 @@ def run_one(
         record.reason = f"{type(error).__name__}: {error}"
         if record.outcome == "error":
             traceback.print_exc()
-    return record
 
 
-def _run(
+def train(
     record: Record,
     spec: RunSpec,
-    material: Material,
+    material: TrainingMaterial,
     folders: CellFolders,
     device: torch.device,
     listener: Listener,
-    execution: Execution,
-) -> None:
+    execution: Execution = USUAL,
+) -> Trainer:
+    """Build and train a cell's network, validating on the way, and write into `record` how far it came.
+
+    No test image is needed and none is seen.
+    """
     with torch.random.fork_rng():
         torch.manual_seed(spec.seed)
         model = build_model(spec.model)
     record.execution = in_words(execution.suited(model))
-    _price(record, spec, material, device, execution)
-    listener.lap("pricing")
     saved = resume_checkpoint(*folders.resumable)
     announce((spec, execution, saved))
     trainer = make_trainer(spec, model, material, device, execution, trainer_kind())
     trainer.lap = listener.lap
     if saved is not None:
         trainer.load_state_dict(saved)
+    record.history = trainer.history  # grows from here on, for listeners that look back
     tracker = Tracker(folders.tensorboard, trainer.step)
     tracker.config(json.dumps(to_dict(spec), indent=2), record.num_params or 0)
     listener.lap("logging")
@@ -184,17 +205,10 @@ def _run(
     finally:
         end_of_steps(trainer)
         tracker.close()
-        record.steps, record.train_seconds, record.history = trainer.step, trainer.seconds, trainer.history
+        record.steps, record.train_seconds = trainer.step, trainer.seconds
         record.final_loss = trainer.last_loss if trainer.step else None
     listener.lap("logging")
-    scores, outputs = evaluate(_upscaler(trainer, spec), material.test, border=spec.model.upscale)
-    record.images = [{"test_images": material.test_images, **asdict(score)} for score in scores]
-    record.psnr_y = _mean(scores, "psnr_y")
-    record.ssim_y = _mean(scores, "ssim_y")
-    save_images(folders.images, material, outputs)
-    for path in folders.resumable[1:]:
-        path.unlink(missing_ok=True)
-    listener.lap("scoring")
+    return trainer
 
 
 def save_images(folder: Path, material: Material, images: list[Image]) -> None:
@@ -209,32 +223,12 @@ def save_images(folder: Path, material: Material, images: list[Image]) -> None:
 def _price(record: Record, spec: RunSpec, material: Material, device: torch.device, execution: Execution) -> None:
     """Fill in the costs, on a model of its own, before training starts and with nothing else running."""
     model = build_model(spec.model).to(device)
-    height, width = (side // spec.model.upscale for side in spec.cost.count_output)
-    counts = count(model, (1, 3, height, width))
-    for name in ("num_params", "macs", "hook_flops", "elementwise_ops"):
-        setattr(record, name, getattr(counts, name))
-    record.num_features = _num_features(model)
-    shape = (1, 3, *spec.cost.latency_input)
-    latency = measure_latency(model, shape, spec.cost.latency_runs)
-    record.latency_ms = latency.median_ms
-    record.latency_p10_ms, record.latency_p90_ms = latency.p10_ms, latency.p90_ms
-    lr = torch.zeros(shape, device=device)
-    model.eval()
-    with torch.inference_mode():
-        record.peak_memory_mib = peak_memory_mib(lambda: model(lr), device)
+    for name, value in (counted_costs(model, spec) | measured_costs(model, spec, device)).items():
+        setattr(record, name, value)
     for _ in range(2):  # the second time, when libraries have what they keep for ever
         trial = make_trainer(spec, copy.deepcopy(model), material, device, execution)
         # The first step creates the optimiser's state, the second holds it while gradients exist: the peak.
         record.train_peak_memory_mib = peak_memory_mib(functools.partial(_steps, trial, 2), device)
-
-
-def _num_features(model: nn.Module) -> int | None:
-    """The number of features of the model's linear kernel; None where it has none."""
-    for kernel in model.modules():
-        if isinstance(kernel, LinearKernel):
-            token = torch.zeros(1, 1, 1, kernel.head_dim, device=next(model.parameters()).device)
-            return kernel.map_k(token).shape[-1]
-    return None
 
 
 def _steps(trainer: Trainer, number: int) -> None:
@@ -249,7 +243,7 @@ def _upscaler(trainer: Trainer, spec: RunSpec) -> Any:
 class CellWatcher:
     """Scores the validation images, writes the logs, and tells the listener."""
 
-    def __init__(self, spec: RunSpec, material: Material, tracker: Tracker, listener: Listener) -> None:
+    def __init__(self, spec: RunSpec, material: TrainingMaterial, tracker: Tracker, listener: Listener) -> None:
         self.spec = spec
         self.material = material
         self.tracker = tracker

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
+from functools import partial
 
 import torch
 
@@ -17,7 +18,7 @@ from grla.study.provenance import describe_run, without_password
 from grla.study.run_one import save_images
 from grla.study.shared import open_shared
 from grla.study.storage import FILE_NAME
-from grla.study.work import StudyRun, open_plan, storage_named, work
+from grla.study.work import StudyRun, join_work, open_plan, storage_named, work
 from grla.study.workers import run_workers
 from grla.training.distributed import num_processes
 
@@ -30,7 +31,7 @@ def run_study(run: StudyRun) -> str:
     `out` that cannot be written, or a storage that cannot be used.
     """
     cells = run.cells()
-    with storage_named(run), StopRequest() as stop:
+    with storage_named(run.storage), StopRequest() as stop:
         plan = open_plan(run)
         if not run.crew.join:
             _write_surroundings(run, plan)
@@ -38,7 +39,7 @@ def run_study(run: StudyRun) -> str:
         if unfinished < len(cells):
             print(f"{len(cells) - unfinished} of {len(cells)} cells are done already and taken over.")
         if run.crew.workers > 1 and unfinished:
-            run_workers(run, stop)
+            run_workers(partial(join_work, run), run.crew.workers, run.device, stop)
         elif run.crew.workers == 1:
             work(run, plan, stop)
         _fetch_pictures(run, plan)

@@ -9,7 +9,7 @@ from torch import nn
 
 from grla.spec import RunSpec
 from grla.study.execution import USUAL, Execution
-from grla.study.material import Material
+from grla.study.material import TrainingMaterial
 from grla.training.distributed import num_processes, own_slice
 from grla.training.loop import Trainer
 
@@ -17,7 +17,7 @@ from grla.training.loop import Trainer
 def make_trainer(
     spec: RunSpec,
     model: nn.Module,
-    material: Material,
+    material: TrainingMaterial,
     device: torch.device,
     execution: Execution = USUAL,
     kind: type[Trainer] = Trainer,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
@@ -115,14 +115,21 @@ def work(run: StudyRun, plan: Plan, stop: StopRequest) -> None:
     run_plan(plan, workplace, start, lambda: stop.asked)
 
 
+def join_work(run: StudyRun, stop: StopRequest) -> None:
+    """What one of several workers does: join the planned study, and work."""
+    joining = replace(run, crew=replace(run.crew, join=True, retry_failed=False))
+    with storage_named(run.storage):
+        work(run, open_plan(joining), stop)
+
+
 @contextmanager
-def storage_named(run: StudyRun) -> Iterator[None]:
+def storage_named(url: str) -> Iterator[None]:
     """Say which storage failed in mid-run, and why."""
     try:
         yield
     except StorageInternalError as error:
         reason = str(error.__cause__ or error).splitlines()[0]
-        storage = run.storage.removeprefix("sqlite:///")
+        storage = url.removeprefix("sqlite:///")
         raise InputError(
             f"the storage {without_password(storage)} failed: {reason}; finished cells are kept"
         ) from error

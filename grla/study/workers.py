@@ -1,34 +1,34 @@
-"""Several workers on one machine: processes that share its threads and GPUs and claim cells of one plan."""
+"""Several workers on one machine: processes that share its threads and GPUs and claim what is to be run."""
 
 from __future__ import annotations
 
 import multiprocessing
 import sys
-from dataclasses import replace
+from collections.abc import Callable
 from multiprocessing.process import BaseProcess
 
 import torch
 
 from grla.errors import InputError, Interrupted
 from grla.study.progress import StopRequest
-from grla.study.work import StudyRun, open_plan, storage_named, work
+
+Job = Callable[[StopRequest], None]
+"""What a worker does until nothing is left, or it is asked to stop; it must be picklable."""
 
 STOPPED = 130
 """The exit status of a worker that was asked to stop."""
 
 
-def run_workers(run: StudyRun, stop: StopRequest) -> None:
-    """Run the cells of a planned study in `run.crew.workers` processes; returns when all have ended.
+def run_workers(job: Job, number: int, device: torch.device, stop: StopRequest) -> None:
+    """Do `job` in `number` processes; returns when all have ended.
 
     A process that dies does not end the others: they take its cell. Raises `Interrupted` when `stop` was asked, and
     InputError when no process came to the end.
     """
     context = multiprocessing.get_context("spawn")  # neither threads nor CUDA survive a fork
-    number = run.crew.workers
     threads = max(1, torch.get_num_threads() // number)
-    joining = replace(run, crew=replace(run.crew, join=True, retry_failed=False))
     processes: list[BaseProcess] = [
-        context.Process(target=_worker, args=(joining, index, threads), name=f"worker {index + 1}")
+        context.Process(target=_worker, args=(job, device, index, threads), name=f"worker {index + 1}")
         for index in range(number)
     ]
     for process in processes:
@@ -68,14 +68,14 @@ def _end(exitcode: int) -> str:
     return f"was ended by signal {-exitcode}" if exitcode < 0 else f"ended with status {exitcode}"
 
 
-def _worker(run: StudyRun, index: int, threads: int) -> None:
-    """The main function of one of the processes: join the plan and work, on the GPU of this number if there are any."""
+def _worker(job: Job, device: torch.device, index: int, threads: int) -> None:
+    """The main function of one of the processes: it works on the GPU of its number, if there are any."""
     torch.set_num_threads(threads)
-    if run.device.type == "cuda":
+    if device.type == "cuda":
         torch.cuda.set_device(index % torch.cuda.device_count())
     try:
-        with storage_named(run), StopRequest(quiet=True) as stop:
-            work(run, open_plan(run), stop)
+        with StopRequest(quiet=True) as stop:
+            job(stop)
     except Interrupted:
         sys.exit(STOPPED)
     except InputError as error:

@@ -1,0 +1,47 @@
+"""From the best trials of a search to a study that confirms them or does not, and from a winner's file to a base."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from grla.errors import InputError
+from grla.study.definition import Changes, Factor, Profile, Study
+from grla.study.search import Search
+
+CONFIRMING_SEEDS = 3
+RULE = 'must be JSON with {"changes": {spec field: value}}, as the winner.json that run_tuning.py writes'
+
+
+def confirming_study(search: Search, profile: str, trials: Mapping[int, Changes]) -> Study:
+    """The base of a search beside some trials' configurations (spec fields by trial number), at the profile's size.
+
+    Its seeds count from 0 and so differ from that of all trials (`grla.study.search.TUNING_SEED`).
+    """
+    levels: dict[str, Changes] = {"base": {}} | {f"trial {number}": changes for number, changes in trials.items()}
+    return Study(
+        question=f"Do the best trials of {search.name} beat its base on fresh seeds and on the test images?",
+        source=search.source,
+        factors=(Factor("configuration", levels),),
+        profiles={profile: Profile(search.profile(profile).changes, CONFIRMING_SEEDS, "not measured")},
+        base=search.base,
+        name=f"{search.name}_confirmed",
+    )
+
+
+def read_base(path: Path) -> dict[str, object]:
+    """The spec fields, by dotted path, of a file that holds {"changes": {field: value}}, as a search's winner.json.
+
+    Raises InputError for a file that cannot be read or does not hold that; what the fields are is checked where they
+    are used.
+    """
+    try:
+        content: Any = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"--base {path} {RULE}; it cannot be read: {error}") from error
+    changes = content.get("changes") if isinstance(content, dict) else None
+    if not isinstance(changes, dict):
+        raise InputError(f"--base {path} {RULE}; it holds no changes")
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in changes.items()}

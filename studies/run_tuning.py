@@ -1,0 +1,140 @@
+"""Search for the best configuration, on validation images only, and write what was found.
+
+    python studies/run_tuning.py                                   the default search on bundled photos, profile quick
+    python studies/run_tuning.py --list                            what can be searched
+    python studies/run_tuning.py search_recipe --then-confirm 2    and train the two best anew, on fresh seeds and tests
+
+Run it again to go on: finished trials are kept, unfinished ones resume.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+
+from project_root import STUDIES
+
+from grla.errors import InputError, Interrupted, require_at_least
+from grla.report.load import TuningResults
+from grla.report.publish import publish
+from grla.report.publish_tuning import publish_tuning
+from grla.report.tuning import confirmation, to_confirm
+from grla.spec import Budget
+from grla.study.confirm import CONFIRMING_SEEDS, confirming_study
+from grla.study.provenance import without_password
+from grla.study.run_study import choose_device, run_study
+from grla.study.run_tuning import TuningRun, run_tuning
+from grla.study.search import load_search, search_names
+from grla.study.storage import FILE_NAME, GRACE_SECONDS
+from grla.study.work import Crew, StudyRun
+
+
+@dataclass(frozen=True)
+class Arguments:
+    """Search for the best configuration by validation PSNR-Y, and cost where asked. Run it again to go on."""
+
+    search: tyro.conf.Positional[str] = "search_architecture"
+    """Name of a search, a file in studies/; see --list."""
+    profile: Literal["smoke", "quick", "standard"] = "quick"
+    """How large to run it; --list shows the time to expect."""
+    trials: int | None = None
+    """Number of trials to train, all in all; by default the profile's."""
+    budget: str | None = None
+    """Training of each trial, as 600steps or 5min; by default the profile's."""
+    train_data: Path | None = None
+    """Folder of HR training images, searched recursively; by default photos shipped with the installed packages."""
+    then_confirm: int = 0
+    """Train so many of the best trials anew beside the base, on fresh seeds, and score them on the test images."""
+    seeds: int = CONFIRMING_SEEDS
+    """Number of seeds to confirm with."""
+    test_data: tuple[Path, ...] = ()
+    """Folders of HR test images to confirm on; the search itself never reads them. By default photos as above."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """Where to train and measure; auto takes a GPU if there is one."""
+    out: Path = Path("results")
+    """Folder for storage, logs, checkpoints, tables and figures."""
+    workers: int = 1
+    """Processes on this machine, sharing its threads and GPUs."""
+    storage: str | None = None
+    """URL of the database that machines share, postgresql://user@host/name; by default studies.db in --out."""
+    grace: int = GRACE_SECONDS
+    """Seconds after which the trial of a silent worker is given to another; the same for all workers."""
+    list: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
+    """Show the searches with their questions, parameters and profiles, and stop."""
+
+
+def main(arguments: Arguments) -> None:
+    """Do what the arguments say."""
+    if arguments.list:
+        return show_searches()
+    require_at_least("--then-confirm", arguments.then_confirm, 0)
+    search = load_search(STUDIES, arguments.search)
+    device = choose_device(arguments.device)
+    changes = spec_changes(arguments)
+    run = TuningRun(search, arguments.profile, arguments.out, device, changes, arguments.trials, crew(arguments))
+    storage = run.out / FILE_NAME if arguments.storage is None else arguments.storage
+    try:
+        name = run_tuning(run)
+        results = publish_tuning(storage, name, run.folder)
+        if arguments.then_confirm:
+            confirm(run, arguments, results, name, storage)
+    except Interrupted:
+        print("\nStopped. Nothing is lost: run the same command again to go on.", file=sys.stderr)
+        sys.exit(130)
+    print((run.folder / "summary.md").read_text(encoding="utf-8"))
+    print(f"Tables and figures: {run.folder}")
+    print(f"Winner as a base:   python studies/run_ablation.py STUDY --base {run.folder / 'winner.json'}")
+    url = storage if isinstance(storage, str) else f"sqlite:///{storage}"
+    print(f"Dashboard:          optuna-dashboard {without_password(url)}")
+
+
+def confirm(run: TuningRun, arguments: Arguments, results: TuningResults, name: str, storage: Path | str) -> None:
+    """Run the study of confirmation and write its verdicts into the search's summary as well."""
+    chosen = to_confirm(results, arguments.then_confirm)
+    if not chosen:
+        raise InputError("nothing to confirm: no trial besides the base was trained to the end; run more --trials")
+    study = confirming_study(run.search, run.profile, {trial: results.changes[trial] for trial in chosen})
+    changes = dict(run.changes)
+    if arguments.test_data:
+        changes["data.test"] = tuple(map(str, arguments.test_data))
+    confirming = StudyRun(study, run.profile, run.out, run.device, changes, arguments.seeds, run.crew)
+    print(f"Confirming trials {', '.join(map(str, chosen))} beside the base on {arguments.seeds} seeds.")
+    found = publish(storage, run_study(confirming), confirming.folder)
+    publish_tuning(storage, name, run.folder, confirmation(found))
+    print(f"Confirmation:       {confirming.folder / 'summary.md'}")
+
+
+def crew(arguments: Arguments) -> Crew:
+    """The arguments that say who works."""
+    return Crew(arguments.workers, arguments.storage, grace=arguments.grace)
+
+
+def spec_changes(arguments: Arguments) -> dict[str, object]:
+    """The arguments that change what is trained, by spec field."""
+    changes: dict[str, object] = {}
+    if arguments.budget is not None:
+        changes["train.budget"] = Budget.parse(arguments.budget)
+    if arguments.train_data is not None:
+        changes["data.train"] = str(arguments.train_data)
+    return changes
+
+
+def show_searches() -> None:
+    """Print the searches with question, source, aim, parameters by profile, and the time to expect."""
+    for search in (load_search(STUDIES, name) for name in search_names(STUDIES)):
+        aims = ", ".join(["validation PSNR-Y", *(f"against {cost}" for cost in search.minimise)])
+        print(f"{search.name}\n  {search.question}\n  Source: {search.source}\n  Aim: {aims}")
+        print(f"  Parameters: {', '.join(parameter.name for parameter in search.parameters)}")
+        for name, profile in search.profiles.items():
+            print(f"  {name:9s} {profile.trials} trials, {profile.expected_time}")
+
+
+if __name__ == "__main__":
+    try:
+        main(tyro.cli(Arguments))
+    except InputError as error:
+        sys.exit(f"error: {error}")

@@ -1,0 +1,73 @@
+"""The command that searches, as a user calls it: search, confirm, and the winner as the base of a study."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from run_ablation import Arguments, spec_changes
+
+from grla.spec import Budget
+
+ROOT = Path(__file__).parents[2]
+
+
+def call(script: str, *arguments: object, folder: Path = ROOT, code: int = 0) -> str:
+    """Run a script of studies/ and return what it printed, both streams."""
+    environment = {**os.environ, "PYTHONPATH": "", "COLUMNS": "120"}
+    command = [sys.executable, str(ROOT / "studies" / script), *map(str, arguments)]
+    done = subprocess.run(
+        command, cwd=folder, capture_output=True, text=True, env=environment, check=False, timeout=300
+    )
+    assert done.returncode == code, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+def test_a_search_is_run_confirmed_and_its_winner_taken_as_a_base(tmp_path: Path) -> None:
+    arguments = ("--profile", "smoke", "--trials", "2", "--out", tmp_path)
+    shown = call("run_tuning.py", "search_recipe", *arguments, "--then-confirm", "1", "--seeds", "1")
+    folder = tmp_path / "search_recipe" / "smoke"
+    trials = pd.read_csv(folder / "trials.csv")
+    assert trials["outcome"].isin(["ok", "pruned", "diverged"]).sum() == 2
+    assert "Confirming trials 1 beside the base" in shown
+    assert "## Confirmation" in (folder / "summary.md").read_text(encoding="utf-8")
+    assert (folder / "history.png").exists()
+    assert not (folder / "images").exists()  # no test image was upscaled
+    cells = pd.read_csv(tmp_path / "search_recipe_confirmed" / "smoke" / "cells.csv")
+    assert cells["variant"].tolist() == ["base", "configuration=trial 1"]
+    assert set(cells["seed"]) == {0}
+    assert cells["psnr_y"].notna().all()
+    changes = json.loads((folder / "winner.json").read_text())["changes"]
+    assert changes.keys() >= {"train.learning_rate", "data.batch_size", "data.patch_size"}
+    assert spec_changes(Arguments(base=folder / "winner.json", budget="5steps")) == {
+        **changes,
+        "train.budget": Budget(5, "steps"),
+    }
+
+
+def test_list_shows_searches_with_questions_aims_and_times() -> None:
+    shown = call("run_tuning.py", "--list")
+    assert "search_architecture\n  Which small GRLASR gives the best validation PSNR-Y" in shown
+    assert "Aim: validation PSNR-Y, against macs" in shown
+    assert "Parameters: learning_rate, batch, patch" in shown
+    assert "quick     30 trials, under 15 minutes" in shown
+
+
+@pytest.mark.parametrize(
+    ("script", "arguments", "message"),
+    [
+        ("run_tuning.py", ["search_everything"], "search must be one of search_architecture, search_recipe, got"),
+        ("run_tuning.py", ["--trials", "0"], "trials must be a whole number of at least 1, got 0"),
+        ("run_ablation.py", ["--base", "unknown.json"], "study 'attention', profile 'smoke': ModelSpec has no field"),
+    ],
+)
+def test_bad_input_is_one_clear_line(tmp_path: Path, script: str, arguments: list[str], message: str) -> None:
+    (tmp_path / "unknown.json").write_text('{"changes": {"model.depht": 3}}')
+    shown = call(script, "--profile", "smoke", *arguments, folder=tmp_path, code=1)
+    assert f"error: {message}" in shown
+    assert "Traceback" not in shown
