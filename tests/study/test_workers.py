@@ -187,3 +187,30 @@ def test_workers_join_a_plan_and_share_files_and_nothing_else(server, crops: Pat
     assert set(pictures) >= queue.hashes(TrialState.COMPLETE)
     weights = {path.stem for path in (tmp_path / "shared").glob("*.pt")}
     assert weights == queue.hashes(TrialState.COMPLETE)
+
+
+def test_stopping_the_run_stops_its_workers_and_leaves_their_cells_to_whoever_comes(
+    url: str, crops: Path, tmp_path: Path
+) -> None:
+    process = start(crops, tmp_path / "out", 4, workers=2, storage=url)
+    queue = wait_for(lambda: find_queue(url), process)
+    wait_for(lambda: queue.hashes(*FINISHED) and len(queue.select(TrialState.RUNNING)) == 2, process)
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=2 * MINUTES)
+    assert process.returncode != 0
+    assert not queue.select(TrialState.RUNNING)
+    left = queue.hashes(TrialState.WAITING)
+    assert left
+    finish(start(crops, tmp_path / "out", 4, workers=2, storage=url))
+    assert len(scores(queue)) == 8
+
+
+def test_workers_end_when_the_run_that_started_them_is_killed(crops: Path, tmp_path: Path) -> None:
+    url = storage_url(None, tmp_path / "out")
+    process = start(crops, tmp_path / "out", 10, workers=2)
+    queue = wait_for(lambda: find_queue(url), process)
+    wait_for(lambda: len(queue.select(TrialState.RUNNING)) == 2, process)
+    process.kill()
+    process.communicate(timeout=2 * MINUTES)  # which waits until nobody has its pipes any more
+    assert not queue.select(TrialState.RUNNING)
+    assert queue.hashes(TrialState.WAITING)
