@@ -123,9 +123,9 @@ def test_who_joins_tries_failed_cells_again_only_when_asked_to(
 ) -> None:
     original, failing, ran = engine.run_one, ["relu"], []
 
-    def sometimes(spec, material, folders, device, listener) -> Record:
+    def sometimes(spec, *arguments) -> Record:
         ran.append(spec.model.kernel.name)
-        record = original(spec, material, folders, device, listener)
+        record = original(spec, *arguments)
         if spec.model.kernel.name in failing:
             record.outcome, record.reason, record.psnr_y = "error", "made to fail", None
         return record
