@@ -1,6 +1,6 @@
 """Enlarge pictures of your own with a trained network.
 
-python studies/upscale.py photo.jpg --checkpoint results/attention/quick/checkpoints/HASH.pt
+python studies/upscale.py photo.jpg                              with the small x4 network that comes with the project
 python studies/upscale.py holiday/*.png --checkpoint HASH.pt --tile 256 --overlap 32 --out enlarged
 """
 
@@ -14,7 +14,7 @@ from typing import Annotated, Literal
 import tyro
 from tqdm import tqdm
 
-import project_root  # noqa: F401  it puts the project on the path
+from project_root import SHIPPED
 
 from grla.errors import InputError, require
 from grla.study.run_study import choose_device
@@ -28,8 +28,8 @@ class Arguments:
 
     images: Annotated[tuple[Path, ...], tyro.conf.Positional]
     """Picture files: PNG, JPEG, BMP, TIFF or WebP."""
-    checkpoint: str
-    """A checkpoint file of a study, package.module:factory, or bicubic."""
+    checkpoint: str = str(SHIPPED)
+    """A checkpoint file of a study, package.module:factory, or bicubic; by default the project's own small network."""
     upscale: Literal[2, 3, 4] = 4
     """Super-resolution factor, that of the checkpoint."""
     tile: int | None = 256
