@@ -14,9 +14,7 @@ from __future__ import annotations
 import triton
 import triton.language as tl
 
-from grla.attention import first_order
-
-SMALLEST = tl.constexpr(first_order.SMALLEST)
+SMALLEST = tl.constexpr(1e-12)  # norm, below which vectors are not scaled up to 1, as in torch.nn.functional.normalize
 
 
 @triton.jit
