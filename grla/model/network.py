@@ -39,7 +39,7 @@ class GRLASR(nn.Module):
         for index, block in enumerate(self.blocks):
             if index and self.aggregations:
                 x = self.aggregations[index - 1]([features, *outputs])
-            x = recomputed(block, x) if self.checkpoint_activations else block(x)
+            x = recomputed(block, x) if self.checkpoint_activations and torch.is_grad_enabled() else block(x)
             outputs.append(x)
         fuse, refine = self.fusion
         refined = features + as_tokens(refine(as_image(fuse(outputs))))

@@ -187,7 +187,6 @@ def train(
     with torch.random.fork_rng():
         torch.manual_seed(spec.seed)
         model = build_model(spec.model)
-    record.execution = in_words(execution.suited(model))
     saved = resume_checkpoint(*folders.resumable)
     announce((spec, execution, saved))
     trainer = make_trainer(spec, model, material, device, execution, trainer_kind())
@@ -223,6 +222,7 @@ def save_images(folder: Path, material: Material, images: list[Image]) -> None:
 def _price(record: Record, spec: RunSpec, material: Material, device: torch.device, execution: Execution) -> None:
     """Fill in the costs, on a model of its own, before training starts and with nothing else running."""
     model = build_model(spec.model).to(device)
+    record.execution = in_words(execution.suited(model))
     for name, value in (counted_costs(model, spec) | measured_costs(model, spec, device)).items():
         setattr(record, name, value)
     for _ in range(2):  # the second time, when libraries have what they keep for ever

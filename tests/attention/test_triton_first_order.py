@@ -54,9 +54,12 @@ def with_gradients(attend: object, inputs: list[Tensor]) -> list[Tensor]:
 
 
 def compare(found: list[Tensor], truth: list[Tensor], precision: float = 1e-5) -> None:
-    """Each within `precision` of its largest number."""
+    """Each within `precision` of its largest number.
+
+    Gradients of q and k are differences of terms of order 1, and may be nil: float32 leaves some 1e-7 of the terms.
+    """
     for mine, true in zip(found, truth, strict=True):
-        torch.testing.assert_close(mine, true, rtol=0, atol=precision * float(true.abs().max() + 1e-2))
+        torch.testing.assert_close(mine, true, rtol=0, atol=precision * float(true.abs().max() + 0.1))
 
 
 def fused(slope: float) -> object:

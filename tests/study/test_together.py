@@ -85,7 +85,7 @@ def test_ctrl_c_stops_all_and_one_process_can_go_on(crops: Path, tmp_path: Path)
     printed = finish(run)
     assert run.returncode != 0
     assert "stopped at step" in printed, printed
-    (checkpoint,) = (tmp_path / "tiny" / "smoke" / "checkpoints").glob("*.pt")
+    (checkpoint,) = (tmp_path / "tiny" / "smoke" / "checkpoints").glob("*.partial")
     assert 20 <= load_checkpoint(checkpoint)["step"] < 60
     printed = finish(start(PYTHON, SCRIPT, crops, tmp_path, "batch", 60))
     assert "ok, validation" in printed
