@@ -16,6 +16,7 @@ import pytest
 import torch
 from optuna.trial import FrozenTrial, TrialState
 from optuna_dashboard._note import get_note
+from sqlalchemy import make_url
 
 from grla.errors import InputError, Interrupted
 from grla.study import affordable, judging, progress, stopping
@@ -25,6 +26,7 @@ from grla.study.parameters import Choice, Float
 from grla.study.run_tuning import TuningRun, run_tuning
 from grla.study.search import Limit, Search, load_search
 from grla.study.storage import FILE_NAME
+from grla.study.work import Crew
 
 HERE = Path(__file__).parent
 MakeTuning = Callable[..., TuningRun]
@@ -324,3 +326,16 @@ def test_several_processes_train_as_many_trials_as_were_asked_for(make_tuning: M
     assert outcomes(ended) == ["ok"] * 7
     assert all(trial.state == TrialState.FAIL for trial in trials if trial not in ended)  # who was too late
     assert len({json.dumps(trial.params) for trial in ended}) == 7
+
+
+def test_two_workers_share_a_search_on_postgresql(make_tuning: MakeTuning, server) -> None:
+    url = server.empty()
+    run = replace(make_tuning(4), crew=Crew(workers=2, storage=url))
+    trials = optuna.load_study(study_name=run_tuning(run), storage=url).trials
+    ended = [trial for trial in trials if "outcome" in trial.user_attrs]
+    assert outcomes(ended) == ["ok"] * 4
+    assert all(trial.state == TrialState.FAIL for trial in trials if trial not in ended)  # who was too late
+    assert {len(trial.user_attrs["worker"].split(":")) for trial in ended} == {4}
+    provenance = (run.folder / "provenance.json").read_text()
+    assert json.loads(provenance)["workers"] == 2
+    assert make_url(url).password not in provenance
