@@ -67,9 +67,9 @@ def own_storage(folder: Path) -> tuple[Path, str] | None:
 
 
 def study_folders(root: Path) -> list[Path]:
-    """The studies' folders at, in and two below `root`, in alphabetical order."""
+    """The studies' folders at, in and two below `root`, in alphabetical order; searches have reports of their own."""
     found = (path.parent for depth in ("", "*/", "*/*/") for path in root.glob(depth + PROVENANCE))
-    return sorted(folder for folder in found if "optuna_study" in read_json(folder / PROVENANCE))
+    return sorted(folder for folder in found if "study" in read_json(folder / PROVENANCE))
 
 
 def read_json(path: Path) -> dict[str, Any]:

@@ -23,7 +23,6 @@ from grla.study.dashboard import artifact_attributes, write_note
 from grla.study.definition import Cell, Study
 from grla.study.material import Material, cell_hash
 from grla.study.queue import FINISHED, Queue
-from grla.study.run_one import Record
 
 MAX_SEED = 9999
 
@@ -44,15 +43,6 @@ class Plan:
     trials: optuna.Study
     cells: tuple[PlannedCell, ...]
     queue: Queue
-
-    def records(self) -> dict[str, Record]:
-        """The accepted record of each finished cell by hash: the first one that finished."""
-        records: dict[str, Record] = {}
-        for trial in self.queue.select(*FINISHED):
-            if "record" in trial.user_attrs:
-                record = Record(**json.loads(trial.user_attrs["record"]))
-                records.setdefault(record.cell_hash, record)
-        return records
 
     def unfinished(self) -> list[PlannedCell]:
         """The cells that have no accepted record yet, in order."""

@@ -83,10 +83,11 @@ def test_only_a_folder_that_a_run_wrote_uses_the_storage_above_it(results: Resul
 
 
 def test_folders_of_studies_are_found(tmp_path: Path) -> None:
-    for place in ("attention/quick", "reference/recall-quick", "fidelity", "a/b/c/too-deep"):
+    other = {"fidelity": {}, "search_recipe/quick": {"search": "search_recipe", "optuna_study": "x"}}
+    for place in ("attention/quick", "reference/recall-quick", "a/b/c/too-deep", *other):
         (tmp_path / place).mkdir(parents=True)
-        study = {} if place == "fidelity" else {"optuna_study": "x"}
-        (tmp_path / place / "provenance.json").write_text(json.dumps(study))
+        about = other.get(place, {"study": "x", "optuna_study": "x"})
+        (tmp_path / place / "provenance.json").write_text(json.dumps(about))
     assert [str(path.relative_to(tmp_path)) for path in study_folders(tmp_path)] == [
         "attention/quick",
         "reference/recall-quick",
