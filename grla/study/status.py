@@ -13,7 +13,7 @@ from grla.study.identity import worker_name
 from grla.study.plan import stored_plans, stored_queue
 from grla.study.progress import duration
 from grla.study.queue import FINISHED, LATE, WORKER, Queue
-from grla.study.storage import open_storage, require_storage
+from grla.study.storage import open_storage, planning, require_storage
 from grla.study.work import StudyRun
 
 PRECEDENCE = (*FINISHED, TrialState.RUNNING, TrialState.WAITING, TrialState.FAIL)
@@ -38,7 +38,8 @@ def latest_name(run: StudyRun) -> str:
 
 def _queues(run: StudyRun) -> dict[str, Queue]:
     require_storage(run.storage)
-    storage = open_storage(run.storage)
+    with planning(run.storage):  # a run that is just starting makes the tables
+        storage = open_storage(run.storage)
     names = stored_plans(storage, run.study.name, run.profile)
     if not names:
         raise InputError(f"the storage holds no study {run.study.name} of profile {run.profile}; run it first")

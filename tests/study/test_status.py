@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from grla.study.identity import this_worker, worker_name
 from grla.study.plan import stored_queue
 from grla.study.run_study import run_study
 from grla.study.status import describe_status, latest_name
-from grla.study.storage import FILE_NAME, open_storage
+from grla.study.storage import FILE_NAME, open_storage, planning
 from grla.study.work import Crew, StudyRun
 
 MakeRun = Callable[..., StudyRun]
@@ -55,6 +56,18 @@ def test_nothing_to_show_is_an_error_that_makes_nothing(make_run: MakeRun) -> No
     open_storage(run.out)
     with pytest.raises(InputError, match="holds no study tiny of profile smoke; run it first"):
         latest_name(run)
+
+
+def test_who_asks_while_a_run_makes_its_tables_waits_for_them(make_run: MakeRun) -> None:
+    run, shown = make_run(crew=Crew(workers=0)), []
+    run_study(run)
+    asking = threading.Thread(target=lambda: shown.append(describe_status(run)))
+    with planning(run.storage):
+        asking.start()
+        asking.join(2)
+        assert not shown
+    asking.join(60)
+    assert "waiting" in shown[0]
 
 
 def test_records_are_written_out_as_a_table_or_whole(make_run: MakeRun, tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from grla.study.plan import stored_plans, stored_queue
 from grla.study.queue import FINISHED, WORKER, Queue
-from grla.study.storage import open_storage, storage_url
+from grla.study.storage import open_storage, planning, storage_url
 
 HERE = Path(__file__).parent
 COMMAND = HERE / "grid_command.py"
@@ -66,10 +66,11 @@ def find_queue(url: str) -> Queue | None:
     if url.startswith("sqlite") and not path.exists():
         return None
     try:
-        storage = open_storage(url)
+        with planning(url):
+            storage = open_storage(url)
         (name,) = stored_plans(storage, "tiny", "smoke")
         return stored_queue(storage, name)
-    except Exception:  # a storage that is still being made
+    except Exception:  # nothing is planned yet
         return None
 
 
@@ -192,7 +193,7 @@ def test_workers_join_a_plan_and_share_files_and_nothing_else(server, crops: Pat
 def test_stopping_the_run_stops_its_workers_and_leaves_their_cells_to_whoever_comes(
     url: str, crops: Path, tmp_path: Path
 ) -> None:
-    process = start(crops, tmp_path / "out", 4, workers=2, storage=url)
+    process = start(crops, tmp_path / "out", 10, workers=2, storage=url)
     queue = wait_for(lambda: find_queue(url), process)
     wait_for(lambda: queue.hashes(*FINISHED) and len(queue.select(TrialState.RUNNING)) == 2, process)
     process.send_signal(signal.SIGINT)
@@ -201,8 +202,8 @@ def test_stopping_the_run_stops_its_workers_and_leaves_their_cells_to_whoever_co
     assert not queue.select(TrialState.RUNNING)
     left = queue.hashes(TrialState.WAITING)
     assert left
-    finish(start(crops, tmp_path / "out", 4, workers=2, storage=url))
-    assert len(scores(queue)) == 8
+    finish(start(crops, tmp_path / "out", 10, workers=2, storage=url))
+    assert len(scores(queue)) == 20
 
 
 def test_workers_end_when_the_run_that_started_them_is_killed(crops: Path, tmp_path: Path) -> None:
