@@ -1,42 +1,31 @@
 """Tables, figures and pages of recorded results, made from their raw rows; and whether those on disk still match.
 
     python studies/report.py all --html pages             a page per study below results/, an index.html
-    python studies/report.py recall --html pages          the pages of one study
+    python studies/report.py recall --html pages          the pages of one study or search
     python studies/report.py results/reference            write tables and figures of a folder's records anew
     python studies/report.py results/reference --verify   what does not match is listed, and the exit status is 1
 
-Works on what `run_ablation.py` and `run_benchmark.py` write and on results/reference. About 15 seconds a study.
+Works on what `run_ablation.py`, `run_tuning.py`, `run_benchmark.py` and `run_fidelity.py` write.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 import tyro
 
-from project_root import STUDIES
+import project_root  # noqa: F401  it puts the project on the path
 
 from grla.errors import InputError, require
 from grla.files import write_text
-from grla.report.benchmark_page import benchmark_link, benchmark_page
-from grla.report.benchmark_records import benchmark_folders, benchmark_pictures, record_files
-from grla.report.cost_claims import read_record
-from grla.report.folder import DEFINITION, PROVENANCE, read_json, read_rows, study_folders, study_results, write_rows
+from grla.report.folder import PROVENANCE, read_json
 from grla.report.page import Link, Links, Page, Section
-from grla.report.pictures import write_pictures
-from grla.report.publish import publish_rows
-from grla.report.study_page import study_link, study_page
-from grla.report.verify import benchmark_faults, study_report_faults
-from grla.study.benchmark import BENCHMARK_PROTOCOL
-from grla.study.definition import load_study
-from grla.study.verify import code_faults, identity_faults
+from records import KINDS, Kind
 
 RESULTS = Path("results")
-PUBLISHED = STUDIES / "published.csv"
 
 
 @dataclass(frozen=True)
@@ -44,7 +33,7 @@ class Arguments:
     """Write tables and figures anew, or pages with --html, or check what is there with --verify."""
 
     what: tyro.conf.Positional[str] = "all"
-    """A study's name or "all", looked for below results/; or a folder of results."""
+    """The name of a study or search, or "all", looked for below results/; or a folder of results."""
     html: Path | None = None
     """Folder for the pages; what is in the results' folders stays as it is."""
     verify: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
@@ -53,11 +42,10 @@ class Arguments:
 
 @dataclass(frozen=True)
 class Found:
-    """The folders of studies and of benchmarks that are meant."""
+    """The folders that are meant, by kind, and the one they lie in."""
 
     root: Path
-    studies: Sequence[Path]
-    benchmarks: Sequence[Path]
+    folders: tuple[tuple[Kind, Path], ...]
 
     def page_name(self, folder: Path) -> str:
         """The file of a folder's page: the path from the root, joined by hyphens."""
@@ -79,80 +67,48 @@ def main(arguments: Arguments) -> None:
 def find(what: str) -> Found:
     """The records that `what` names; an InputError where there are none."""
     root = Path(what) if Path(what).is_dir() else RESULTS
-    studies, benchmarks = study_folders(root), benchmark_folders(root)
+    folders = tuple((kind, folder) for kind in KINDS for folder in kind.folders(root))
     if root == RESULTS and what not in ("all", str(RESULTS)):
-        studies, benchmarks = [folder for folder in studies if name_of(folder) == what], []
-    rule = f'must be a folder with results, or "all" or a study that has results in {RESULTS}/'
-    require(len(studies) + len(benchmarks) > 0, "WHAT", rule, what)
-    return Found(root, studies, benchmarks)
+        folders = tuple((kind, folder) for kind, folder in folders if name_of(folder) == what)
+    rule = f'must be a folder with results, or "all" or a study or search that has results in {RESULTS}/'
+    require(len(folders) > 0, "WHAT", rule, what)
+    return Found(root, folders)
 
 
 def name_of(folder: Path) -> str:
-    """The study that a folder holds results of."""
-    return str(read_json(folder / PROVENANCE)["study"])
+    """The study or search that a folder holds results of; a benchmark and a fidelity run are called as their folder."""
+    about = read_json(folder / PROVENANCE) if (folder / PROVENANCE).is_file() else {}
+    return str(about.get("study", about.get("search", folder.name)))
 
 
 def write_reports(found: Found) -> None:
     """Write rows where there is a storage, tables and figures."""
-    for folder in found.studies:
-        results = study_results(folder)
-        write_rows(results, folder)
-        publish_rows(results, folder, PUBLISHED)
-        print(folder)
-    for folder in found.benchmarks:
-        write_pictures(benchmark_pictures(folder), folder)
+    for kind, folder in found.folders:
+        kind.write(folder)
         print(folder)
 
 
 def write_pages(found: Found, out: Path) -> None:
     """Write a page per folder and the index of all of them."""
-    studies, benchmarks = [], []
-    for folder in found.studies:
+    links: dict[str, list[Link]] = {}
+    for kind, folder in found.folders:
         name = found.page_name(folder)
-        write_text(out / name, study_page(folder, PUBLISHED).html())
-        studies.append(study_link(folder, name))
+        write_text(out / name, kind.page(folder).html())
+        links.setdefault(kind.title, []).append(kind.link(folder, name))
         print(out / name)
-    for folder in found.benchmarks:
-        name = found.page_name(folder)
-        write_text(out / name, benchmark_page(folder).html())
-        benchmarks.append(benchmark_link(folder, name))
-        print(out / name)
-    write_text(out / "index.html", index(studies, benchmarks).html())
-    print(out / "index.html")
-
-
-def index(studies: list[Link], benchmarks: list[Link]) -> Page:
-    """The page that leads to the others."""
+    sections = tuple(Section(title, (Links(tuple(of_kind)),)) for title, of_kind in links.items())
     lead = "Which attention is worth it in lightweight image super-resolution, and is the difference real?"
-    parts = {"Studies": studies, "Costs": benchmarks}
-    sections = tuple(Section(title, (Links(tuple(links)),)) for title, links in parts.items() if links)
-    return Page("Results of the GRLA study harness", lead, sections)
+    write_text(out / "index.html", Page("Results of the GRLA study harness", lead, sections).html())
+    print(out / "index.html")
 
 
 def check(found: Found) -> None:
     """Print what does not match and exit with status 1, or say that all does."""
-    faults = [(folder, fault) for folder in found.studies for fault in study_faults(folder)]
-    for folder in found.benchmarks:
-        records = [read_record(path) for path in record_files(folder)]
-        lines = benchmark_faults(folder) + code_faults({record["code_version"] for record in records})
-        old = {record["protocol"] for record in records} - {BENCHMARK_PROTOCOL}
-        lines += [f"protocol: was {name}, numbers now mean {BENCHMARK_PROTOCOL}" for name in sorted(old)]
-        faults += [(folder, line) for line in lines]
+    faults = [(folder, fault) for kind, folder in found.folders for fault in kind.faults(folder)]
     if faults:
         raise InputError("does not match:\n" + "\n".join(f"  {folder}: {fault}" for folder, fault in faults))
-    folders = [*found.studies, *found.benchmarks]
+    folders = [folder for _, folder in found.folders]
     print(f"{len(folders)} folders match their raw rows: {', '.join(map(str, folders))}")
-
-
-def study_faults(folder: Path) -> list[str]:
-    """What does not match in a study's folder."""
-    try:
-        study = load_study(STUDIES, name_of(folder))
-    except InputError as error:
-        return [str(error)]
-    cells = read_rows(folder).cells
-    about, definition = read_json(folder / PROVENANCE), read_json(folder / DEFINITION)
-    return identity_faults(study, definition, about, cells) + study_report_faults(folder, PUBLISHED)
 
 
 if __name__ == "__main__":

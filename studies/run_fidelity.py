@@ -9,21 +9,21 @@ the same temperature, beside plain averaging; how near the denominator of Eq. 12
 
 from __future__ import annotations
 
+import json
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-import pandas as pd
 import tyro
 
 import project_root  # noqa: F401  it puts the project on the path
 
 from grla.errors import InputError, require_at_least
 from grla.files import write_text
-from grla.report.canvas import save
-from grla.report.fidelity import distance_figure, margin_figure, profile_figure, taylor_figure
-from grla.report.fidelity_summary import fidelity_summary
+from grla.report.fidelity_folder import publish_fidelity
+from grla.report.folder import PROVENANCE
 from grla.study.fidelity import distances_to_softmax, fidelity_kernels, kernel_profiles
+from grla.study.provenance import describe_run
 from grla.study.taylor_error import denominator_margins, taylor_errors, taylor_histogram
 from grla.study.tokens import Tokens, network_tokens, random_tokens
 from grla.study.trained import model_label, picture, to_batch, trained_network
@@ -64,10 +64,10 @@ def main(arguments: Arguments) -> None:
     }
     for name, table in tables.items():
         write_text(arguments.out / f"{name}.csv", table.to_csv(index=False))
-    draw(tables, arguments.out)
-    summary = fidelity_summary(tables, f"{about} N = {num_tokens} tokens.")
-    write_text(arguments.out / "summary.md", summary)
-    print(summary)
+    provenance = {**describe_run(), "fidelity": f"{about} N = {num_tokens} tokens."}
+    write_text(arguments.out / PROVENANCE, json.dumps(provenance, indent=2) + "\n")
+    publish_fidelity(arguments.out)
+    print((arguments.out / "summary.md").read_text(encoding="utf-8"))
     print(f"Tables and figures: {arguments.out}")
 
 
@@ -82,15 +82,6 @@ def all_tokens(arguments: Arguments) -> tuple[list[Tokens], str]:
     tokens += network_tokens(network, to_batch(pair.lr), arguments.num_tokens, arguments.seed)
     trained = f"{arguments.checkpoint.name}, trained with {model_label(spec.model)}, on the LR of {pair.name}"
     return tokens, f"{about} Layers: the global attention of {trained}."
-
-
-def draw(tables: dict[str, pd.DataFrame], out: Path) -> None:
-    """Write the figures."""
-    save(profile_figure(tables["profiles"]), out / "profiles")
-    save(taylor_figure(tables["taylor_histogram"]), out / "taylor")
-    save(margin_figure(tables["margins"]), out / "margins")
-    for source in tables["distances"]["source"].unique():
-        save(distance_figure(tables["distances"], source), out / f"distances-{source.replace(' ', '-')}")
 
 
 if __name__ == "__main__":

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import nbformat
@@ -64,3 +66,13 @@ def test_it_runs_on_a_folder_of_ones_own(name: str, shown: str, few: Path, monke
     outputs = run(name, monkeypatch, few)
     assert shown in outputs
     assert "recall-quick" not in outputs
+
+
+def test_the_notebook_on_tuning_shows_a_search(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A real one, as `run_tuning.py` leaves it."""
+    command = [sys.executable, str(ROOT / "studies" / "run_tuning.py"), "search_recipe", "--profile", "smoke"]
+    subprocess.run([*command, "--trials", "2", "--out", str(tmp_path)], check=True, capture_output=True)
+    outputs = run("tuning", monkeypatch, tmp_path)
+    for part in ("search_recipe/smoke", "no test image was read", "image/png", "best so far", "learning_rate"):
+        assert part in outputs
+    assert "No search here yet" not in outputs

@@ -58,18 +58,23 @@ def study_results(folder: Path) -> Results:
 
 
 def own_storage(folder: Path) -> tuple[Path, str] | None:
-    """The storage of the run that wrote `folder` and the study's name there; None where there is none."""
+    """The storage of the run that wrote `folder` and its study's name there; None where there is none."""
     about = read_json(folder / PROVENANCE)
     path = folder.resolve()
     storage = path.parents[1] / about["storage"]
-    is_own = (path.parent.name, path.name) == (about["study"], about["profile"])
+    is_own = (path.parent.name, path.name) == (about.get("study", about.get("search")), about["profile"])
     return (storage, about["optuna_study"]) if is_own and storage.is_file() else None
 
 
 def study_folders(root: Path) -> list[Path]:
-    """The studies' folders at, in and two below `root`, in alphabetical order; searches have reports of their own."""
+    """The studies' folders at, in and two below `root`, in alphabetical order."""
+    return folders_of("study", root)
+
+
+def folders_of(kind: str, root: Path) -> list[Path]:
+    """The folders at, in and two below `root` whose provenance names a `kind`, in alphabetical order."""
     found = (path.parent for depth in ("", "*/", "*/*/") for path in root.glob(depth + PROVENANCE))
-    return sorted(folder for folder in found if "study" in read_json(folder / PROVENANCE))
+    return sorted(folder for folder in found if kind in read_json(folder / PROVENANCE))
 
 
 def read_json(path: Path) -> dict[str, Any]:

@@ -135,6 +135,13 @@ class Page:
         return ENVIRONMENT.get_template("page.html").render(page=shown, style=style)
 
 
+def sections_of(summary: str) -> dict[str, str]:
+    """A summary's text by the title of its section, "" for what stands between its first line and the first title."""
+    first, *others = re.split(r"^## ", summary, flags=re.MULTILINE)
+    split = (part.partition("\n") for part in others)
+    return {"": first.partition("\n")[2].strip(), **{title: text.strip() for title, _, text in split}}
+
+
 def data_uri(content: bytes, suffix: str) -> str:
     """The content of a file as an address that holds it; `suffix` is "png" or "svg"."""
     return f"data:{TYPES[suffix]};base64,{base64.b64encode(content).decode()}"

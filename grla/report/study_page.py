@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 from grla.report.folder import PROVENANCE, read_json, study_results
 from grla.report.load import Results
-from grla.report.page import Link, Page, Section, Shown, Table, Text
+from grla.report.page import Link, Page, Section, Shown, Table, Text, sections_of
 from grla.report.pictures import Picture
+from grla.report.provenance import provenance_table
 from grla.report.publish import study_texts
 from grla.report.statistics import study_differences
 from grla.report.study_pictures import COST, study_pictures
@@ -57,13 +55,6 @@ def study_link(folder: Path, address: str) -> Link:
     return Link(address, f"{layout.study}, {layout.profile}", about)
 
 
-def sections_of(summary: str) -> dict[str, str]:
-    """A summary's text by the title of its section, "" for what stands between its first line and the first title."""
-    first, *others = re.split(r"^## ", summary, flags=re.MULTILINE)
-    split = (part.partition("\n") for part in others)
-    return {"": first.partition("\n")[2].strip(), **{title: text.strip() for title, _, text in split}}
-
-
 def verdict_lines(results: Results) -> str:
     """Markdown: per group its base, and the variants by verdict with their differences."""
     found = study_differences(results.layout, results.images)
@@ -100,15 +91,11 @@ def _others(folder: Path, pictures: list[Picture]) -> list[Shown]:
     return [Shown.file(path, f"{path.stem.replace('_', ' ')}, {words}") for path in paths]
 
 
-def _provenance(about: Mapping[str, Any], results: Results) -> tuple[Text | Table, ...]:
+def _provenance(about: Mapping[str, Any], results: Results) -> tuple[Table, ...]:
     versions = ", ".join(sorted(set(results.cells["code_version"])))
-    run = {"command": about["command_line"], "protocol": about["protocol"], "code of the cells": versions}
-    run |= {"study": about["optuna_study"], "device": about["device"]}
-    run |= {f"machine: {name}": value or "none" for name, value in about["machine"].items()}
-    run |= {"packages": ", ".join(f"{name} {version}" for name, version in about["packages"].items())}
-    run |= {f"checksum of {name}": value for name, value in about["image_checksums"].items()}
+    further = {"code of the cells": versions, "study": about["optuna_study"], "device": about["device"]}
     cells = results.cells[["variant", "seed", "cell_hash", "outcome", "code_version", "device"]].astype(str)
     return (
-        Table(pd.DataFrame(run.items(), columns=["what", "value"]), "How and where it was run."),
+        provenance_table(about, further),
         Table(cells, "Every cell; its hash names spec, images, protocol and device."),
     )

@@ -12,6 +12,7 @@ from grla.report.tables import COSTS, markdown, number
 from grla.report.tuning import NAMES, front, trained, winner
 
 BEST_SHOWN = 5
+LIMITS = "What this search cannot tell"
 
 OUTCOMES = {
     "ok": "trained to the end",
@@ -28,7 +29,7 @@ OUTCOMES = {
 def tuning_markdown(results: TuningResults, confirmed: pd.DataFrame | None) -> str:
     """The text of summary.md; `confirmed` is the table of `grla.report.tuning.confirmation`, None if there is none."""
     about = results.about
-    parts = [f"# {about['search']}: {about['question']}", _measured(results), _found(results, confirmed)]
+    parts = [f"# {about['search']}: {about['question']}", measured(results), _found(results, confirmed)]
     if len(trained(results)):
         title = "## The front" if about["minimise"] else f"## The {BEST_SHOWN} best"
         parts.append(f"{title}\n\n{markdown(_table(results), left=('trial', 'configuration'))}")
@@ -46,7 +47,8 @@ def described(results: TuningResults, trial: int) -> str:
     return ", ".join(f"{name} {_short(value)}" for name, value in values.items() if not pd.isna(value))
 
 
-def _measured(results: TuningResults) -> str:
+def measured(results: TuningResults) -> str:
+    """What was searched, how far and to what end, as a list."""
     about, outcomes = results.about, results.trials["outcome"]
     train, data = about["base"]["train"], about["base"]["data"]
     budget = f"{train['budget']['amount']:g} {'minutes' if train['budget']['unit'] == 'min' else 'steps'}"
@@ -123,7 +125,7 @@ def _limits(results: TuningResults) -> str:
             "Importances are of the trials that were trained to the end, which the sampler chose: a parameter that it "
             "soon settled, or that seldom exists, seems to matter less than it does."
         )
-    return "## What this search cannot tell\n\n" + "\n".join(f"- {line}" for line in lines)
+    return f"## {LIMITS}\n\n" + "\n".join(f"- {line}" for line in lines)
 
 
 def _values(parameter: Mapping[str, Any]) -> str:

@@ -11,6 +11,8 @@ from grla.errors import InputError
 from grla.study.definition import Changes, Factor, Profile, Study
 from grla.study.search import Search
 
+CONFIRMED = "_confirmed"
+"""Ends the name of a study that confirms a search's trials."""
 CONFIRMING_SEEDS = 3
 RULE = 'must be JSON with {"changes": {spec field: value}}, as the winner.json that run_tuning.py writes'
 
@@ -27,7 +29,7 @@ def confirming_study(search: Search, profile: str, trials: Mapping[int, Changes]
         factors=(Factor("configuration", levels),),
         profiles={profile: Profile(search.profile(profile).changes, CONFIRMING_SEEDS, "not measured")},
         base=search.base,
-        name=f"{search.name}_confirmed",
+        name=f"{search.name}{CONFIRMED}",
     )
 
 

@@ -15,6 +15,8 @@ from grla.study.catalogue import load_named, names_of
 Design = Literal["one_at_a_time", "grid", "panels"]
 Changes = Mapping[str, object]
 """Spec fields by dotted path and their new values."""
+OPEN_FIELDS = ("data.train", "data.test", "train.budget")
+"""What a run may change in the base without asking another question: where images lie, and how long to train."""
 
 
 @dataclass(frozen=True)

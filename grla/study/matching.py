@@ -12,7 +12,8 @@ import functools
 import itertools
 import json
 import math
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -20,7 +21,7 @@ from typing import Literal
 import torch
 
 from grla.cost import count, time_in_turns
-from grla.errors import InputError, require
+from grla.errors import InputError, require, require_choice
 from grla.files import write_text
 from grla.model import build_model
 from grla.spec import ModelSpec, RunSpec, spec_hash, with_changes
@@ -30,6 +31,9 @@ from grla.study.estimate import build_on_meta
 Measure = Literal["params", "macs", "latency"]
 
 TOLERANCE = 0.02
+MATCHED = "-matched-"
+NOT_SIZED = " (not sized)"
+SIZED = re.compile(r"(?P<level>.*) dim (?P<dim>\d+) \([^()]*\)")
 KEPT_DIMS = "matched_dims.json"  # the usual name of the file of dims found by latency, below a study's --out
 WORDS: dict[Measure, str] = {"params": "parameters", "macs": "MACs", "latency": "latency"}
 
@@ -64,14 +68,18 @@ def match_study(study: Study, profile: str, changes: Changes, matching: Matching
         f"At equal {WORDS[matching.measure]}: dims are chosen for it; percentages are what is left, 'unmatched' if "
         f"over {TOLERANCE:.0%}."
     )
-    return replace(
-        study,
-        name=f"{study.name}-matched-{matching.measure}",
-        question=f"{study.question} {words}",
-        factors=factors,
-        design="one_at_a_time",
-        profiles={profile: replace(study.profile(profile), factors=())},
-    )
+    named = replace(study, name=f"{study.name}{MATCHED}{matching.measure}", question=f"{study.question} {words}")
+    return _with_factors(named, profile, factors)
+
+
+def matched_study(study: Study, profile: str, labels: Mapping[str, Sequence[str]]) -> Study:
+    """The study that `match_study` made of `study`, but for name and question, from its levels' labels by factor.
+
+    Raises InputError for a label that is none of the study's with a dim.
+    """
+    known = _levels(study, profile)
+    factors = (Factor(name, dict(_labelled(known.get(name, {}), label) for label in labels[name])) for name in labels)
+    return _with_factors(study, profile, tuple(factors))
 
 
 def nearest_dim(ratio: Callable[[int], float], step: int, least: int) -> tuple[int, float]:
@@ -94,6 +102,19 @@ def dim_steps(model: ModelSpec) -> tuple[int, int]:
     return step, step * math.ceil(2 * max(heads) / step)
 
 
+def _with_factors(study: Study, profile: str, factors: tuple[Factor, ...]) -> Study:
+    profiles = {profile: replace(study.profile(profile), factors=())}
+    return replace(study, factors=factors, design="one_at_a_time", profiles=profiles)
+
+
+def _labelled(levels: Mapping[str, Changes], label: str) -> tuple[str, Changes]:
+    """The label that `_sized` gave a level, and that level, sized."""
+    sized = SIZED.fullmatch(label)
+    name = sized["level"] if sized else label.removesuffix(NOT_SIZED)
+    require_choice("level of a study at equal cost", name, levels)
+    return label, {**levels[name], "model.dim": int(sized["dim"])} if sized else levels[name]
+
+
 def _levels(study: Study, profile: str) -> dict[str, Mapping[str, Changes]]:
     """The levels by factor; of a grid all combinations, as one factor."""
     factors = study.resolved_factors(profile)
@@ -112,7 +133,7 @@ def _sized(study: Study, label: str, level: Changes, base: RunSpec, matching: Ma
     if spec.model == base.model:
         return label, level
     if not (isinstance(spec.model, ModelSpec) and isinstance(base.model, ModelSpec)):
-        return f"{label} (not sized)", level
+        return f"{label}{NOT_SIZED}", level
     if spec.model.dim != base.model.dim:
         raise InputError(
             f"study {study.name!r} varies model.dim (level {label!r}: {spec.model.dim}, base {base.model.dim}), which "

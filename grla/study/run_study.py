@@ -10,6 +10,7 @@ import torch
 
 from grla.errors import require
 from grla.files import write_text
+from grla.study.definition import OPEN_FIELDS
 from grla.study.engine import cell_folders
 from grla.study.material import baseline_rows
 from grla.study.plan import Plan
@@ -93,6 +94,7 @@ def _write_surroundings(run: StudyRun, plan: Plan) -> None:
         "workers": run.crew.workers,
         "device": run.device.type,
         "execution": {**asdict(run.execution), "processes": num_processes()},
+        "base_changes": {path: value for path, value in run.changes.items() if not path.startswith(OPEN_FIELDS)},
         "cells": {planned.cell_hash: planned.cell.variant for planned in plan.cells},
         "image_checksums": base.material.checksums,
         # Of panels with images of their own: the hashes of their cells name these.

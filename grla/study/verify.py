@@ -10,12 +10,9 @@ import pandas as pd
 
 from grla.errors import InputError
 from grla.spec import RunSpec, from_dict, spec_hash, to_dict
-from grla.study.definition import Cell, Study
+from grla.study.definition import OPEN_FIELDS, Cell, Study
 from grla.study.material import identity
 from grla.study.provenance import PROTOCOL, commit_is_known
-
-OPEN_FIELDS = ("data.train", "data.test", "train.budget")
-"""What the command line of a run may change in a study's base."""
 
 Content = Mapping[str, Any]
 
@@ -37,7 +34,7 @@ def identity_faults(study: Study, definition: Content, about: Content, cells: pd
     if spec_hash({**asked, "images": about["image_checksums"]})[:8] != named:
         faults.append(f"study.json: its hash is not {named}, which the study's name {about['optuna_study']} carries")
     try:
-        faults += _base_faults(study, definition)
+        faults += _study_faults(study, definition, about.get("base_changes", {}))
         planned = recorded_cells(study, definition, num_seeds=1 + int(cells["seed"].max()))
     except (InputError, TypeError, ValueError) as error:
         return [*faults, f"study.json: the study's file does not give such cells any more: {error}"]
@@ -63,15 +60,19 @@ def recorded_cells(study: Study, definition: Content, num_seeds: int) -> tuple[C
     return dataclasses.replace(study, base=base, profiles={name: profile}).cells(name, {}, num_seeds)
 
 
-def _base_faults(study: Study, definition: Content) -> list[str]:
-    """Fields of the base, and levels, in which the study's file of today differs from the record."""
-    today = to_dict(study.cells(definition["profile"], {}, seeds=1)[0].spec)
-    recorded, now = (_flat({**spec, "seed": 0}) for spec in (definition["base"], today))
-    faults = [
-        f"{path}: was {recorded.get(path)!r}, the study's file now says {now.get(path)!r}"
-        for path in sorted({*recorded, *now})
-        if recorded.get(path) != now.get(path) and not path.startswith(OPEN_FIELDS)
+def base_faults(recorded: Content, today: RunSpec) -> list[str]:
+    """The fields in which a recorded base differs from that which the file gives today; some are open to every run."""
+    then, now = (_flat({**spec, "seed": 0}) for spec in (recorded, to_dict(today)))
+    return [
+        f"{path}: was {then.get(path)!r}, the study's file now says {now.get(path)!r}"
+        for path in sorted({*then, *now})
+        if then.get(path) != now.get(path) and not path.startswith(OPEN_FIELDS)
     ]
+
+
+def _study_faults(study: Study, definition: Content, changes: Content) -> list[str]:
+    """The base and levels in which the study's file of today, with the run's `changes`, differs from the record."""
+    faults = base_faults(definition["base"], study.cells(definition["profile"], changes, seeds=1)[0].spec)
     levels = {factor.name: list(factor.levels) for factor in study.resolved_factors(definition["profile"])}
     for factor in definition["factors"]:
         found = levels.get(factor["name"])

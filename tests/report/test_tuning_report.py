@@ -20,6 +20,7 @@ from grla.report.canvas import save
 from grla.report.layout import Factor, Layout
 from grla.report.load import TRIAL_COLUMNS, Results, TuningResults, load_tuning
 from grla.report.publish_tuning import publish_tuning
+from grla.report.search_folder import read_search_rows, write_search_rows
 from grla.report.tuning import ABSENT, confirmation, front, history, positions, ticks, to_confirm, winner
 from grla.report.tuning_figures import front_figure, history_figure, importances_figure, parallel_figure
 from grla.report.tuning_summary import described, tuning_markdown
@@ -262,21 +263,49 @@ def test_loading_gives_tidy_frames_and_importances(tmp_path: Path) -> None:
 
 def test_publishing_writes_all_files_and_a_winner(tmp_path: Path) -> None:
     name, folder = store(tmp_path / "s.db", 8), tmp_path / "out"
+    folder.mkdir()
+    (folder / "provenance.json").write_text(json.dumps({"optuna_study": name}))
     publish_tuning(tmp_path / "s.db", name, folder)
     figures = {
         f"{figure}.{end}" for figure in ("front", "history", "parallel", "importances") for end in ("png", "svg")
     }
     tables = {f"{table}.csv" for table in ("trials", "front", "curves", "importances")}
-    assert {path.name for path in folder.iterdir()} == figures | tables | {"summary.md", "winner.json"}
+    others = {"summary.md", "winner.json", "search.json", "figures.json", "provenance.json"}
+    assert {path.name for path in folder.iterdir()} == figures | tables | others
     found = json.loads((folder / "winner.json").read_text())
     trials = pd.read_csv(folder / "trials.csv").set_index("trial")
     assert found["changes"] == {"model.dim": trials["dim"].max()}
-    assert found["about"]["val_psnr_y"] == trials["val_psnr_y"].max() == trials["best_so_far"].max()
+    assert found["about"]["val_psnr_y"] == trials["val_psnr_y"].max()
     assert trials.loc[found["about"]["trial"], "cell_hash"] == found["about"]["cell_hash"]
     assert "not confirmed" in found["about"]["trust"]
     publish_tuning(tmp_path / "s.db", name, folder, confirmed((1, 0.3, "better")))
     assert json.loads((folder / "winner.json").read_text())["about"]["trial"] == 1
-    assert (folder / "confirmation.csv").exists()
+    publish_tuning(tmp_path / "s.db", name, folder)  # what was confirmed stays so
+    assert "## Confirmation" in (folder / "summary.md").read_text()
+    assert json.loads((folder / "winner.json").read_text())["about"]["trial"] == 1
+
+
+def test_rows_bring_back_what_was_written(results: TuningResults, tmp_path: Path) -> None:
+    write_search_rows(results, tmp_path)
+    found = read_search_rows(tmp_path)
+    assert (found.about, found.changes) == (ABOUT, results.changes)
+    assert found.trials["kernel"].tolist() == results.trials["kernel"].tolist()
+    assert found.trials["gamma"].tolist() == [0.1, None, None, 1.0, None, None, 0.5, None, None]
+    assert found.trials["dim"].tolist() == [8, 16, 32, 16, 16, 32, 16, 8, 24]
+    assert tuning_markdown(found, None) == tuning_markdown(results, None)
+    (tmp_path / "curves.csv").unlink()
+    with pytest.raises(InputError, match=r"cannot read .*curves\.csv.*write it again with run_tuning\.py"):
+        read_search_rows(tmp_path)
+
+
+def test_a_choice_of_numbers_comes_back_as_the_very_choice(tmp_path: Path) -> None:
+    """Beside trials without the parameter, whole numbers are written as 1.0 and 2.0."""
+    order = {"kind": "Choice", "name": "order", "path": "x", "choices": [1, 2], "when": None}
+    trials = pd.DataFrame({"trial": [0, 1, 2], "order": [1, None, 2]})
+    empty = pd.DataFrame({"trial": [0]})
+    write_search_rows(TuningResults({"parameters": [order]}, trials, empty, empty, {}), tmp_path)
+    assert (tmp_path / "trials.csv").read_text().splitlines()[1:] == ["0,1.0", "1,", "2,2.0"]
+    assert [repr(value) for value in read_search_rows(tmp_path).trials["order"]] == ["1", "None", "2"]
 
 
 def check_saved(written: list[Path]) -> None:

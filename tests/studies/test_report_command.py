@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 import report
 
+import records
 from grla.errors import InputError
 from grla.report.folder import DEFINITION, PROVENANCE, read_json, read_rows, study_folders
 from grla.study.definition import load_study
@@ -31,7 +32,7 @@ def replace(path: Path, old: str, new: str) -> None:
 
 
 def test_a_reference_study_matches(record: Path) -> None:
-    assert report.study_faults(record) == []
+    assert records.study_faults(record) == []
 
 
 def test_changed_rows_are_found_in_tables_and_figures(record: Path) -> None:
@@ -39,7 +40,7 @@ def test_changed_rows_are_found_in_tables_and_figures(record: Path) -> None:
     chosen = (rows["variant"] == "kernel=uniform") & (rows["image"] == "bird")
     rows.loc[chosen, "psnr_y"] = "33.5"
     rows.to_csv(record / "images.csv", index=False)
-    found = report.study_faults(record)
+    found = records.study_faults(record)
     for name in ("summary.md", "tables/kernel.csv", "tables/kernel.tex"):
         assert f"{name}: is not what the rows give" in found
     for name in ("difference", "psnr", "per-image"):
@@ -62,14 +63,14 @@ def test_changed_rows_are_found_in_tables_and_figures(record: Path) -> None:
 def test_a_changed_identity_is_found(record: Path, file: str, old: str, new: str, fault: str) -> None:
     replace(record / file, old, new)
     definition, about = (read_json(record / name) for name in (DEFINITION, PROVENANCE))
-    study = load_study(report.STUDIES, "recall_photos")
+    study = load_study(records.STUDIES, "recall_photos")
     found = identity_faults(study, definition, about, read_rows(record).cells)
     assert any(line.startswith(fault) for line in found)
 
 
 def test_a_study_without_a_file_is_found(record: Path) -> None:
     replace(record / "provenance.json", '"study": "recall_photos"', '"study": "gone"')
-    (fault,) = report.study_faults(record)
+    (fault,) = records.study_faults(record)
     assert "study must be one of" in fault
 
 
@@ -87,7 +88,7 @@ def test_writing_anew_mends_what_was_broken(record: Path) -> None:
     (record / "psnr.png").unlink()
     report.main(report.Arguments(str(record)))
     assert (record / "summary.md").read_text() == before
-    assert report.study_faults(record) == []
+    assert records.study_faults(record) == []
 
 
 def test_the_benchmark_matches_and_a_changed_row_is_found(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -110,12 +111,14 @@ def test_commits_that_nobody_can_look_up_are_flagged() -> None:
 def test_names_of_pages_and_what_can_be_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(REFERENCE.parents[1])
     found = report.find("recall")
-    assert [found.page_name(folder) for folder in found.studies] == ["reference-recall-quick.html"]
-    assert not found.benchmarks
-    everything = report.find("all")
-    assert "reference-benchmark.html" in [found.page_name(folder) for folder in everything.benchmarks]
-    assert set(study_folders(REFERENCE)) == {REFERENCE / f.name for f in everything.studies if "reference" in f.parts}
+    assert [(kind.title, found.page_name(folder)) for kind, folder in found.folders] == [
+        ("Studies", "reference-recall-quick.html")
+    ]
+    everything = [(kind.title, folder) for kind, folder in report.find("all").folders if "reference" in folder.parts]
+    assert ("Costs", Path("results/reference/benchmark")) in everything
+    studies = {folder.name for title, folder in everything if title == "Studies"}
+    assert studies == {folder.name for folder in study_folders(REFERENCE)}
     alone = report.find(str(REFERENCE / "recall-quick"))
-    assert [alone.page_name(folder) for folder in alone.studies] == ["recall-quick.html"]
+    assert [alone.page_name(folder) for _, folder in alone.folders] == ["recall-quick.html"]
     with pytest.raises(InputError, match="WHAT must be a folder with results"):
         report.find("nothing_of_this_name")

@@ -10,8 +10,11 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import report
 from run_ablation import Arguments, spec_changes
 
+import records
+from grla.report.search_page import search_page
 from grla.spec import Budget
 
 ROOT = Path(__file__).parents[2]
@@ -48,6 +51,42 @@ def test_a_search_is_run_confirmed_and_its_winner_taken_as_a_base(tmp_path: Path
         **changes,
         "train.budget": Budget(5, "steps"),
     }
+    check_records(folder, tmp_path / "search_recipe_confirmed" / "smoke")
+
+
+def check_records(search: Path, confirmed: Path) -> None:
+    """Both match their rows and files until a row is changed, and have pages."""
+    assert of_records(records.search_faults(search)) == []
+    assert of_records(records.study_faults(confirmed)) == []
+    page = search_page(search).html()
+    assert page.count("<img") == 2
+    for part in (
+        "no test image was read",
+        "Confirmation",
+        "What this search cannot tell",
+        "run_tuning.py search_recipe",
+    ):
+        assert part in page
+    found = report.find(str(search.parents[1]))
+    assert [(kind.title, folder) for kind, folder in found.folders] == [("Studies", confirmed), ("Searches", search)]
+    report.write_reports(found)
+    assert of_records(records.search_faults(search)) == []
+    changed = json.loads((search / "search.json").read_text())
+    changed["changes"]["1"]["train.learning_rate"] *= 2
+    changed["about"]["parameters"][0]["high"] *= 2
+    (search / "search.json").write_text(json.dumps(changed))
+    faults = of_records(records.search_faults(search))
+    for part in ("search.json: its hash is not", "parameters: were", "trial 1:", "winner.json: is not"):
+        assert any(fault.startswith(part) for fault in faults), faults
+    assert any("is not the hash of its spec" in fault for fault in records.study_faults(confirmed))
+    (search / "search.json").unlink()
+    (fault,) = records.study_faults(confirmed)
+    assert "the search's record must hold the confirmed trials [1]" in fault
+
+
+def of_records(faults: list[str]) -> list[str]:
+    """The faults, but for those of the code under test: it may have changes that are not committed."""
+    return [fault for fault in faults if not fault.startswith("code ")]
 
 
 def test_list_shows_searches_with_questions_aims_and_times() -> None:

@@ -5,11 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+import pytest
+import torch
+
+from grla.errors import InputError
 from grla.report.folder import DEFINITION, PROVENANCE, own_storage, read_json, read_rows, write_rows
 from grla.report.load import load_results
 from grla.report.publish import publish
 from grla.report.verify import study_report_faults
 from grla.study.definition import Study, vary
+from grla.study.matching import Matching, match_study, matched_study
 from grla.study.run_study import StudyRun, run_study
 from grla.study.storage import FILE_NAME
 from grla.study.verify import identity_faults
@@ -60,3 +65,25 @@ def test_a_study_that_was_changed_since_is_found(make_run: MakeRun, tiny: Study)
     assert found[1].endswith("(kernel=relu, seed 0): the study's file does not define it")
     (gone,) = identity(replace(run, study=replace(run.study, profiles={})))
     assert gone.startswith("study.json: the study's file does not give such cells any more")
+
+
+def test_a_run_with_a_base_of_its_own_matches(make_run: MakeRun, tiny: Study) -> None:
+    run = rows_of(make_run(study=replace(tiny, factors=tiny.factors[:1]), model__mlp_ratio=1.5))
+    assert read_json(run.folder / PROVENANCE)["base_changes"] == {"model.mlp_ratio": 1.5}
+    assert identity(run) == []
+    path = run.folder / PROVENANCE
+    path.write_text(path.read_text().replace('"model.mlp_ratio": 1.5', ""))
+    assert identity(run) == ["model.mlp_ratio: was 1.5, the study's file now says 2.0"]
+
+
+def test_a_run_at_equal_cost_matches_the_study_it_comes_from(make_run: MakeRun, tiny: Study) -> None:
+    matched = match_study(tiny, "smoke", {}, Matching("macs", torch.device("cpu")))
+    run = rows_of(make_run(study=matched))
+    definition = read_json(run.folder / DEFINITION)
+    levels = {factor["name"]: factor["levels"] for factor in definition["factors"]}
+    assert any(" dim " in label for label in levels["depth"])
+    found = matched_study(tiny, "smoke", levels)
+    assert found.factors == matched.factors
+    assert identity(replace(run, study=replace(found, name=matched.name))) == []
+    with pytest.raises(InputError, match="level of a study at equal cost must be one of 1, 2, got '3'"):
+        matched_study(tiny, "smoke", {"depth": ["3 dim 4 (+1.0%)"]})

@@ -1,0 +1,127 @@
+"""The kinds of records that a folder of results can hold, and what can be done with each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from project_root import STUDIES
+
+from grla.errors import InputError
+from grla.report.benchmark_page import benchmark_link, benchmark_page
+from grla.report.benchmark_records import benchmark_folders, benchmark_pictures, record_files
+from grla.report.cost_claims import read_record
+from grla.report.fidelity_folder import fidelity_folders, publish_fidelity
+from grla.report.fidelity_page import fidelity_link, fidelity_page
+from grla.report.folder import DEFINITION, PROVENANCE, read_json, read_rows, study_folders, study_results, write_rows
+from grla.report.page import Link, Page
+from grla.report.pictures import write_pictures
+from grla.report.publish import publish_rows
+from grla.report.publish_tuning import publish_search_rows
+from grla.report.search_folder import (
+    confirmed_trials,
+    read_search_rows,
+    search_folders,
+    search_results,
+    write_search_rows,
+)
+from grla.report.search_page import search_link, search_page
+from grla.report.study_page import study_link, study_page
+from grla.report.verify import benchmark_faults, fidelity_faults, search_report_faults, study_report_faults
+from grla.study.benchmark import BENCHMARK_PROTOCOL
+from grla.study.confirm import CONFIRMED
+from grla.study.recorded import recorded_study
+from grla.study.search import load_search
+from grla.study.verify import code_faults, identity_faults
+from grla.study.verify_search import search_identity_faults
+
+PUBLISHED = STUDIES / "published.csv"
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of record: how its folders are found, written anew, shown as a page and a link, and checked."""
+
+    title: str
+    folders: Callable[[Path], list[Path]]
+    write: Callable[[Path], None]
+    page: Callable[[Path], Page]
+    link: Callable[[Path, str], Link]
+    faults: Callable[[Path], list[str]]
+
+
+def write_study(folder: Path) -> None:
+    """A study's rows where there is a storage, tables and figures."""
+    results = study_results(folder)
+    write_rows(results, folder)
+    publish_rows(results, folder, PUBLISHED)
+
+
+def write_search(folder: Path) -> None:
+    """A search's rows where there is a storage, tables and figures."""
+    write_search_rows(search_results(folder), folder)
+    publish_search_rows(folder)
+
+
+def study_faults(folder: Path) -> list[str]:
+    """What does not match in a study's folder."""
+    about, definition = read_json(folder / PROVENANCE), read_json(folder / DEFINITION)
+    try:
+        study = recorded_study(STUDIES, str(about["study"]), definition, confirmed_trials(folder, CONFIRMED))
+    except InputError as error:
+        return [str(error)]
+    return identity_faults(study, definition, about, read_rows(folder).cells) + study_report_faults(folder, PUBLISHED)
+
+
+def search_faults(folder: Path) -> list[str]:
+    """What does not match in a search's folder."""
+    results, about = read_search_rows(folder), read_json(folder / PROVENANCE)
+    try:
+        search = load_search(STUDIES, str(about["search"]))
+    except InputError as error:
+        return [str(error)]
+    found = search_identity_faults(search, results.about, about, results.trials, results.changes)
+    return found + search_report_faults(folder)
+
+
+def fidelity_record_faults(folder: Path) -> list[str]:
+    """What does not match in the folder of a fidelity run."""
+    return code_faults({read_json(folder / PROVENANCE)["code_version"]}) + fidelity_faults(folder)
+
+
+def benchmark_record_faults(folder: Path) -> list[str]:
+    """What does not match in the folder of a benchmark."""
+    records = [read_record(path) for path in record_files(folder)]
+    old = {record["protocol"] for record in records} - {BENCHMARK_PROTOCOL}
+    faults = benchmark_faults(folder) + code_faults({record["code_version"] for record in records})
+    return faults + [f"protocol: was {name}, numbers now mean {BENCHMARK_PROTOCOL}" for name in sorted(old)]
+
+
+KINDS = (
+    Kind(
+        "Studies",
+        study_folders,
+        write_study,
+        lambda folder: study_page(folder, PUBLISHED),
+        study_link,
+        study_faults,
+    ),
+    Kind("Searches", search_folders, write_search, search_page, search_link, search_faults),
+    Kind(
+        "Costs",
+        benchmark_folders,
+        lambda folder: write_pictures(benchmark_pictures(folder), folder),
+        benchmark_page,
+        benchmark_link,
+        benchmark_record_faults,
+    ),
+    Kind(
+        "What kernels compute",
+        fidelity_folders,
+        publish_fidelity,
+        fidelity_page,
+        fidelity_link,
+        fidelity_record_faults,
+    ),
+)
