@@ -36,6 +36,13 @@ from grla.report.tables import markdown
 from grla.study.settled import flops_claim, key_weight_claim
 from grla.study.storage import FILE_NAME
 
+LEDGER = "claims.md"
+TITLE = "The paper's claims, judged by the records of this project"
+NOTE = (
+    "A verdict follows from the rule beside it. Profiles below `paper` are small budgets: what they leave open is not "
+    "refuted, and what they show may change with training."
+)
+
 CLAIMS = (
     Claim(
         "GRBF beats the other linear attentions",
@@ -166,15 +173,14 @@ class Arguments:
 
 def main(arguments: Arguments) -> None:
     """Judge, write, print."""
-    ledger = judged(arguments.out)
-    title = "# The paper's claims, judged by the records of this project"
-    note = (
-        "A verdict follows from the rule beside it. Profiles below `paper` are small budgets: what they leave "
-        "open is not refuted, and what they show may change with training."
-    )
-    text = f"{title}\n\n{note}\n\n{markdown(ledger, left=tuple(ledger.columns))}\n"
-    write_text(arguments.out / "claims.md", text)
+    text = ledger_text(judged(arguments.out))
+    write_text(arguments.out / LEDGER, text)
     print(text)
+
+
+def ledger_text(ledger: pd.DataFrame) -> str:
+    """The ledger as a page of Markdown."""
+    return f"# {TITLE}\n\n{NOTE}\n\n{markdown(ledger, left=tuple(ledger.columns))}\n"
 
 
 def judged(out: Path) -> pd.DataFrame:

@@ -8,14 +8,16 @@ from pathlib import Path
 
 from project_root import STUDIES
 
+import claims
 from grla.errors import InputError
+from grla.files import write_text
 from grla.report.benchmark_page import benchmark_link, benchmark_page
 from grla.report.benchmark_records import benchmark_folders, benchmark_pictures, record_files
 from grla.report.cost_claims import read_record
 from grla.report.fidelity_folder import fidelity_folders, publish_fidelity
 from grla.report.fidelity_page import fidelity_link, fidelity_page
 from grla.report.folder import DEFINITION, PROVENANCE, read_json, read_rows, study_folders, study_results, write_rows
-from grla.report.page import Link, Page
+from grla.report.page import Link, Page, Section, Table, Text
 from grla.report.pictures import write_pictures
 from grla.report.publish import publish_rows
 from grla.report.publish_tuning import publish_search_rows
@@ -41,7 +43,7 @@ PUBLISHED = STUDIES / "published.csv"
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of record: how its folders are found, written anew, shown as a page and a link, and checked."""
+    """A kind of record: how its folders, or files, are found, written anew, shown as a page and a link, and checked."""
 
     title: str
     folders: Callable[[Path], list[Path]]
@@ -62,6 +64,38 @@ def write_search(folder: Path) -> None:
     """A search's rows where there is a storage, tables and figures."""
     write_search_rows(search_results(folder), folder)
     publish_search_rows(folder)
+
+
+def ledgers(root: Path) -> list[Path]:
+    """The ledgers of claims that `claims.py` wrote at `root` and one below it."""
+    return sorted(path for depth in ("", "*/") for path in root.glob(depth + claims.LEDGER))
+
+
+def ledger_page(path: Path) -> Page:
+    """The page of a ledger, judged now from the records beside it."""
+    ledger = claims.judged(path.parent)
+    verdicts = ledger["verdict"].value_counts()
+    counted = Text(", ".join(f"{number} {verdict}" for verdict, number in verdicts.items()))
+    sections = [Section("Verdicts", (counted,))]
+    sections += [
+        Section(
+            str(verdict).capitalize(), (Table(ledger[ledger["verdict"] == verdict], "Claims, rules and evidence."),)
+        )
+        for verdict in verdicts.index
+    ]
+    return Page(claims.TITLE, claims.NOTE, tuple(sections))
+
+
+def ledger_link(path: Path, address: str) -> Link:
+    """A ledger's line in an index."""
+    verdicts = claims.judged(path.parent)["verdict"].value_counts()
+    return Link(address, claims.TITLE, ", ".join(f"{number} {verdict}" for verdict, number in verdicts.items()))
+
+
+def ledger_faults(path: Path) -> list[str]:
+    """Whether a ledger says what the records beside it give today."""
+    same = path.read_text(encoding="utf-8") == claims.ledger_text(claims.judged(path.parent))
+    return [] if same else ["is not what the records give"]
 
 
 def study_faults(folder: Path) -> list[str]:
@@ -99,6 +133,14 @@ def benchmark_record_faults(folder: Path) -> list[str]:
 
 
 KINDS = (
+    Kind(
+        "Claims",
+        ledgers,
+        lambda path: write_text(path, claims.ledger_text(claims.judged(path.parent))),
+        ledger_page,
+        ledger_link,
+        ledger_faults,
+    ),
     Kind(
         "Studies",
         study_folders,

@@ -48,8 +48,9 @@ class Found:
     folders: tuple[tuple[Kind, Path], ...]
 
     def page_name(self, folder: Path) -> str:
-        """The file of a folder's page: the path from the root, joined by hyphens."""
-        parts = folder.resolve().relative_to(self.root.resolve()).parts or (folder.resolve().name,)
+        """The file of a record's page: the path from the root, joined by hyphens."""
+        path = folder.resolve().with_suffix("") if folder.is_file() else folder.resolve()
+        parts = path.relative_to(self.root.resolve()).parts or (path.name,)
         return f"{'-'.join(parts)}.html"
 
 
@@ -76,9 +77,9 @@ def find(what: str) -> Found:
 
 
 def name_of(folder: Path) -> str:
-    """The study or search that a folder holds results of; a benchmark and a fidelity run are called as their folder."""
+    """The study or search that a folder holds results of; other records are called as their folder or file."""
     about = read_json(folder / PROVENANCE) if (folder / PROVENANCE).is_file() else {}
-    return str(about.get("study", about.get("search", folder.name)))
+    return str(about.get("study", about.get("search", folder.stem)))
 
 
 def write_reports(found: Found) -> None:

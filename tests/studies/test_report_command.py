@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 import report
 
+import claims
 import records
 from grla.errors import InputError
 from grla.report.folder import DEFINITION, PROVENANCE, read_json, read_rows, study_folders
@@ -101,6 +102,26 @@ def test_the_benchmark_matches_and_a_changed_row_is_found(tmp_path: Path, capsys
     with pytest.raises(InputError, match=r"memory\.csv: is not what memory\.json gives") as found:
         report.main(report.Arguments(str(tmp_path), verify=True))
     assert "memory: shows other data" in str(found.value)
+
+
+def test_a_ledger_is_judged_again_and_has_a_page(record: Path, tmp_path: Path) -> None:
+    root = record.parent
+    claims.main(claims.Arguments(root))
+    found = report.find(str(root))
+    assert [(kind.title, found.page_name(path)) for kind, path in found.folders] == [
+        ("Claims", "claims.html"),
+        ("Studies", "recall-photos-quick.html"),
+    ]
+    report.check(found)
+    report.write_pages(report.find(str(root)), tmp_path / "html")
+    page = (tmp_path / "html" / "claims.html").read_text()
+    assert "recall_photos, quick, 12 cells, 3 seeds" in page
+    assert "2 contradicted" in (tmp_path / "html" / "index.html").read_text()
+    replace(root / "claims.md", "contradicted", "supported")
+    with pytest.raises(InputError, match=r"claims\.md: is not what the records give"):
+        report.check(report.find(str(root)))
+    report.write_reports(report.find(str(root)))
+    report.check(report.find(str(root)))
 
 
 def test_commits_that_nobody_can_look_up_are_flagged() -> None:
