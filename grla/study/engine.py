@@ -17,7 +17,8 @@ from grla.errors import Interrupted
 from grla.study.dashboard import Artifacts
 from grla.study.execution import USUAL, Execution
 from grla.study.plan import MAX_SEED, Plan, PlannedCell
-from grla.study.run_one import CellFolders, Listener, Record, run_one
+from grla.study.record import CellFolders, Listener, Record
+from grla.study.run_one import run_one
 from grla.study.shared import SharedFiles
 
 STATES = {"ok": TrialState.COMPLETE, "diverged": TrialState.PRUNED}

@@ -10,7 +10,8 @@ import torch
 from grla.errors import InputError
 from grla.study.affordable import describe, price, violations
 from grla.study.pruning import Rival, dominated
-from grla.study.run_one import Record, outcome_of
+from grla.study.record import Record
+from grla.study.run_one import outcome_of
 from grla.study.search import Configuration, Space
 
 REFUSED = ("over_limit", "invalid", "dominated")

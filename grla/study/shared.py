@@ -14,7 +14,7 @@ from optuna.artifacts.exceptions import ArtifactNotFound
 
 from grla.errors import InputError
 from grla.files import atomic_write
-from grla.study.run_one import CellFolders
+from grla.study.record import CellFolders
 
 
 class SharedFiles:

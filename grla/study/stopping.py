@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from grla.study.judging import minimised
 from grla.study.pruning import Rival, hopeless
-from grla.study.run_one import Listener, Record
+from grla.study.record import Listener, Record
 from grla.study.search import Space
 
 

@@ -41,7 +41,8 @@ from grla.study.parameters import Choice, Float, Parameter, Value
 from grla.study.progress import TrialsProgress
 from grla.study.pruning import Rival
 from grla.study.queue import WORKER, Queue
-from grla.study.run_one import CellFolders, Record, outcome_of, train
+from grla.study.record import CellFolders, Record
+from grla.study.run_one import outcome_of, train
 from grla.study.search import Search, Space
 from grla.study.search_text import definition_of, note_of
 from grla.study.stopping import StoppingListener

@@ -20,7 +20,7 @@ from grla.errors import InputError
 from grla.report.load import Results, load_results
 from grla.study import engine
 from grla.study.definition import Study, vary
-from grla.study.run_one import Record
+from grla.study.record import Record
 from grla.study.run_study import run_study
 from grla.study.storage import FILE_NAME, open_storage
 from grla.study.work import Crew, StudyRun

@@ -16,7 +16,8 @@ from grla.model import build_model
 from grla.spec import RunSpec, from_dict, with_changes
 from grla.study import run_one as room
 from grla.study.material import Material, cell_hash, load_material
-from grla.study.run_one import CellFolders, Record, run_one
+from grla.study.record import CellFolders, Record
+from grla.study.run_one import run_one
 from grla.study.score import find_upscaler, load_trained
 from grla.study.work import StudyRun
 from grla.training.checkpoint import load_checkpoint

@@ -11,7 +11,7 @@ import pytest
 from moto import mock_aws
 
 from grla.errors import InputError
-from grla.study.run_one import CellFolders
+from grla.study.record import CellFolders
 from grla.study.shared import SharedFiles, open_shared
 from grla.training.checkpoint import resume_checkpoint, save_checkpoint
 
