@@ -17,7 +17,7 @@ from grla.report.cost_claims import read_record
 from grla.report.fidelity_folder import fidelity_folders, publish_fidelity
 from grla.report.fidelity_page import fidelity_link, fidelity_page
 from grla.report.folder import DEFINITION, PROVENANCE, read_json, read_rows, study_folders, study_results, write_rows
-from grla.report.page import Link, Page, Section, Table, Text
+from grla.report.page import Link, Page, Section, Table
 from grla.report.pictures import write_pictures
 from grla.report.publish import publish_rows
 from grla.report.publish_tuning import publish_search_rows
@@ -72,18 +72,12 @@ def ledgers(root: Path) -> list[Path]:
 
 
 def ledger_page(path: Path) -> Page:
-    """The page of a ledger, judged now from the records beside it."""
+    """The page of a ledger, judged now from the records beside it; what was not run comes last."""
     ledger = claims.judged(path.parent)
-    verdicts = ledger["verdict"].value_counts()
-    counted = Text(", ".join(f"{number} {verdict}" for verdict, number in verdicts.items()))
-    sections = [Section("Verdicts", (counted,))]
-    sections += [
-        Section(
-            str(verdict).capitalize(), (Table(ledger[ledger["verdict"] == verdict], "Claims, rules and evidence."),)
-        )
-        for verdict in verdicts.index
-    ]
-    return Page(claims.TITLE, claims.NOTE, tuple(sections))
+    verdicts = sorted(ledger["verdict"].unique(), key=lambda verdict: (verdict == "not yet run", verdict))
+    tables = {str(name): Table(ledger[ledger["verdict"] == name], "Claims, rules and evidence.") for name in verdicts}
+    sections = (Section(name.capitalize(), (table,)) for name, table in tables.items())
+    return Page(claims.TITLE, claims.NOTE.replace("`", ""), tuple(sections))
 
 
 def ledger_link(path: Path, address: str) -> Link:

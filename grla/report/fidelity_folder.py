@@ -72,7 +72,7 @@ def fidelity_pictures(tables: Tables) -> list[Picture]:
         ),
         Picture(
             "margins",
-            "The smallest denominator of equation 12, and what lower precision makes of it.",
+            "The smallest denominator of equation 12 by gamma and token length: at 0 and below attention breaks down.",
             (tables["margins"],),
             lambda: margin_figure(tables["margins"]),
         ),
