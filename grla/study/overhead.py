@@ -12,7 +12,7 @@ from grla.cost import Laps
 from grla.study.definition import Changes, Profile, Study
 from grla.study.engine import Workplace, run_plan
 from grla.study.material import load_material
-from grla.study.plan import make_plan
+from grla.study.plan import make_plan, named_cells
 from grla.study.profiles import QUICK
 from grla.study.storage import open_storage
 from grla.training.loop import StepStats
@@ -55,7 +55,7 @@ def harness_share(changes: Changes, folder: Path, device: torch.device) -> dict[
     spec = cells[0].spec
     with tempfile.TemporaryDirectory(dir=folder) as scratch:
         material = load_material(spec.data, spec.model.upscale, Path(scratch), device)
-        plan = make_plan(open_storage(Path(scratch)), study, "cell", cells, lambda _: material, device)
+        plan = make_plan(open_storage(Path(scratch)), study, "cell", named_cells(cells, lambda _: material, device))
         cell = TimedCell(device)
         run_plan(plan, Workplace(Path(scratch), device), lambda _: cell)
     harness = sum(cell.lap.seconds.get(phase, 0.0) for phase in HARNESS_PHASES)

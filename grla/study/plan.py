@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -62,19 +62,22 @@ class Plan:
         return [cell for cell in self.unfinished() if cell.cell_hash not in known]
 
 
+def named_cells(
+    cells: Iterable[Cell], find_material: Callable[[Cell], Material], device: torch.device
+) -> tuple[PlannedCell, ...]:
+    """The cells with their hashes and what they run on."""
+    return tuple(
+        PlannedCell(cell, cell_hash(cell.spec, find_material(cell), device), find_material(cell)) for cell in cells
+    )
+
+
 def make_plan(
-    storage: optuna.storages.RDBStorage,
-    study: Study,
-    profile: str,
-    cells: tuple[Cell, ...],
-    find_material: Callable[[Cell], Material],
-    device: torch.device,
+    storage: optuna.storages.RDBStorage, study: Study, profile: str, planned: tuple[PlannedCell, ...]
 ) -> Plan:
     """Write the study and its missing cells to the storage; take over finished cells from any study there.
 
     Cells that failed are queued again. Hold the lock of `planning` meanwhile.
     """
-    planned = _planned(cells, find_material, device)
     definition = _definition(study, profile, planned)
     trials = optuna.create_study(
         storage=storage,
@@ -101,15 +104,9 @@ def make_plan(
 
 
 def join_plan(
-    storage: optuna.storages.RDBStorage,
-    study: Study,
-    profile: str,
-    cells: tuple[Cell, ...],
-    find_material: Callable[[Cell], Material],
-    device: torch.device,
+    storage: optuna.storages.RDBStorage, study: Study, profile: str, planned: tuple[PlannedCell, ...]
 ) -> Plan:
     """The plan that another process wrote; raises InputError when there is none, saying what differs from others."""
-    planned = _planned(cells, find_material, device)
     definition = _definition(study, profile, planned)
     name = _study_name(definition)
     others = stored_plans(storage, study.name, profile)
@@ -142,14 +139,6 @@ def enqueue(plan: Plan) -> None:
         if planned.cell_hash not in queued:
             attributes = {"cell_hash": planned.cell_hash, "variant": planned.cell.variant}
             plan.trials.enqueue_trial(_parameters(planned.cell), user_attrs=attributes)
-
-
-def _planned(
-    cells: tuple[Cell, ...], find_material: Callable[[Cell], Material], device: torch.device
-) -> tuple[PlannedCell, ...]:
-    return tuple(
-        PlannedCell(cell, cell_hash(cell.spec, find_material(cell), device), find_material(cell)) for cell in cells
-    )
 
 
 def _study_name(definition: dict[str, Any]) -> str:

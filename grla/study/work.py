@@ -16,7 +16,7 @@ from grla.study.definition import Cell, Study
 from grla.study.engine import Workplace, run_plan
 from grla.study.execution import USUAL, Execution
 from grla.study.material import Material, load_material
-from grla.study.plan import Plan, PlannedCell, enqueue, join_plan, make_plan
+from grla.study.plan import Plan, PlannedCell, enqueue, join_plan, make_plan, named_cells
 from grla.study.progress import CellProgress, StopRequest, StudyProgress
 from grla.study.provenance import without_password
 from grla.study.shared import open_shared
@@ -95,7 +95,7 @@ def open_plan(run: StudyRun) -> Plan:
         require_storage(run.storage)
     with planning(run.storage):
         storage = open_storage(run.storage, crew.grace)
-        plan = make(storage, run.study, run.profile, run.cells(), materials.find, run.device)
+        plan = make(storage, run.study, run.profile, named_cells(run.cells(), materials.find, run.device))
         if crew.join and crew.retry_failed:
             enqueue(plan)
     return plan
