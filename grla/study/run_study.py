@@ -19,6 +19,7 @@ from grla.study.provenance import describe_run, without_password
 from grla.study.run_one import save_images
 from grla.study.shared import open_shared
 from grla.study.storage import FILE_NAME
+from grla.study.taken_over import bring_files
 from grla.study.work import StudyRun, join_work, open_plan, storage_named, work
 from grla.study.workers import run_workers
 from grla.training.distributed import num_processes
@@ -43,6 +44,7 @@ def run_study(run: StudyRun) -> str:
             run_workers(partial(join_work, run), run.crew.workers, run.device, stop)
         elif run.crew.workers == 1:
             work(run, plan, stop)
+        bring_files(plan, run.folder)
         _fetch_pictures(run, plan)
         _tell_losses(plan)
         return plan.trials.study_name

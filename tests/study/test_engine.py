@@ -17,6 +17,7 @@ import pytest
 from optuna.trial import TrialState
 
 from grla.errors import InputError
+from grla.report.crop_files import crop_rows
 from grla.report.load import Results, load_results
 from grla.study import engine
 from grla.study.definition import Study, vary
@@ -95,6 +96,27 @@ def test_a_changed_budget_runs_anew_and_a_new_level_only_itself(
     count_runs.clear()
     run_study(make_run(train__validations=2))
     assert len(count_runs) == 3
+
+
+def test_cells_of_another_study_come_with_their_files(make_run: MakeRun, tiny: Study, count_runs: list[str]) -> None:
+    first, kernels = make_run(), (vary("which", "model.kernel", "relu", "gaussian_rbf", "uniform"),)
+    run_study(first)
+    count_runs.clear()
+    second = make_run(study=replace(tiny, name="other", factors=kernels))
+    name = run_study(second)
+    assert [ran.split("/")[0] for ran in count_runs] == ["uniform"]
+    for cell in results(second, name).cells.itertuples():
+        pictures = {path.name: path.read_bytes() for path in (second.folder / "images" / cell.cell_hash).iterdir()}
+        assert len(pictures) == 2
+        checkpoint = Path("checkpoints") / f"{cell.cell_hash}.pt"
+        assert (second.folder / checkpoint).is_file()
+        assert len(list((second.folder / "tensorboard").glob(f"*_{cell.cell_hash[:6]}/events*"))) == 1
+        if cell.which != "uniform":
+            theirs = first.folder / "images" / cell.cell_hash
+            assert pictures == {path.name: path.read_bytes() for path in theirs.iterdir()}
+            assert (second.folder / checkpoint).read_bytes() == (first.folder / checkpoint).read_bytes()
+    names = {tile.name for row in crop_rows(results(second, name), second.folder / "images") for tile in row.tiles}
+    assert {"gaussian_rbf (base)", "relu", "uniform"} <= names
 
 
 def test_divergence_is_kept_and_errors_are_tried_again(make_run: MakeRun, monkeypatch: pytest.MonkeyPatch) -> None:
