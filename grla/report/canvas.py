@@ -22,6 +22,7 @@ Colour = tuple[float, float, float]
 
 PALETTE: list[Colour] = list(seaborn.color_palette("colorblind"))
 LINES = ("-", "--", ":", "-.")
+MARKERS = "osDv^<>P*Xp"
 GRAY = "0.45"
 PSNR = "PSNR-Y (dB)"
 METADATA: dict[str, dict[str, str | None]] = {"png": {"Software": None}, "svg": {"Date": None}}
@@ -45,6 +46,11 @@ def panels(heights: Sequence[float], num_columns: int, size: tuple[float, float]
 def line_style(index: int) -> tuple[Colour, str]:
     """Colour and dashes of the index-th line: the palette's ten colours solid, then dashed, and so on."""
     return PALETTE[index % len(PALETTE)], LINES[index // len(PALETTE) % len(LINES)]
+
+
+def point_style(index: int) -> tuple[Colour, str]:
+    """Colour and shape of the index-th point; the first 110 all differ, ten colours and eleven shapes having it so."""
+    return PALETTE[index % len(PALETTE)], MARKERS[index % len(MARKERS)]
 
 
 def spread(wanted: Sequence[float], gap: float) -> NDArray[np.float64]:

@@ -17,13 +17,12 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from numpy.typing import ArrayLike, NDArray
 
-from grla.report.canvas import GRAY, PALETTE, PSNR, line_style, panels, plain_ticks
+from grla.report.canvas import GRAY, PSNR, line_style, panels, plain_ticks, point_style
 from grla.report.layout import BASE, Layout
 from grla.report.levels import level_data
 
 COSTS = ("macs_g", "latency_ms", "params_k")
 TIMES = {"step": "training step", "seconds": "training time (s)"}
-MARKERS = "osDv^<>P*X"
 
 
 def cost_data(layout: Layout, cells: pd.DataFrame, images: pd.DataFrame) -> pd.DataFrame:
@@ -139,8 +138,8 @@ def _point_name(variant: str, base: str) -> str:
 
 def _mark(points: list[str], name: str) -> dict[str, Any]:
     """Colour and shape of a point, the same in all panels."""
-    index = points.index(name)
-    return {"color": "black" if name == BASE else PALETTE[index % 10], "marker": MARKERS[index % len(MARKERS)]}
+    colour, marker = point_style(points.index(name))
+    return {"color": "black" if name == BASE else colour, "marker": marker}
 
 
 def _draw_costs(panel: Axes, data: pd.DataFrame, column: str, points: list[str]) -> None:

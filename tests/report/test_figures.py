@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from grla.errors import InputError
-from grla.report.canvas import panels, plain_ticks, save, spread
+from grla.report.canvas import panels, plain_ticks, point_style, save, spread
 from grla.report.crops import CropRow, Tile, crops_figure, error_map, sharpest_crop
 from grla.report.figures import cost_data, cost_figure, curve_data, curves_figure, pareto_front
 from grla.report.layout import Factor, Layout
@@ -79,6 +79,10 @@ def test_curves_of_unequal_steps_are_joined_by_validation(made_up: Any) -> None:
     data = curve_data(made_up.layout, curves)
     line = data[(data["group"] == "kernel") & (data["label"] == "relu")]
     assert list(line["step"]) == [105, 205, 305, 405]
+
+
+def test_many_points_all_look_different() -> None:
+    assert len({point_style(index) for index in range(110)}) == 110
 
 
 @pytest.mark.parametrize("name", FIGURES)
