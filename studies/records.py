@@ -16,7 +16,16 @@ from grla.report.benchmark_records import benchmark_folders, benchmark_pictures,
 from grla.report.cost_claims import read_record
 from grla.report.fidelity_folder import fidelity_folders, publish_fidelity
 from grla.report.fidelity_page import fidelity_link, fidelity_page
-from grla.report.folder import DEFINITION, PROVENANCE, read_json, read_rows, study_folders, study_results, write_rows
+from grla.report.folder import (
+    DEFINITION,
+    PROVENANCE,
+    own_storage,
+    read_json,
+    read_rows,
+    study_folders,
+    study_results,
+    write_rows,
+)
 from grla.report.page import Link, Page, Section, Table
 from grla.report.pictures import write_pictures
 from grla.report.publish import publish_rows
@@ -56,13 +65,15 @@ class Kind:
 def write_study(folder: Path) -> None:
     """A study's rows where there is a storage, tables and figures."""
     results = study_results(folder)
-    write_rows(results, folder)
+    if own_storage(folder) is not None:
+        write_rows(results, folder)
     publish_rows(results, folder, PUBLISHED)
 
 
 def write_search(folder: Path) -> None:
     """A search's rows where there is a storage, tables and figures."""
-    write_search_rows(search_results(folder), folder)
+    if own_storage(folder) is not None:
+        write_search_rows(search_results(folder), folder)
     publish_search_rows(folder)
 
 

@@ -84,11 +84,12 @@ def test_a_painted_figure_and_a_missing_table_end_the_command(record: Path) -> N
 
 
 def test_writing_anew_mends_what_was_broken(record: Path) -> None:
-    before = (record / "summary.md").read_text()
+    before, rows = (record / "summary.md").read_text(), (record / "cells.csv").read_bytes()
     (record / "summary.md").write_text("lost")
     (record / "psnr.png").unlink()
     report.main(report.Arguments(str(record)))
     assert (record / "summary.md").read_text() == before
+    assert (record / "cells.csv").read_bytes() == rows
     assert records.study_faults(record) == []
 
 
