@@ -92,7 +92,8 @@ class TuningResults:
     configuration), outcome, reason, a column per parameter (empty where it does not exist), val_psnr_y (dB, at the last
     validation it reached), then TRIAL_COLUMNS; a row per trial that has an outcome. `curves`: trial and a validation's
     columns. `importances`: objective, parameter, importance (each objective's add up to 1; of trained trials, how much
-    a parameter tells the best of them from the others, by PED-ANOVA). `changes`: each trial's spec fields.
+    a parameter tells the best of them from the others, by PED-ANOVA; parameters that every trial has). `changes`: each
+    trial's spec fields.
     """
 
     about: dict[str, Any]
@@ -146,12 +147,15 @@ def study_layout(definition: dict[str, Any]) -> Layout:
 def _importances(study: optuna.Study, about: dict[str, Any]) -> list[dict[str, Any]]:
     if len(study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.COMPLETE,))) < FEWEST_FOR_IMPORTANCE:
         return []
+    # Of a parameter that few trials have, the evaluator makes much by chance: gamma seemed to decide multiply-adds.
+    rated = [parameter["name"] for parameter in about["parameters"] if parameter["when"] is None]
     rows = []
     for index, objective in enumerate(["val_psnr_y", *about["minimise"]]):
         sign = -1 if index == 0 else 1  # the evaluator takes the low values of a target for the good ones
-        with warnings.catch_warnings():  # it says so, and which parameters few trials have
+        with warnings.catch_warnings():  # it says so
             warnings.simplefilter("ignore", UserWarning)
-            found = optuna.importance.get_param_importances(study, target=partial(_objective, index, sign))
+            target = partial(_objective, index, sign)
+            found = optuna.importance.get_param_importances(study, params=rated, target=target)
         rows += [{"objective": objective, "parameter": name, "importance": share} for name, share in found.items()]
     return rows
 

@@ -123,7 +123,7 @@ def _limits(results: TuningResults) -> str:
     if len(results.importances):
         lines.append(
             "Importances are of the trials that were trained to the end, which the sampler chose: a parameter that it "
-            "soon settled, or that seldom exists, seems to matter less than it does."
+            "soon settled seems to matter less than it does. Parameters that not every trial has are not rated."
         )
     return f"## {LIMITS}\n\n" + "\n".join(f"- {line}" for line in lines)
 

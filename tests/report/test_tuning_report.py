@@ -231,14 +231,19 @@ def store(path: Path, number: int) -> str:
     kernels = optuna.distributions.CategoricalDistribution(["rbf", "relu", "none"])
     for index in range(number):
         dim = int(generator.integers(1, 5)) * 8
+        gamma = {"gamma": dim / 32} if index % 3 == 0 else {}  # of the few trials that have it, it tells all
         record: dict[str, Any] = dict.fromkeys(TRIAL_COLUMNS) | {"macs": dim * 10**8, "cell_hash": f"h{index}"}
         record["history"] = [
             {"step": step, "seconds": step, "loss": 0.1, "val_psnr_y": dim / 8 + step} for step in (1, 2)
         ]
         trial = optuna.trial.create_trial(
             values=[dim / 8 + 2, dim * 1e8],
-            params={"kernel": ["rbf", "relu", "none"][index % 3], "dim": dim},
-            distributions={"kernel": kernels, "dim": optuna.distributions.IntDistribution(8, 32, step=8)},
+            params={"kernel": ["rbf", "relu", "none"][index % 3], "dim": dim, **gamma},
+            distributions={
+                "kernel": kernels,
+                "dim": optuna.distributions.IntDistribution(8, 32, step=8),
+                **dict.fromkeys(gamma, optuna.distributions.FloatDistribution(0.01, 1.0, log=True)),
+            },
             user_attrs={"outcome": "ok", "record": json.dumps(record), "changes": {"model.dim": dim}},
         )
         study.add_trial(trial)
@@ -256,6 +261,7 @@ def test_loading_gives_tidy_frames_and_importances(tmp_path: Path) -> None:
         shares = results.importances[results.importances["objective"] == objective].set_index("parameter")["importance"]
         assert shares.sum() == pytest.approx(1)
         assert shares["dim"] > 2 * shares["kernel"]
+        assert set(shares.index) == {"dim", "kernel"}
     assert load_tuning(tmp_path / "t.db", store(tmp_path / "t.db", 3)).importances.empty
     with pytest.raises(InputError, match="holds no study 'x'"):
         load_tuning(tmp_path / "s.db", "x")

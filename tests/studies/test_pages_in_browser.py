@@ -14,7 +14,9 @@ from tests.browser import find_chromium
 sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright, see requirements-dev.txt")
 
 REFERENCE = Path(__file__).parents[2] / "results" / "reference"
-PAGES = ("index.html", "recall-photos-quick.html", "benchmark.html")
+PLAIN = ("index.html", "claims.html")  # without pictures
+RECORDS = ("recall-photos-quick", "search_architecture-quick", "benchmark")
+PAGES = (*PLAIN, *(f"{name}.html" for name in RECORDS))
 
 
 @pytest.fixture(scope="module")
@@ -29,10 +31,11 @@ def browser() -> Iterator[object]:
 
 @pytest.fixture(scope="module")
 def pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The pages of the smallest reference study and of the benchmark, and their index, alone in a folder."""
+    """The pages of a reference record of each kind, and their index, alone in a folder."""
     folder = tmp_path_factory.mktemp("pages")
-    for name in ("recall-photos-quick", "benchmark"):
+    for name in RECORDS:
         shutil.copytree(REFERENCE / name, folder / "reference" / name)
+    shutil.copy(REFERENCE / "claims.md", folder / "reference")
     report.main(report.Arguments(str(folder / "reference"), html=folder / "html"))
     shutil.rmtree(folder / "reference")
     return folder / "html"
@@ -52,7 +55,7 @@ def test_a_page_is_whole_in_itself(browser, pages: Path, name: str, scheme: str)
     assert complaints == []
     widths = page.evaluate("Promise.all([...document.images].map(i => i.decode().then(() => i.naturalWidth)))")
     assert all(width > 300 for width in widths)
-    assert (len(widths) > 4) == (name != "index.html")
+    assert (len(widths) > 3) == (name not in PLAIN)
     assert page.evaluate("document.documentElement.scrollWidth") <= 1280  # wide tables scroll by themselves
     light = page.evaluate("getComputedStyle(document.body).backgroundColor.match(/\\d+/g).every(c => c > 127)")
     assert light == (scheme == "light")
