@@ -51,7 +51,8 @@ def study_link(folder: Path, address: str) -> Link:
     results = study_results(folder)
     layout, cells = results.layout, results.cells
     finished = int((cells["outcome"] == "ok").sum())
-    about = f"{layout.question} {finished} of {len(cells)} cells, {cells['seed'].nunique()} seeds."
+    tested = ", ".join(results.images["test_set"].unique())
+    about = f"{layout.question} {finished} of {len(cells)} cells, {cells['seed'].nunique()} seeds; tested on {tested}."
     return Link(address, f"{layout.study}, {layout.profile}", about)
 
 
