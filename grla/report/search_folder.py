@@ -65,19 +65,19 @@ def confirmed_trials(folder: Path, ending: str) -> dict[int, dict[str, Any]]:
 
 def _read(path: Path, parameters: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     """A CSV of a search, its parameters as they were chosen, None where one does not exist."""
+    known = {str(one["name"]): one for one in parameters}
     try:
         frame = pd.read_csv(path, dtype=str, keep_default_na=False)
+        for name in frame.columns.difference(list(TEXTS)):
+            if name in known:
+                values = [_value(known[name], text) for text in frame[name]]
+                frame[name] = pd.Series(values, index=frame.index, dtype=object)
+            elif name == "base":
+                frame[name] = frame[name] == "True"
+            else:
+                frame[name] = pd.to_numeric(frame[name].where(frame[name] != ""))
     except (OSError, ValueError) as error:
         raise InputError(f"cannot read {path}: {error}; write it again with run_tuning.py or report.py") from error
-    known = {str(one["name"]): one for one in parameters}
-    for name in frame.columns.difference(list(TEXTS)):
-        if name in known:
-            values = [_value(known[name], text) for text in frame[name]]
-            frame[name] = pd.Series(values, index=frame.index, dtype=object)
-        elif name == "base":
-            frame[name] = frame[name] == "True"
-        else:
-            frame[name] = pd.to_numeric(frame[name].where(frame[name] != ""))
     return frame
 
 
@@ -86,5 +86,8 @@ def _value(parameter: Mapping[str, Any], text: str) -> Any:
     if text == "":
         return None
     if parameter["kind"] == "Choice":
-        return next(one for one in parameter["choices"] if text in (str(one), f"{one}.0"))
+        choices = {written: one for one in parameter["choices"] for written in (str(one), f"{one}.0")}
+        if text not in choices:
+            raise ValueError(f"{parameter['name']} must be one of {parameter['choices']}, got {text!r}")
+        return choices[text]
     return float(text) if parameter["kind"] == "Float" else int(float(text))

@@ -299,6 +299,11 @@ def test_rows_bring_back_what_was_written(results: TuningResults, tmp_path: Path
     assert found.trials["gamma"].tolist() == [0.1, None, None, 1.0, None, None, 0.5, None, None]
     assert found.trials["dim"].tolist() == [8, 16, 32, 16, 16, 32, 16, 8, 24]
     assert tuning_markdown(found, None) == tuning_markdown(results, None)
+    rows = (tmp_path / "trials.csv").read_text()
+    (tmp_path / "trials.csv").write_text(rows.replace(",relu,", ",rule,", 1))
+    with pytest.raises(InputError, match=r"trials\.csv: kernel must be one of .*, got 'rule'; write it again"):
+        read_search_rows(tmp_path)
+    (tmp_path / "trials.csv").write_text(rows)
     (tmp_path / "curves.csv").unlink()
     with pytest.raises(InputError, match=r"cannot read .*curves\.csv.*write it again with run_tuning\.py"):
         read_search_rows(tmp_path)
