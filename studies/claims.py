@@ -52,7 +52,7 @@ CLAIMS = (
         worse_than_base("kernel=efficient", "kernel=taylor", "kernel=relu", "kernel=mala"),
     ),
     Claim(
-        "GRBF attention does more than average (implied)",
+        "GRBF attention is better than plain averaging and than none (implied)",
         "not tested in the paper",
         "kernels",
         "supported if uniform and none are both worse than GRBF; contradicted if one is better",
@@ -140,21 +140,21 @@ CLAIMS = (
 )
 OURS = (
     Claim(
-        "In the recall probe GRBF attention does more than average",
+        "In the recall probe, at the budget of the study, GRBF attention is better than `uniform`",
         "not in the paper",
         "recall",
         "supported if uniform is worse than GRBF; contradicted if it is better",
         worse_than_base("kernel=uniform"),
     ),
     Claim(
-        "In the recall probe rbf_ridge, linear as GRBF, recalls better than it",
+        "In the recall probe, at the budget of the study, rbf_ridge is better than GRBF",
         "not in the paper",
         "recall",
         "supported if rbf_ridge is better than GRBF; contradicted if it is worse",
         better_than_base("kernel=rbf_ridge"),
     ),
     Claim(
-        "On photographs rbf_ridge is better than GRBF: recall matters there",
+        "On photographs rbf_ridge is better than GRBF",
         "not in the paper",
         "recall_photos",
         "supported if rbf_ridge is better than GRBF; contradicted if it is worse",

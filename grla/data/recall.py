@@ -29,7 +29,7 @@ class RecallBatch(NamedTuple):
     """Images of the probe: `lr` (batch, p, p, 3), `hr` (batch, p * upscale, p * upscale, 3), uint8.
 
     `mask`, like hr without channels, is True where values were blanked. `mean` (batch, 3) is the mean of the image's
-    values, all pairs alike: the best guess of one who cannot tell pairs apart.
+    values, all pairs alike: the best guess that ignores keys.
     """
 
     lr: Pixels

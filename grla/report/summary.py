@@ -22,8 +22,9 @@ comparable with MACs. FLOPs would be 2 x MACs. Cost columns are means over cells
 
 PROBE = """\
 The images are a probe: PSNR-Y and MSE (RGB, of [0, 1]) are those of the blanked pixels, "outside" is the rest. The
-baselines are exact: "no look" guesses the mean of all values there can be, "mean of values" that of the image's values
-(as averaging can), "LR copied" knows the missing LR pixels and nothing finer. Perfect recall has no error."""
+baselines are exact: "no look" guesses the mean of all values there can be, "mean of values" that of the values
+in the image, "LR copied" knows the missing LR pixels and nothing finer. Perfect recall has no error; the others do not
+bound what a network of several layers can reach."""
 
 
 def summary_markdown(
