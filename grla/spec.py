@@ -114,7 +114,7 @@ class DataSpec:
 
     `patch_size` is the side of a training patch in LR pixels. `test_tile` cuts test images into tiles of that side (LR
     pixels) that the network sees one by one; None shows it the whole image. Which folder an image lay in does not enter
-    a run's identity, its content does (see `grla.study.material.cell_hash`).
+    a run's identity, its content does (see `grla.engine.material.cell_hash`).
     """
 
     train: str = "bundled"

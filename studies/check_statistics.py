@@ -18,7 +18,7 @@ import tyro
 import project_root  # noqa: F401  it puts the project on the path
 
 from grla.errors import InputError, require_at_least
-from grla.report.simulated import check_all, check_looks
+from grla.report.statistics.simulated import check_all, check_looks
 from grla.report.tables import markdown
 
 

@@ -19,9 +19,11 @@ import tyro
 
 import project_root  # noqa: F401  it puts the project on the path
 
+from grla.analysis.settled import flops_claim, key_weight_claim
+from grla.engine.storage import FILE_NAME
 from grla.errors import InputError
 from grla.files import write_text
-from grla.report.claims import (
+from grla.report.kinds.claims import (
     Claim,
     better_than_base,
     cheaper_to_train,
@@ -31,10 +33,8 @@ from grla.report.claims import (
     no_better_than_base,
     worse_than_base,
 )
-from grla.report.cost_claims import faster_than_swinir, memory_is_linear
+from grla.report.kinds.cost_claims import faster_than_swinir, memory_is_linear
 from grla.report.tables import markdown
-from grla.study.settled import flops_claim, key_weight_claim
-from grla.study.storage import FILE_NAME
 
 LEDGER = "claims.md"
 TITLE = "The paper's claims, judged by the records of this project"

@@ -17,8 +17,8 @@ import tyro
 
 import project_root  # noqa: F401  it puts the project on the path
 
+from grla.data.public.fetch import PUBLIC_SETS, fetch
 from grla.errors import InputError, require
-from grla.study.fetching import PUBLIC_SETS, fetch
 
 
 @dataclass(frozen=True)

@@ -9,13 +9,13 @@ from pathlib import Path
 from project_root import STUDIES
 
 import claims
+from grla.benchmark.networks import BENCHMARK_PROTOCOL
+from grla.engine.recorded import recorded_study
+from grla.engine.verify import code_faults, identity_faults
+from grla.engine.verify_search import search_identity_faults
 from grla.errors import InputError
 from grla.files import write_text
-from grla.report.benchmark_page import benchmark_link, benchmark_page
-from grla.report.benchmark_records import benchmark_folders, benchmark_pictures, record_files
-from grla.report.cost_claims import read_record
-from grla.report.fidelity_folder import fidelity_folders, publish_fidelity
-from grla.report.fidelity_page import fidelity_link, fidelity_page
+from grla.report.document import Link, Page, Section, Table
 from grla.report.folder import (
     DEFINITION,
     PROVENANCE,
@@ -26,10 +26,16 @@ from grla.report.folder import (
     study_results,
     write_rows,
 )
-from grla.report.page import Link, Page, Section, Table
+from grla.report.kinds.benchmark_page import benchmark_link, benchmark_page
+from grla.report.kinds.benchmark_records import benchmark_folders, benchmark_pictures, record_files
+from grla.report.kinds.cost_claims import read_record
+from grla.report.kinds.fidelity_folder import fidelity_folders, publish_fidelity
+from grla.report.kinds.fidelity_page import fidelity_link, fidelity_page
+from grla.report.kinds.publish import publish_rows
+from grla.report.kinds.publish_tuning import publish_search_rows
+from grla.report.kinds.search_page import search_link, search_page
+from grla.report.kinds.study_page import study_link, study_page
 from grla.report.pictures import write_pictures
-from grla.report.publish import publish_rows
-from grla.report.publish_tuning import publish_search_rows
 from grla.report.search_folder import (
     confirmed_trials,
     read_search_rows,
@@ -37,15 +43,9 @@ from grla.report.search_folder import (
     search_results,
     write_search_rows,
 )
-from grla.report.search_page import search_link, search_page
-from grla.report.study_page import study_link, study_page
 from grla.report.verify import benchmark_faults, fidelity_faults, search_report_faults, study_report_faults
-from grla.study.benchmark import BENCHMARK_PROTOCOL
 from grla.study.confirm import CONFIRMED
-from grla.study.recorded import recorded_study
 from grla.study.search import load_search
-from grla.study.verify import code_faults, identity_faults
-from grla.study.verify_search import search_identity_faults
 
 PUBLISHED = STUDIES / "published.csv"
 
@@ -107,7 +107,7 @@ def study_faults(folder: Path) -> list[str]:
     """What does not match in a study's folder."""
     about, definition = read_json(folder / PROVENANCE), read_json(folder / DEFINITION)
     try:
-        study = recorded_study(STUDIES, str(about["study"]), definition, confirmed_trials(folder, CONFIRMED))
+        study = recorded_study(str(about["study"]), definition, confirmed_trials(folder, CONFIRMED))
     except InputError as error:
         return [str(error)]
     return identity_faults(study, definition, about, read_rows(folder).cells) + study_report_faults(folder, PUBLISHED)
@@ -117,7 +117,7 @@ def search_faults(folder: Path) -> list[str]:
     """What does not match in a search's folder."""
     results, about = read_search_rows(folder), read_json(folder / PROVENANCE)
     try:
-        search = load_search(STUDIES, str(about["search"]))
+        search = load_search(str(about["search"]))
     except InputError as error:
         return [str(error)]
     found = search_identity_faults(search, results.about, about, results.trials, results.changes)

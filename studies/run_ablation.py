@@ -23,23 +23,23 @@ from tabulate import tabulate
 
 from project_root import STUDIES
 
+from grla.engine.estimate import estimate
+from grla.engine.execution import Execution
+from grla.engine.matching import KEPT_DIMS, Matching, match_study
+from grla.engine.progress import duration
+from grla.engine.run import choose_device, run_study
+from grla.engine.status import describe_status, latest_name
+from grla.engine.storage import FILE_NAME, GRACE_SECONDS
+from grla.engine.together import run_together
+from grla.engine.work import Crew, StudyRun
 from grla.errors import InputError, Interrupted
-from grla.report.cell_files import CELL_FILES
+from grla.provenance import without_password
 from grla.report.export import export
-from grla.report.publish import publish
+from grla.report.figures.cell_files import CELL_FILES
+from grla.report.kinds.publish import publish
 from grla.spec import Budget
 from grla.study.confirm import read_base
 from grla.study.definition import load_study, study_names
-from grla.study.estimate import estimate
-from grla.study.execution import Execution
-from grla.study.matching import KEPT_DIMS, Matching, match_study
-from grla.study.progress import duration
-from grla.study.provenance import without_password
-from grla.study.run_study import choose_device, run_study
-from grla.study.status import describe_status, latest_name
-from grla.study.storage import FILE_NAME, GRACE_SECONDS
-from grla.study.together import run_together
-from grla.study.work import Crew, StudyRun
 from until_clear import run_until_clear
 
 
@@ -144,7 +144,7 @@ def show_results(run: StudyRun, storage: Path | str, name: str) -> None:
 def study_run(arguments: Arguments) -> StudyRun:
     """What is to be run, where and by whom."""
     device, changes = choose_device(arguments.device), spec_changes(arguments)
-    study = load_study(STUDIES, arguments.study)
+    study = load_study(arguments.study)
     if arguments.match:
         kept = None if arguments.dry_run else arguments.out / KEPT_DIMS
         study = match_study(study, arguments.profile, changes, Matching(arguments.match, device, kept))
@@ -187,7 +187,7 @@ def spec_changes(arguments: Arguments) -> dict[str, object]:
 
 def show_studies() -> None:
     """Print the studies with question, source, and cells and time by profile; the paper's first, in its order."""
-    studies = [load_study(STUDIES, name) for name in study_names(STUDIES)]
+    studies = [load_study(name) for name in study_names()]
     beyond = [study for study in studies if not study.source.startswith("GRLA paper")]
     of_the_paper = sorted((study for study in studies if study not in beyond), key=lambda study: _place(study.source))
     for title, group in (("Tables and figures of the paper", of_the_paper), ("Beyond the paper", beyond)):
@@ -196,7 +196,7 @@ def show_studies() -> None:
             sizes = [f"{name} {len(study.cells(name, {}))}" for name in study.profiles]
             print(f"{study.name}\n  {study.question}\n  Source: {study.source}\n  Cells: {', '.join(sizes)}")
     print("\nTime to expect, by --profile:")
-    for name, profile in load_study(STUDIES, Arguments.study).profiles.items():
+    for name, profile in load_study(Arguments.study).profiles.items():
         print(f"  {name:9s} {profile.expected_time}")
 
 

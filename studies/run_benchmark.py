@@ -26,22 +26,22 @@ import tyro
 
 import project_root  # noqa: F401  it puts the project on the path
 
+from grla.benchmark.counts import count_networks
+from grla.benchmark.machine_load import other_work
+from grla.benchmark.memory import REPEATS, BatchSize, measure_memory
+from grla.benchmark.networks import slower_than_before, time_networks
+from grla.benchmark.scaling import EVERY_KERNEL, Sweep, run_sweep
+from grla.benchmark.training import time_training
+from grla.engine.run import choose_device
 from grla.errors import InputError
 from grla.files import write_text
-from grla.report.benchmark_memory import memory_table
-from grla.report.benchmark_records import ROWS, models_frame, record_pictures
-from grla.report.benchmark_training import training_notes, training_table
-from grla.report.cost import cost_text
-from grla.report.cost_claims import read_record
+from grla.report.figures.memory import memory_table
+from grla.report.figures.scaling import memory_verdict, scaling_table
+from grla.report.figures.training import training_notes, training_table
+from grla.report.kinds.benchmark_records import ROWS, models_frame, record_pictures
+from grla.report.kinds.cost import cost_text
+from grla.report.kinds.cost_claims import read_record
 from grla.report.pictures import write_pictures
-from grla.report.scaling import memory_verdict, scaling_table
-from grla.study.benchmark import slower_than_before, time_networks
-from grla.study.benchmark_cost import count_networks
-from grla.study.benchmark_memory import REPEATS, BatchSize, measure_memory
-from grla.study.benchmark_scaling import EVERY_KERNEL, Sweep, run_sweep
-from grla.study.benchmark_training import time_training
-from grla.study.conditions import other_work
-from grla.study.run_study import choose_device
 
 
 @dataclass(frozen=True)

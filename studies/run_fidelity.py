@@ -18,15 +18,15 @@ import tyro
 
 import project_root  # noqa: F401  it puts the project on the path
 
+from grla.analysis.checkpoints import model_label, picture, to_batch, trained_network
+from grla.analysis.fidelity import distances_to_softmax, fidelity_kernels, kernel_profiles
+from grla.analysis.taylor import denominator_margins, taylor_errors, taylor_histogram
+from grla.analysis.tokens import Tokens, network_tokens, random_tokens
 from grla.errors import InputError, require_at_least
 from grla.files import write_text
-from grla.report.fidelity_folder import publish_fidelity
+from grla.provenance import describe_run
 from grla.report.folder import PROVENANCE
-from grla.study.fidelity import distances_to_softmax, fidelity_kernels, kernel_profiles
-from grla.study.provenance import describe_run
-from grla.study.taylor_error import denominator_margins, taylor_errors, taylor_histogram
-from grla.study.tokens import Tokens, network_tokens, random_tokens
-from grla.study.trained import model_label, picture, to_batch, trained_network
+from grla.report.kinds.fidelity_folder import publish_fidelity
 
 
 @dataclass(frozen=True)

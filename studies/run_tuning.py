@@ -16,21 +16,19 @@ from typing import Annotated, Literal
 
 import tyro
 
-from project_root import STUDIES
-
+from grla.engine.run import choose_device, run_study
+from grla.engine.storage import FILE_NAME, GRACE_SECONDS
+from grla.engine.work import Crew, StudyRun
 from grla.errors import InputError, Interrupted, require_at_least
-from grla.report.load import TuningResults
-from grla.report.publish import publish
-from grla.report.publish_tuning import publish_tuning
-from grla.report.tuning import confirmation, to_confirm
+from grla.provenance import without_password
+from grla.report.figures.search_data import confirmation, to_confirm
+from grla.report.kinds.publish import publish
+from grla.report.kinds.publish_tuning import publish_tuning
+from grla.report.results import TuningResults
 from grla.spec import Budget
 from grla.study.confirm import CONFIRMING_SEEDS, confirming_study
-from grla.study.provenance import without_password
-from grla.study.run_study import choose_device, run_study
-from grla.study.run_tuning import TuningRun, run_tuning
 from grla.study.search import load_search, search_names
-from grla.study.storage import FILE_NAME, GRACE_SECONDS
-from grla.study.work import Crew, StudyRun
+from grla.tuning.run import TuningRun, run_tuning
 
 
 @dataclass(frozen=True)
@@ -72,7 +70,7 @@ def main(arguments: Arguments) -> None:
     if arguments.list:
         return show_searches()
     require_at_least("--then-confirm", arguments.then_confirm, 0)
-    search = load_search(STUDIES, arguments.search)
+    search = load_search(arguments.search)
     device = choose_device(arguments.device)
     changes = spec_changes(arguments)
     run = TuningRun(search, arguments.profile, arguments.out, device, changes, arguments.trials, crew(arguments))
@@ -125,7 +123,7 @@ def spec_changes(arguments: Arguments) -> dict[str, object]:
 
 def show_searches() -> None:
     """Print the searches with question, source, aim, parameters by profile, and the time to expect."""
-    for search in (load_search(STUDIES, name) for name in search_names(STUDIES)):
+    for search in (load_search(name) for name in search_names()):
         aims = ", ".join(["validation PSNR-Y", *(f"against {cost}" for cost in search.minimise)])
         print(f"{search.name}\n  {search.question}\n  Source: {search.source}\n  Aim: {aims}")
         print(f"  Parameters: {', '.join(parameter.name for parameter in search.parameters)}")

@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from grla.report.load import Results, load_results
-from grla.report.looks import is_open, look_seeds, until_clear
-from grla.report.statistics import Difference, study_differences
-from grla.study.run_study import run_study
-from grla.study.work import StudyRun
+from grla.engine.run import run_study
+from grla.engine.work import StudyRun
+from grla.report.results import Results, load_results
+from grla.report.statistics.sequential import is_open, look_seeds, until_clear
+from grla.report.statistics.verdicts import Difference, study_differences
 
 
 def run_until_clear(run: StudyRun, clear: float, max_seeds: int) -> str:
     """Run the study until each difference is settled, known to `clear` dB, or has `max_seeds` seeds; return its name.
 
-    The rule and its correction are those of `grla.report.looks`. Run again it comes to the same decisions, from the
-    same cells. Raises what `run_study` does, and InputError for a number of seeds or dB that makes no sense.
+    The rule and its correction are those of `grla.report.statistics.sequential`. Run again it comes to the same
+    decisions, from the same cells. Raises what `run_study` does, and InputError for a number of seeds or dB that makes
+    no sense.
     """
     first = run.study.profile(run.profile).seeds if run.seeds is None else run.seeds
     seeds = look_seeds(max(first, 2), max_seeds)

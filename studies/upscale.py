@@ -16,10 +16,10 @@ from tqdm import tqdm
 
 from project_root import SHIPPED
 
+from grla.analysis.score import find_upscaler
+from grla.analysis.upscale import check_targets, num_pixels, upscale_file
+from grla.engine.run import choose_device
 from grla.errors import InputError, require
-from grla.study.run_study import choose_device
-from grla.study.score import find_upscaler
-from grla.study.upscale import check_targets, num_pixels, upscale_file
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""What every test may use."""
+"""What every test may use; more of it is in tests/shared/fixtures.py."""
 
 from __future__ import annotations
 
@@ -11,12 +11,16 @@ import pytest
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
-def pytest_configure() -> None:
+def _interpret_gpu_kernels() -> None:
     """Without a GPU, GPU kernels run in Triton's interpreter. Triton must know before anything imports it."""
     import torch
 
     if not torch.cuda.is_available():
         os.environ.setdefault("TRITON_INTERPRET", "1")
+
+
+_interpret_gpu_kernels()
+pytest_plugins = ("tests.shared.fixtures",)
 
 
 @pytest.fixture(scope="session")

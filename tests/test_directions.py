@@ -1,74 +1,95 @@
-"""Imports go one way: spec <- attention <- model; data, metrics, cost, training apart; study above; report beside."""
+"""Imports go one way: spec -> study -> engine -> tuning, benchmark; report sees study only, and never torch."""
 
 from __future__ import annotations
 
 import ast
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[1]
-BASICS = {"errors", "files"}
+BASICS = {"errors", "files", "spec", "provenance"}
+PARTS = {"attention", "model", "data", "metrics", "cost", "training", "tiling", "evaluation"}
 # What each room may import of ours, besides itself.
 ALLOWED = {
     "errors": set(),
     "files": {"errors"},
     "spec": {"errors"},
+    "provenance": set(),
     "attention": {"errors"},
     "model": {"spec", "attention", "errors"},
-    "data": BASICS,
+    "data": {"errors", "files"},
     "metrics": {"errors"},
     "cost": {"errors"},
-    "training": {"spec", *BASICS},
+    "training": {"spec", "errors", "files"},
     "tiling": {"errors"},
     "evaluation": {"data", "metrics", "tiling", "errors"},
-    "study": {"spec", "attention", "model", "data", "metrics", "cost", "training", "evaluation", *BASICS},
-    "report": BASICS,
-    "studies": {"study", "report", "spec", *BASICS},
+    "study": BASICS,
+    "engine": {"study", *PARTS, *BASICS},
+    "tuning": {"engine", "study", *PARTS, *BASICS},
+    "analysis": {"study", *PARTS, *BASICS},
+    "benchmark": {"analysis", "engine", "study", *PARTS, *BASICS},
+    "report": {"study", *BASICS},
+    "studies": {"analysis", "benchmark", "data", "engine", "report", "study", "tuning", "cost", *BASICS},
 }
+PURE = {"errors", "files", "spec", "provenance", "study", "report"}
+OPTUNA = {"engine", "tuning"}
 
 
-def imported_rooms(path: Path) -> set[str]:
-    rooms = set()
+def imports(path: Path) -> Iterator[str]:
+    """The dotted names that a file imports, those of `from x import y` as x.y."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        names = []
         if isinstance(node, ast.ImportFrom) and node.module:
-            names = [f"grla.{alias.name}" for alias in node.names] if node.module == "grla" else [node.module]
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
         elif isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
-        rooms |= {name.split(".")[1] for name in names if name.startswith("grla.")}
-    return rooms
+            yield from (alias.name for alias in node.names)
+
+
+def imports_at_load(path: Path) -> Iterator[str]:
+    """Those of them that loading the file imports."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    for node in tree.body:
+        if isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+        elif isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
 
 
 def files() -> list[Path]:
     return [path for folder in ("grla", "studies") for path in sorted((ROOT / folder).rglob("*.py"))]
 
 
+def room_of(path: Path) -> str:
+    parts = path.relative_to(ROOT).parts
+    return "studies" if parts[0] == "studies" else Path(parts[1]).stem
+
+
 @pytest.mark.parametrize("path", files(), ids=lambda path: str(path.relative_to(ROOT)))
 def test_a_file_imports_only_what_its_room_may(path: Path) -> None:
-    parts = path.relative_to(ROOT).parts
-    room = "studies" if parts[0] == "studies" else Path(parts[1]).stem
-    if room == "__init__":
-        assert not imported_rooms(path)
+    rooms = {name.split(".")[1] for name in imports(path) if name.startswith("grla.")}
+    if room_of(path) == "__init__":
+        assert not rooms
         return
-    assert imported_rooms(path) <= ALLOWED[room] | {room}
+    assert rooms <= ALLOWED[room_of(path)] | {room_of(path)}
 
 
-def test_optuna_is_known_to_the_engine_and_the_loader_only() -> None:
-    users = {
-        str(path.relative_to(ROOT / "grla"))
-        for path in files()
-        if path.is_relative_to(ROOT / "grla") and "import optuna" in path.read_text(encoding="utf-8")
-    }
-    assert users == {
-        "report/load.py",
-        *(f"study/{room}.py" for room in "dashboard engine patience plan queue storage tuning".split()),
-    }
+def test_optuna_is_known_to_the_engine_to_searches_and_to_the_loader_of_results_only() -> None:
+    users = {path for path in files() if any(name.split(".")[0].startswith("optuna") for name in imports(path))}
+    known = {path for path in users if room_of(path) in OPTUNA}
+    assert users - known == {ROOT / "grla" / "report" / "results.py"}
+    assert known
 
 
-@pytest.mark.parametrize("module", ["grla.report.publish", "grla.spec"])
-def test_reports_and_specs_load_without_torch(module: str) -> None:
+def test_specs_studies_and_reports_load_without_torch() -> None:
+    for path in files():
+        if room_of(path) in PURE:
+            assert "torch" not in {name.split(".")[0] for name in imports_at_load(path)}, path
+
+
+@pytest.mark.parametrize("module", ["grla.report.kinds.publish", "grla.spec", "grla.provenance"])
+def test_nothing_that_they_import_loads_torch(module: str) -> None:
     code = f"import sys, {module}; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0

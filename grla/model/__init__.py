@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import nn
 
 from grla.model.baselines import EdsrLite, outside_model
@@ -17,3 +18,9 @@ def build_model(spec: AnyModelSpec) -> nn.Module:
     if isinstance(spec, OutsideSpec):
         return outside_model(spec.factory, spec.upscale)
     return EdsrLite(spec) if isinstance(spec, EdsrLiteSpec) else GRLASR(spec)
+
+
+def build_on_meta(spec: AnyModelSpec) -> nn.Module:
+    """The network on PyTorch's meta device, without data: for counting, which needs shapes alone."""
+    with torch.device("meta"):
+        return build_model(spec)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from grla.errors import require_choice
 from grla.files import write_text
-from grla.report.load import accepted_trials, load_results, load_trials
+from grla.report.results import accepted_trials, load_results, load_trials
 
 
 def export(storage: Path | str, study_name: str, path: Path) -> None:

@@ -14,7 +14,7 @@ import pandas as pd
 
 from grla.errors import InputError
 from grla.files import write_text
-from grla.report.load import IMAGE_COLUMNS, Results, load_results, study_layout
+from grla.report.results import IMAGE_COLUMNS, Results, load_results, study_layout
 
 ROWS = ("cells", "images", "curves")
 DEFINITION, PROVENANCE = "study.json", "provenance.json"

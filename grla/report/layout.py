@@ -49,7 +49,7 @@ class Layout:
 
     "one_at_a_time" varies one factor around the base, "grid" takes all combinations. In "panels" each level of the
     first factor is a panel with a base of its own, around which the other factors are varied one at a time.
-    `num_looks` is at how many looks its verdicts may be given (see `grla.report.looks`).
+    `num_looks` is at how many looks its verdicts may be given (see `grla.report.statistics.sequential`).
     """
 
     study: str

@@ -14,7 +14,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from grla.files import write_text
-from grla.report.canvas import rendered, save
+from grla.report.figures.canvas import rendered, save
 from grla.report.folder import read_json
 
 FILE_NAME = "figures.json"

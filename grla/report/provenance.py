@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from grla.report.page import Table
+from grla.report.document import Table
 
 
 def provenance_table(about: Mapping[str, Any], further: Mapping[str, object]) -> Table:

@@ -12,7 +12,7 @@ import pandas as pd
 from grla.errors import InputError
 from grla.files import write_text
 from grla.report.folder import folders_of, own_storage, read_json
-from grla.report.load import TuningResults, load_tuning
+from grla.report.results import TuningResults, load_tuning
 
 ROWS = ("trials", "curves", "importances")
 DEFINITION, CONFIRMATION = "search.json", "confirmation.csv"
@@ -38,7 +38,7 @@ def read_search_rows(folder: Path) -> TuningResults:
 
 
 def read_confirmation(folder: Path) -> pd.DataFrame | None:
-    """What confirming the best trials gave (`grla.report.tuning.confirmation`), None where that was not done."""
+    """What confirming the best trials gave (`confirmation`), None where that was not done."""
     return _read(folder / CONFIRMATION, ()) if (folder / CONFIRMATION).is_file() else None
 
 

@@ -6,11 +6,11 @@ import re
 
 import pandas as pd
 
-from grla.report.best import Marks, table_marks
 from grla.report.layout import Group
-from grla.report.load import Results
 from grla.report.published import published_table
-from grla.report.statistics import study_differences
+from grla.report.results import Results
+from grla.report.statistics.best import Marks, table_marks
+from grla.report.statistics.verdicts import study_differences
 from grla.report.tables import COSTS, group_table
 
 INTERVAL = re.compile(r"^([-+][\d.]+) \[([-+][\d.]+), ([-+][\d.]+)\]$")

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from grla.report.layout import Group
-from grla.report.statistics import Difference, Spread, spread_over_seeds
+from grla.report.statistics.verdicts import Difference, Spread, spread_over_seeds
 
 EMPTY = "-"
 FAILURES = {"diverged": "diverged", "out_of_memory": "ran out of memory", "error": "failed"}
@@ -108,7 +108,7 @@ def baseline_rows(images: pd.DataFrame, group: Group) -> pd.DataFrame:
 def group_table(
     group: Group, cells: pd.DataFrame, images: pd.DataFrame, differences: Mapping[str, Difference]
 ) -> pd.DataFrame:
-    """The text table of a group: the baselines, then a row per level; needs the frames of `grla.report.load`.
+    """The text table of a group: the baselines, then a row per level; needs the frames of `grla.report.results`.
 
     PSNR-Y and SSIM-Y are means over images, then over seeds; with several test sets each also has its PSNR-Y column.
     A variant without a finished cell keeps its row and says what became of it.

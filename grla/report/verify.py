@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from grla.report.benchmark_records import ROWS, benchmark_pictures, record_files
-from grla.report.cost_claims import read_record
-from grla.report.fidelity_folder import fidelity_pictures, fidelity_texts, read_tables
 from grla.report.folder import ROWS as ROW_FILES
 from grla.report.folder import own_storage, read_rows, study_results
+from grla.report.kinds.benchmark_records import ROWS, benchmark_pictures, record_files
+from grla.report.kinds.cost_claims import read_record
+from grla.report.kinds.fidelity_folder import fidelity_pictures, fidelity_texts, read_tables
+from grla.report.kinds.publish import study_texts
+from grla.report.kinds.publish_tuning import search_pictures, search_texts
+from grla.report.kinds.study_pictures import study_pictures
 from grla.report.pictures import picture_faults
-from grla.report.publish import study_texts
-from grla.report.publish_tuning import search_pictures, search_texts
 from grla.report.search_folder import read_search_rows
-from grla.report.study_pictures import study_pictures
 
 
 def study_report_faults(folder: Path, published: Path | None = None) -> list[str]:

@@ -10,7 +10,7 @@ from typing import Literal
 
 from grla.errors import InputError, require, require_choice
 from grla.spec import RunSpec, with_changes
-from grla.study.catalogue import load_named, names_of
+from grla.study.catalogue import ABLATIONS, load_named, names_of
 
 Design = Literal["one_at_a_time", "grid", "panels"]
 Changes = Mapping[str, object]
@@ -143,12 +143,12 @@ def _cell(base: RunSpec, base_levels: dict[str, str], factors: tuple[Factor, ...
     return Cell(", ".join(differing) or "base", levels, with_changes(base, changes))
 
 
-def study_names(folder: Path) -> list[str]:
-    """The studies in `folder`: the files that export STUDY."""
-    return names_of("study", folder)
+def study_names(folder: Path = ABLATIONS) -> list[str]:
+    """The studies in `folder`, one a file."""
+    return names_of(folder)
 
 
-def load_study(folder: Path, name: str) -> Study:
+def load_study(name: str, folder: Path = ABLATIONS) -> Study:
     """The study of file `{folder}/{name}.py`, named after it; raises InputError listing the known ones."""
     return replace(load_named("study", folder, name, Study), name=name)
 

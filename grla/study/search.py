@@ -9,7 +9,7 @@ from typing import Any, Literal, TypeVar, get_args
 
 from grla.errors import InputError, require, require_at_least, require_choice
 from grla.spec import KernelSpec, RunSpec, with_changes
-from grla.study.catalogue import load_named, names_of
+from grla.study.catalogue import SEARCHES, load_named, names_of
 from grla.study.definition import Changes
 from grla.study.parameters import Parameter, Value, exists
 
@@ -137,12 +137,12 @@ class Space:
         return with_changes(self.base, self.changes(configuration))
 
 
-def search_names(folder: Path) -> list[str]:
-    """The searches in `folder`: the files that export SEARCH."""
-    return names_of("search", folder)
+def search_names(folder: Path = SEARCHES) -> list[str]:
+    """The searches in `folder`, one a file."""
+    return names_of(folder)
 
 
-def load_search(folder: Path, name: str) -> Search:
+def load_search(name: str, folder: Path = SEARCHES) -> Search:
     """The search of file `{folder}/{name}.py`, named after it; raises InputError listing the known ones."""
     return replace(load_named("search", folder, name, Search), name=name)
 

@@ -11,12 +11,12 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from grla.data import download as patience
-from grla.data import transfer
-from grla.data.download import download
-from grla.data.transfer import RemoteFile
+from grla.data.public import download as patience
+from grla.data.public import transfer
+from grla.data.public.download import download
+from grla.data.public.transfer import RemoteFile
 from grla.errors import InputError
-from tests.data.server import Answer, Request, Server, broken_off, failing, serving, whole
+from tests.shared.http_server import Answer, Request, Server, broken_off, failing, serving, whole
 
 CONTENT = np.random.default_rng(0).integers(0, 256, 100_000, dtype=np.uint8).tobytes()
 SHA256 = f"sha256:{hashlib.sha256(CONTENT).hexdigest()}"

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from grla.data import unpacking as module
-from grla.data.unpacking import unpacked
+from grla.data.public import unpacking as module
+from grla.data.public.unpacking import unpacked
 from grla.errors import InputError
 
 FILES = {"set/HR/a.png": b"a" * 5000, "set/HR/b.png": b"bb", "set/LR/c.png": b"", "other/d.png": b"d", "readme": b"r"}

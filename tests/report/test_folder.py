@@ -12,8 +12,8 @@ import pytest
 
 from grla.errors import InputError
 from grla.report.folder import read_json, read_rows, study_folders, study_results, write_rows
-from grla.report.load import Results
-from grla.report.publish import study_texts
+from grla.report.kinds.publish import study_texts
+from grla.report.results import Results
 
 BASE = {
     "model": {"upscale": 4, "dim": 55, "depth": 6, "window_size": 16},

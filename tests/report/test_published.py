@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 
 from grla.errors import InputError
+from grla.report.kinds.summary import summary_markdown
 from grla.report.published import COLUMNS, load_published, published_markdown, published_table
-from grla.report.summary import summary_markdown
 
 CSV = Path(__file__).parents[2] / "studies" / "published.csv"
 NUMBERS = [

@@ -9,8 +9,8 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from grla.report.load import Results
 from grla.report.published import load_published
+from grla.report.results import Results
 from grla.report.table_files import file_name, latex, plain_numbers, split_costs, table_texts
 
 PUBLISHED = Path(__file__).parents[2] / "studies" / "published.csv"

@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from grla.report.kinds.summary import summary_markdown
 from grla.report.layout import Factor, Layout
-from grla.report.statistics import Difference, Spread, differences_to_base, study_differences
-from grla.report.summary import summary_markdown
+from grla.report.statistics.verdicts import Difference, Spread, differences_to_base, study_differences
 from grla.report.tables import baseline_rows, decibel, group_table, interval, markdown, number, outcomes, verdict
 
 BETTER = Difference(0.0123, 0.001, 0.0236, 3, 2, "better")

@@ -9,9 +9,10 @@ import pandas as pd
 import pytest
 import run_benchmark
 
+from grla.benchmark import overhead
+from grla.benchmark import training as benchmark_training
 from grla.errors import InputError
 from grla.spec import Budget
-from grla.study import benchmark_training, overhead
 from grla.study.profiles import SMOKE
 
 

@@ -18,10 +18,10 @@ from PIL import Image
 
 from grla.data import find_images, read_image
 from grla.data import test_images as read_pairs
-from grla.data.public import PUBLIC_SETS, PublicSet, pictures_digest
+from grla.data.public.fetch import fetch, recorded_digest
+from grla.data.public.sets import PUBLIC_SETS, PublicSet, pictures_digest
 from grla.errors import InputError
-from grla.study.fetching import fetch, recorded_digest
-from tests.data.server import broken_off, serving, whole
+from tests.shared.http_server import broken_off, serving, whole
 
 ROOT = Path(__file__).parents[2]
 

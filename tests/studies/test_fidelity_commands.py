@@ -15,7 +15,7 @@ from PIL import Image
 
 from grla.errors import InputError
 from grla.model import build_model
-from grla.report.fidelity_page import fidelity_page
+from grla.report.kinds.fidelity_page import fidelity_page
 from grla.report.verify import fidelity_faults
 from grla.spec import KernelSpec, ModelSpec, RecallSpec, RunSpec, to_dict
 from grla.training.checkpoint import save_checkpoint

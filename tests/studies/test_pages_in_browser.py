@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import report
 
-from tests.browser import find_chromium
+from tests.shared.browser import find_chromium
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright, see requirements-dev.txt")
 

@@ -12,10 +12,10 @@ import report
 
 import claims
 import records
+from grla.engine.verify import code_faults, identity_faults
 from grla.errors import InputError
 from grla.report.folder import DEFINITION, PROVENANCE, read_json, read_rows, study_folders
 from grla.study.definition import load_study
-from grla.study.verify import code_faults, identity_faults
 
 REFERENCE = Path(__file__).parents[2] / "results" / "reference"
 
@@ -64,7 +64,7 @@ def test_changed_rows_are_found_in_tables_and_figures(record: Path) -> None:
 def test_a_changed_identity_is_found(record: Path, file: str, old: str, new: str, fault: str) -> None:
     replace(record / file, old, new)
     definition, about = (read_json(record / name) for name in (DEFINITION, PROVENANCE))
-    study = load_study(records.STUDIES, "recall_photos")
+    study = load_study("recall_photos")
     found = identity_faults(study, definition, about, read_rows(record).cells)
     assert any(line.startswith(fault) for line in found)
 

@@ -12,7 +12,7 @@ from PIL import Image
 
 from project_root import SHIPPED
 
-from grla.study.score import score_model
+from grla.analysis.score import score_model
 from grla.training.checkpoint import load_checkpoint
 
 RECORD = SHIPPED.parents[1] / "shipped-quick"

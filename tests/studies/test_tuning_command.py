@@ -14,7 +14,7 @@ import report
 from run_ablation import Arguments, spec_changes
 
 import records
-from grla.report.search_page import search_page
+from grla.report.kinds.search_page import search_page
 from grla.spec import Budget
 
 ROOT = Path(__file__).parents[2]

@@ -12,10 +12,10 @@ import pytest
 from PIL import Image, ImageCms, ImageOps
 from torch import Tensor, nn
 
+from grla.analysis.upscale import check_targets, num_pixels, upscale_file
 from grla.data import imresize
 from grla.errors import InputError
 from grla.evaluation import bicubic_upscaler, network_upscaler
-from grla.study.upscale import check_targets, num_pixels, upscale_file
 
 ROOT = Path(__file__).parents[2]
 

@@ -9,12 +9,11 @@ import pytest
 from grla.errors import InputError
 from grla.study.confirm import confirming_study, read_base
 from grla.study.search import TUNING_SEED, load_search
-
-HERE = Path(__file__).parent
+from tests.shared import SEARCHES
 
 
 def test_trials_stand_beside_the_base_at_the_same_size_on_fresh_seeds() -> None:
-    search = load_search(HERE, "tiny_search")
+    search = load_search("tiny_search", SEARCHES)
     changes = {"model.kernel": "relu", "model.dim": 4}
     other = {"model.kernel": "gaussian_rbf", "model.kernel.options.gamma": 0.2, "model.dim": 8}
     study = confirming_study(search, "smoke", {7: changes, 12: other})

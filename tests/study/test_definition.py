@@ -9,8 +9,6 @@ from grla.errors import InputError
 from grla.spec import Budget, KernelSpec
 from grla.study.definition import Factor, Profile, Study, load_study, study_names, vary
 
-STUDIES = Path(__file__).parents[2] / "studies"
-
 
 def test_one_at_a_time_varies_one_factor_around_the_base(tiny: Study) -> None:
     cells = tiny.cells("smoke", {})
@@ -39,8 +37,8 @@ def test_seeds_come_outside_so_that_partial_results_cover_all_variants(tiny: Stu
 
 
 def test_cells_that_are_compared_have_the_same_budget() -> None:
-    for name in study_names(STUDIES):
-        study = load_study(STUDIES, name)
+    for name in study_names():
+        study = load_study(name)
         for profile in study.profiles:
             budgets: dict[str, set[Budget]] = {}
             for cell in study.cells(profile, {}):
@@ -50,7 +48,7 @@ def test_cells_that_are_compared_have_the_same_budget() -> None:
 
 
 def test_the_default_study_asks_what_it_should() -> None:
-    study = load_study(STUDIES, "attention")
+    study = load_study("attention")
     variants = {cell.variant for cell in study.cells("quick", {})}
     assert {"base", "kernel=softmax", "kernel=relu", "kernel=uniform", "kernel=none"} <= variants
     assert {"depth=2", "norm=layer", "norm=none"} <= variants
@@ -78,7 +76,7 @@ def test_unknown_profiles_seeds_and_studies_are_refused(tiny: Study) -> None:
     with pytest.raises(InputError, match="seeds must be at least 1, got 0"):
         tiny.cells("smoke", {}, seeds=0)
     with pytest.raises(InputError, match="study must be one of aggregation, attention, "):
-        load_study(STUDIES, "atention")
+        load_study("atention")
     with pytest.raises(InputError, match="levels must not be empty"):
         Factor("depth", {})
 
@@ -86,7 +84,7 @@ def test_unknown_profiles_seeds_and_studies_are_refused(tiny: Study) -> None:
 def test_a_file_that_exports_something_else_is_named(tmp_path: Path) -> None:
     (tmp_path / "wrong.py").write_text("STUDY = 3\n")
     with pytest.raises(InputError, match=r"wrong.py: STUDY must be a Study, got int"):
-        load_study(tmp_path, "wrong")
+        load_study("wrong", tmp_path)
 
 
 def test_kernel_levels_may_carry_options(tiny: Study) -> None:

@@ -10,20 +10,19 @@ import pytest
 import torch
 
 from grla.errors import InputError
-from grla.study import affordable
-from grla.study.affordable import describe, price, require_possible, violations
-from grla.study.estimate import build_on_meta
+from grla.model import build_on_meta
 from grla.study.parameters import Choice, Float, Int, When
 from grla.study.search import Limit, Search, SearchProfile, Space, load_search, search_names
+from grla.tuning import affordable
+from grla.tuning.affordable import describe, price, require_possible, violations
+from tests.shared import SEARCHES
 
-HERE = Path(__file__).parent
-STUDIES = Path(__file__).parents[2] / "studies"
 CPU = torch.device("cpu")
 
 
 @pytest.fixture
 def search() -> Search:
-    return load_search(HERE, "tiny_search")
+    return load_search("tiny_search", SEARCHES)
 
 
 @pytest.fixture
@@ -114,9 +113,9 @@ def test_limits_profiles_and_files_are_checked(search: Search, tmp_path: Path) -
         search.space("huge", {})
     (tmp_path / "broken.py").write_text("SEARCH = 3\n")
     with pytest.raises(InputError, match=r"broken.py: SEARCH must be a Search, got int"):
-        load_search(tmp_path, "broken")
+        load_search("broken", tmp_path)
     with pytest.raises(InputError, match=r"search must be one of broken, got 'brocken'"):
-        load_search(tmp_path, "brocken")
+        load_search("brocken", tmp_path)
 
 
 def test_costs_are_the_counted_ones_and_times_only_where_they_matter(space: Space) -> None:
@@ -157,10 +156,10 @@ def test_a_base_that_cannot_be_built_is_the_searchs_fault(space: Space) -> None:
         require_possible(whole, CPU)
 
 
-@pytest.mark.parametrize("name", search_names(STUDIES))
+@pytest.mark.parametrize("name", search_names())
 def test_every_search_of_the_project_is_possible_and_valid(name: str) -> None:
     """In every profile; random configurations obey the rules of a spec and can be built."""
-    search = load_search(STUDIES, name)
+    search = load_search(name)
     assert {"smoke", "quick", "standard"} <= set(search.profiles)
     numbers = random.Random(0)
     for profile in search.profiles:
@@ -172,7 +171,7 @@ def test_every_search_of_the_project_is_possible_and_valid(name: str) -> None:
 
 
 def test_the_searches_cover_what_can_be_tuned() -> None:
-    paths = {one.path for name in search_names(STUDIES) for one in load_search(STUDIES, name).parameters}
+    paths = {one.path for name in search_names() for one in load_search(name).parameters}
     options = {f"model.kernel.options.{name}" for name in ("gamma", "taylor_order", "qk_norm")}
     model = {f"model.{name}" for name in "kernel dim depth window_size num_heads mlp_ratio norm".split()}
     assert options | model | {"train.learning_rate", "data.batch_size", "data.patch_size"} <= paths

@@ -1,0 +1,1 @@
+"""Networks and kernels measured outside of a study."""

@@ -1,0 +1,82 @@
+"""What networks cost, counted: a record for `run_benchmark.py cost`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from typing import Any
+
+from grla.benchmark.networks import BENCHMARK_PROTOCOL, find_network
+from grla.cost.agreement import agreed_macs
+from grla.cost.decoder import readings
+from grla.cost.tree import count_tree
+from grla.errors import InputError, require, require_at_least
+from grla.provenance import describe_run
+
+# Output sizes (height, width) that published counts refer to: SwinIR's paper says 1280x720, its code 1024x720 (issues
+# 65 and 98 there); and the LR input of the challenges on efficient super-resolution.
+PUBLISHED_OUTPUTS = ((720, 1280), (720, 1024))
+CHALLENGE_INPUT = (256, 256)
+
+
+def count_networks(
+    names: Sequence[str], upscale: int, lr_size: tuple[int, int], published: float | None = None
+) -> dict[str, Any]:
+    """A record of what the networks cost on an LR input of (height, width), ready for JSON.
+
+    A row per network (see `find_network`): the fields of `grla.cost.Counts`, both sizes in MiB, `checked` (on which
+    LR size three counters agreed, on what number of multiply-adds), and the `tree` of its modules
+    (`grla.cost.tree.Node`). With a `published` figure (in units of 1e9) and one network the record has its `readings`,
+    see `grla.cost.decoder`. Raises InputError naming the network when it cannot be counted, and why.
+    """
+    for side in lr_size:
+        require_at_least("--lr-size", side, 1)
+    if published is not None:
+        require(published > 0, "--published", "must be above 0, in units of 1e9 operations", published)
+        require(len(names) == 1, "--published", "is decoded for one model: name it with --models", ", ".join(names))
+    rows = [_row(name, upscale, lr_size) for name in names]
+    about = {"protocol": BENCHMARK_PROTOCOL, "upscale": upscale, "lr_size": list(lr_size)}
+    record = {**describe_run(), **about, "models": rows}
+    if published is not None:
+        record |= {"published": published, "readings": _readings(names[0], upscale, lr_size, published)}
+    return record
+
+
+def _row(name: str, upscale: int, lr_size: tuple[int, int]) -> dict[str, Any]:
+    model = find_network(name, upscale)
+    with _refusals_named(name, lr_size):
+        tree = count_tree(model, (1, 3, *lr_size))
+        size, macs = agreed_macs(model, lr_size)
+    counts = tree.counts
+    sizes = {"activations_mib": counts.activations_mib, "weights_mib": counts.weights_mib}
+    return {
+        "model": name,
+        **vars(counts),
+        **sizes,
+        "checked": {"lr_size": list(size), "macs": macs},
+        "tree": asdict(tree),
+    }
+
+
+def _readings(name: str, upscale: int, lr_size: tuple[int, int], published: float) -> list[dict[str, Any]]:
+    """The readings of a figure on the LR size asked for and on those that papers use."""
+    sizes = {f"output {width}x{height}": (height // upscale, width // upscale) for height, width in PUBLISHED_OUTPUTS}
+    asked, challenge = ({f"LR {size[1]}x{size[0]}": size} for size in (lr_size, CHALLENGE_INPUT))
+    others = asked if lr_size not in sizes.values() else {}
+    with _refusals_named(name, lr_size):
+        found = readings(find_network(name, upscale), 1e9 * published, sizes | others | challenge)
+    return [asdict(reading) for reading in found]
+
+
+@contextmanager
+def _refusals_named(name: str, lr_size: tuple[int, int]) -> Iterator[None]:
+    """Makes whatever counting raises an InputError that names the network."""
+    try:
+        yield
+    except InputError as error:
+        raise InputError(f"model {name}: {error}") from error
+    except Exception as error:  # code from outside may raise anything on an input that it was not made for
+        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        rule = f"cannot be counted on an LR input of {lr_size[1]}x{lr_size[0]} ({reason})"
+        raise InputError(f"model {name} {rule}; if that is too small for it, give a larger --lr-size") from error

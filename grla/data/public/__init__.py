@@ -1,0 +1,1 @@
+"""Public image sets, from their authors' servers to folders that studies can use."""

@@ -1,0 +1,109 @@
+"""A public image set, from its authors' server to a folder that a study can use."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import filelock
+from tqdm import tqdm
+
+from grla.data import find_images, read_image
+from grla.data.public.download import check_file, download, file_digest
+from grla.data.public.sets import PUBLIC_SETS, PublicSet, pictures_digest
+from grla.data.public.unpacking import unpacked
+from grla.errors import InputError
+from grla.files import write_text
+
+DOWNLOADS = "downloads"
+__all__ = ["PUBLIC_SETS", "check_pictures", "fetch", "recorded_digest"]
+RECORDED = "SHA256SUMS"
+"""Digests of archives by `sha256sum`'s format, written when one first proved whole; later downloads must equal them."""
+
+
+def fetch(public: PublicSet, out: Path, url: str | None = None) -> Path:
+    """Bring a set to `out`/NAME and return that folder; what is there already is checked and kept.
+
+    The archive goes to `out`/downloads, from `url` instead of the authors' address if one is given, and must have the
+    known size and digest, or else the one recorded when it was first fetched. Prints what is known of the pictures.
+    Raises InputError as `download` and `unpacked` do, for pictures that do not decode and for a wrong number of them.
+    """
+    target = out / public.name
+    with _alone_in(out):
+        if target.exists():
+            print(f"{target} is there already; checking it.")
+            check_pictures(public, target)
+            return target
+        archive = _archive(public, out / DOWNLOADS, url)
+        print(f"Unpacking {archive}")
+        with unpacked(archive, public.inner, target, public.archive.most_bytes) as folder:
+            check_pictures(public, folder)
+        _record(archive)
+    return target
+
+
+def check_pictures(public: PublicSet, folder: Path) -> None:
+    """Decode every image below `folder` and say whether they are those known. Raises InputError as `fetch` does."""
+    hr_folder = folder / "HR" if (folder / "HR").is_dir() else folder
+    paths, hr_paths = find_images(folder), set(find_images(hr_folder))
+    if len(hr_paths) != public.num_images:
+        rule = f"{public.name} has {public.num_images} HR images"
+        raise InputError(f"folder {hr_folder} holds {len(hr_paths)}; {rule}; remove it and run again")
+    images = ((path, read_image(path)) for path in tqdm(paths, "checking", disable=None))
+    digest = pictures_digest(image for path, image in images if path in hr_paths)
+    if public.pictures:
+        known = "are" if digest == public.pictures else "are NOT all"
+        print(f"The pictures {known} those with which published bicubic values were reproduced.")
+
+
+def recorded_digest(archive: Path) -> str | None:
+    """The SHA-256 recorded for an archive beside it, if any. Raises InputError when the record cannot be read."""
+    record = archive.parent / RECORDED
+    try:
+        lines = record.read_text(encoding="utf-8").splitlines() if record.exists() else []
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{record} cannot be read ({error}); repair or remove it") from error
+    digests = {name.strip(): digest for digest, _, name in (line.partition(" ") for line in lines)}
+    return digests.get(archive.name)
+
+
+def _archive(public: PublicSet, folder: Path, url: str | None) -> Path:
+    """The whole archive, checked."""
+    archive = folder / public.archive_name
+    known = public.archive.digest
+    if known is None and (recorded := recorded_digest(archive)):
+        known = f"sha256:{recorded}"
+    if known is None:
+        print(f"No checksum of {archive.name} is published: its SHA-256 will be recorded in {folder / RECORDED}.")
+    remote = replace(public.archive, url=url or public.archive.url, digest=known)
+    if archive.exists():
+        check_file(archive, remote)
+    else:
+        download(remote, archive)
+    return archive
+
+
+def _record(archive: Path) -> None:
+    if recorded_digest(archive) is None:
+        record = archive.parent / RECORDED
+        earlier = record.read_text(encoding="utf-8") if record.exists() else ""
+        write_text(record, f"{earlier}{file_digest(archive)}  {archive.name}\n")
+
+
+@contextmanager
+def _alone_in(out: Path) -> Iterator[None]:
+    """Two downloads into one file would spoil it."""
+    lock = filelock.FileLock(out / DOWNLOADS / ".lock", timeout=0)
+    try:
+        (out / DOWNLOADS).mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+    except filelock.Timeout as error:
+        raise InputError(f"another download is under way in {out}; wait for it or choose another --out") from error
+    except OSError as error:
+        raise InputError(f"cannot write to {out}: {error.strerror}; choose another --out") from error
+    try:
+        yield
+    finally:
+        lock.release()

@@ -1,0 +1,183 @@
+"""Comparisons at equal cost: a study whose variants are each as wide as it takes to cost what the base costs.
+
+Only `model.dim` is changed, and every head must keep a whole number of channels, at least two: dims come in steps, and
+the nearest one may miss the base's cost by more than TOLERANCE. Each level's label says its dim and by how much its
+cost differs, so every table and figure of the study does.
+"""
+
+from __future__ import annotations
+
+import bisect
+import functools
+import itertools
+import json
+import math
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+import torch
+
+from grla.cost import count, time_in_turns
+from grla.errors import InputError, require, require_choice
+from grla.files import write_text
+from grla.model import build_model, build_on_meta
+from grla.spec import ModelSpec, RunSpec, spec_hash, with_changes
+from grla.study.definition import Changes, Factor, Study
+
+Measure = Literal["params", "macs", "latency"]
+
+TOLERANCE = 0.02
+MATCHED = "-matched-"
+NOT_SIZED = " (not sized)"
+SIZED = re.compile(r"(?P<level>.*) dim (?P<dim>\d+) \([^()]*\)")
+KEPT_DIMS = "matched_dims.json"  # the usual name of the file of dims found by latency, below a study's --out
+WORDS: dict[Measure, str] = {"params": "parameters", "macs": "MACs", "latency": "latency"}
+
+
+@dataclass(frozen=True)
+class Matching:
+    """By what cost to match, and on what device latency is measured.
+
+    `kept` is a file in which the dims found by latency are kept and found again, so that running again goes on with
+    the same networks; None keeps nothing.
+    """
+
+    measure: Measure
+    device: torch.device
+    kept: Path | None = None
+
+
+def match_study(study: Study, profile: str, changes: Changes, matching: Matching) -> Study:
+    """The study NAME-matched-MEASURE with the one profile: its levels sized to the base's cost.
+
+    A level that has no `dim` (a network that is not GRLASR) stays as it is and says so. A grid becomes one factor of
+    all combinations. InputError for a study of panels, which have bases of their own, and for one that varies `dim`.
+    """
+    rule = "must not be 'panels', whose parts have different bases, with --match; take a study of one base"
+    require(study.design != "panels", f"study {study.name!r}: design", rule, study.design)
+    base = study.cells(profile, changes, seeds=1)[0].spec
+    factors = tuple(
+        Factor(name, dict(_sized(study, label, level, base, matching) for label, level in levels.items()))
+        for name, levels in _levels(study, profile).items()
+    )
+    words = (
+        f"At equal {WORDS[matching.measure]}: dims are chosen for it; percentages are what is left, 'unmatched' if "
+        f"over {TOLERANCE:.0%}."
+    )
+    named = replace(study, name=f"{study.name}{MATCHED}{matching.measure}", question=f"{study.question} {words}")
+    return _with_factors(named, profile, factors)
+
+
+def matched_study(study: Study, profile: str, labels: Mapping[str, Sequence[str]]) -> Study:
+    """The study that `match_study` made of `study`, but for name and question, from its levels' labels by factor.
+
+    Raises InputError for a label that is none of the study's with a dim.
+    """
+    known = _levels(study, profile)
+    factors = (Factor(name, dict(_labelled(known.get(name, {}), label) for label in labels[name])) for name in labels)
+    return _with_factors(study, profile, tuple(factors))
+
+
+def nearest_dim(ratio: Callable[[int], float], step: int, least: int) -> tuple[int, float]:
+    """The multiple of `step` from `least` on at which `ratio` (cost over the base's, growing) is nearest 1, and it."""
+    known = functools.cache(ratio)
+    highest = least
+    while known(highest) < 1:
+        highest *= 2
+    dims = range(least, highest + 1, step)
+    above = bisect.bisect_left(dims, 1.0, key=known)
+    nearest = min(dims[max(above - 1, 0) : above + 1], key=lambda dim: abs(known(dim) - 1))
+    return nearest, known(nearest)
+
+
+def dim_steps(model: ModelSpec) -> tuple[int, int]:
+    """What the model's dims are multiples of, and the least of them: for its numbers of heads."""
+    by_layer = {"window": model.num_heads, "global": model.num_global_heads}
+    heads = [by_layer[layer] for layer in model.layers]
+    step = math.lcm(*heads)
+    return step, step * math.ceil(2 * max(heads) / step)
+
+
+def _with_factors(study: Study, profile: str, factors: tuple[Factor, ...]) -> Study:
+    profiles = {profile: replace(study.profile(profile), factors=())}
+    return replace(study, factors=factors, design="one_at_a_time", profiles=profiles)
+
+
+def _labelled(levels: Mapping[str, Changes], label: str) -> tuple[str, Changes]:
+    """The label that `_sized` gave a level, and that level, sized."""
+    sized = SIZED.fullmatch(label)
+    name = sized["level"] if sized else label.removesuffix(NOT_SIZED)
+    require_choice("level of a study at equal cost", name, levels)
+    return label, {**levels[name], "model.dim": int(sized["dim"])} if sized else levels[name]
+
+
+def _levels(study: Study, profile: str) -> dict[str, Mapping[str, Changes]]:
+    """The levels by factor; of a grid all combinations, as one factor."""
+    factors = study.resolved_factors(profile)
+    if study.design != "grid":
+        return {factor.name: factor.levels for factor in factors}
+    levels = {
+        ", ".join(label for label, _ in row): {path: value for _, level in row for path, value in level.items()}
+        for row in itertools.product(*(factor.levels.items() for factor in factors))
+    }
+    return {" x ".join(factor.name for factor in factors): levels}
+
+
+def _sized(study: Study, label: str, level: Changes, base: RunSpec, matching: Matching) -> tuple[str, Changes]:
+    """A level, sized, and its label; that of the base as it is."""
+    spec = with_changes(base, level)
+    if spec.model == base.model:
+        return label, level
+    if not (isinstance(spec.model, ModelSpec) and isinstance(base.model, ModelSpec)):
+        return f"{label}{NOT_SIZED}", level
+    if spec.model.dim != base.model.dim:
+        raise InputError(
+            f"study {study.name!r} varies model.dim (level {label!r}: {spec.model.dim}, base {base.model.dim}), which "
+            "is what --match chooses; take another study"
+        )
+    dim, ratio = _find(spec, base, matching)
+    unmatched = ", unmatched" if abs(ratio - 1) > TOLERANCE else ""
+    return f"{label} dim {dim} ({ratio - 1:+.1%}{unmatched})", {**level, "model.dim": dim}
+
+
+def _find(spec: RunSpec, base: RunSpec, matching: Matching) -> tuple[int, float]:
+    """The dim of `spec` at the base's cost and its ratio; latency's from the file of earlier runs, if it is there."""
+    assert isinstance(spec.model, ModelSpec)
+    find = functools.partial(nearest_dim, _ratio(spec, base, matching), *dim_steps(spec.model))
+    if matching.measure != "latency" or matching.kept is None:
+        return find()
+    known = json.loads(matching.kept.read_text(encoding="utf-8")) if matching.kept.is_file() else {}
+    key = spec_hash([spec_hash(spec), spec_hash(base), matching.device.type])
+    if key not in known:
+        known[key] = find()
+        write_text(matching.kept, json.dumps(known, indent=2) + "\n")
+    dim, ratio = known[key]
+    return dim, ratio
+
+
+def _ratio(spec: RunSpec, base: RunSpec, matching: Matching) -> Callable[[int], float]:
+    """By dim, the cost of `spec` over the base's."""
+
+    def sized(dim: int) -> RunSpec:
+        return with_changes(spec, {"model.dim": dim})
+
+    if matching.measure == "latency":
+        return lambda dim: _latency_ratio(sized(dim), base, matching.device)
+    own = _counted(base, matching.measure)
+    return lambda dim: _counted(sized(dim), matching.measure) / own
+
+
+def _counted(spec: RunSpec, measure: Measure) -> int:
+    height, width = (side // spec.model.upscale for side in spec.cost.count_output)
+    counts = count(build_on_meta(spec.model), (1, 3, height, width))
+    return counts.num_params if measure == "params" else counts.macs
+
+
+def _latency_ratio(spec: RunSpec, base: RunSpec, device: torch.device) -> float:
+    """Timed in turns with the base, on the input and for the rounds that the study times latency with."""
+    models = {name: build_model(run.model).to(device) for name, run in (("base", base), ("variant", spec))}
+    turns = time_in_turns(models, "base", (1, 3, *base.cost.latency_input), max(base.cost.latency_runs, 2))
+    return next(turn.ratio for turn in turns if turn.name == "variant")

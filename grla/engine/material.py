@@ -1,0 +1,163 @@
+"""The images of a run, loaded once and shared by all its cells."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from grla.data import (
+    ImagePair,
+    PatchStore,
+    RecallSampler,
+    SimilaritySampler,
+    image_pair,
+    imresize,
+    test_images,
+    training_images,
+)
+from grla.evaluation import Image, score
+from grla.model.baselines import find_factory
+from grla.provenance import PROTOCOL
+from grla.spec import AnyDataSpec, DataSpec, OutsideSpec, RecallSpec, RunSpec, SimilaritySpec, spec_hash, to_dict
+
+VALIDATION_SIDE = 192
+"""Validation images are centre crops of at most this many HR pixels a side: validating stays cheap."""
+NUM_PROBE_IMAGES = 32
+"""Test images of a probe of each kind; a quarter as many validate."""
+
+Batches = Callable[[int, int], tuple[Tensor, Tensor]]
+"""From (seed, step) to lr (batch, 3, h, w) and hr (batch, 3, upscale * h, upscale * w) in [0, 1]."""
+
+
+@dataclass(frozen=True)
+class TrainingMaterial:
+    """What it takes to train and to select, and nothing of any test set.
+
+    `batch` maps (seed, step) to lr and hr to train on; `validation` are pairs from held-out images; `checksums` name
+    the content.
+    """
+
+    batch: Batches
+    validation: list[ImagePair]
+    checksums: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Material(TrainingMaterial):
+    """What all runs on one kind of images share: `test` are the pairs to score, `baselines` each baseline's answers."""
+
+    test: list[ImagePair]
+    baselines: dict[str, list[Image]]
+
+    @property
+    def test_images(self) -> str:
+        """8 hex digits that name the test images: scores of different ones are never compared."""
+        return spec_hash({name: value for name, value in self.checksums.items() if name.startswith("test:")})[:8]
+
+
+def load_training_material(data: AnyDataSpec, upscale: int, cache: Path, device: torch.device) -> TrainingMaterial:
+    """Read, check and checksum the images to train and validate on; no test image is read.
+
+    Every unusable image is an InputError now, not in mid-training.
+    """
+    if isinstance(data, DataSpec):
+        return _photographs(data, upscale, cache, device)
+    return _probe(_sampler(data, upscale), data.batch_size, device)
+
+
+def load_material(data: AnyDataSpec, upscale: int, cache: Path, device: torch.device) -> Material:
+    """The same with the test images."""
+    training = load_training_material(data, upscale, cache, device)
+    if isinstance(data, DataSpec):
+        test = [pair for source in data.test for pair in test_images(source, upscale)]
+        baselines = {"bicubic": [imresize(pair.lr, upscale) for pair in test]}
+    else:
+        sampler = _sampler(data, upscale)
+        test, baselines = sampler.pairs("test", NUM_PROBE_IMAGES), sampler.baselines("test", NUM_PROBE_IMAGES)
+    checksums = training.checksums | _checksums(test)
+    return Material(training.batch, training.validation, checksums, test, baselines)
+
+
+def _photographs(data: DataSpec, upscale: int, cache: Path, device: torch.device) -> TrainingMaterial:
+    training, held_out = training_images(data.train)
+    validation = [_validation_pair(image.name, image.load(), upscale) for image in held_out]
+    store = PatchStore.build(training, upscale, data.patch_size, cache).to(device)
+    return TrainingMaterial(
+        lambda seed, step: store.batch(seed, step, data.batch_size, data.patch_size),
+        validation,
+        {"training": store.checksum, "validation": checksum(validation)},
+    )
+
+
+def _probe(sampler: RecallSampler | SimilaritySampler, batch_size: int, device: torch.device) -> TrainingMaterial:
+    def batch(seed: int, step: int) -> tuple[Tensor, Tensor]:
+        lr, hr = sampler.batch(seed, step, batch_size)
+        return lr.to(device), hr.to(device)
+
+    validation = sampler.pairs("validation", NUM_PROBE_IMAGES // 4)
+    first = batch(0, 0)[0].cpu().numpy().tobytes()  # what is drawn from any seed is known by the first batch of one
+    return TrainingMaterial(
+        batch, validation, {"training": hashlib.sha256(first).hexdigest(), "validation": checksum(validation)}
+    )
+
+
+def _sampler(data: RecallSpec | SimilaritySpec, upscale: int) -> RecallSampler | SimilaritySampler:
+    if isinstance(data, SimilaritySpec):
+        return SimilaritySampler(data.patch_size, data.copies, upscale)
+    return RecallSampler(data.num_pairs, data.patch_size, data.glyph, data.texture, data.band, upscale)
+
+
+def _checksums(test: list[ImagePair]) -> dict[str, str]:
+    """Checksum by test set."""
+    names = dict.fromkeys(pair.test_set for pair in test)
+    return {f"test:{name}": checksum([pair for pair in test if pair.test_set == name]) for name in names}
+
+
+def cell_hash(spec: RunSpec, material: TrainingMaterial, device: torch.device) -> str:
+    """The name of a run: its spec, with folders replaced by their content, the protocol and the device type."""
+    return identity(spec, material.checksums, device.type)
+
+
+def identity(spec: RunSpec, checksums: dict[str, str], device: str) -> str:
+    """`cell_hash` from the images' checksums alone."""
+    values = to_dict(spec)
+    if isinstance(spec.data, DataSpec):
+        values["data"] |= {"train": None, "test": None}
+    content = {"spec": values, "images": checksums, "protocol": PROTOCOL, "device": device}
+    if isinstance(spec.model, OutsideSpec):  # a spec only names its code, which must count as well
+        module = sys.modules[find_factory(spec.model.factory).__module__]
+        content["source"] = inspect.getsource(module)
+    return spec_hash(content)
+
+
+def baseline_rows(material: Material, upscale: int) -> list[dict[str, object]]:
+    """Each baseline's score on every test image; a row's "variant" is the baseline's name."""
+    key = {"test_images": material.test_images}
+    return [
+        {"variant": name, **key, **vars(score(pair, answer, border=upscale))}
+        for name, answers in material.baselines.items()
+        for pair, answer in zip(material.test, answers, strict=True)
+    ]
+
+
+def checksum(pairs: list[ImagePair]) -> str:
+    """16 hex digits that name the pixels and names of image pairs, wherever they lie."""
+    digest = hashlib.sha256()
+    for pair in pairs:
+        for image in (pair.hr, pair.lr):
+            digest.update(f"{pair.name} {image.shape}".encode())
+            digest.update(image.tobytes())
+    return digest.hexdigest()[:16]
+
+
+def _validation_pair(name: str, hr: Image, upscale: int) -> ImagePair:
+    top, left = (max(0, (side - VALIDATION_SIDE) // 2) for side in hr.shape[:2])
+    crop = hr[top : top + VALIDATION_SIDE, left : left + VALIDATION_SIDE]
+    return image_pair("validation", name, crop, upscale)

@@ -1,0 +1,217 @@
+"""Planning: the cells of a study as an Optuna study, written once, whoever runs them.
+
+The storage is the truth: every cell is a trial with real parameters (one per factor, and the seed) and its record in
+the trial's user attributes. Cells are found again by hash, whatever study or trial they ran in. One process plans at a
+time (`grla.engine.storage.planning`).
+"""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import optuna
+import torch
+from optuna.trial import FrozenTrial, TrialState
+
+from grla.engine.dashboard import artifact_attributes, write_note
+from grla.engine.material import Material, cell_hash
+from grla.engine.queue import FINISHED, Queue
+from grla.errors import InputError
+from grla.spec import spec_hash, to_dict
+from grla.study.definition import Cell, Study
+
+MAX_SEED = 9999
+
+
+@dataclass(frozen=True)
+class PlannedCell:
+    """A cell, its hash, and the material it runs on."""
+
+    cell: Cell
+    cell_hash: str
+    material: Material
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One profile of one study, ready to run: its Optuna study, all its cells, and the queue of those to do."""
+
+    trials: optuna.Study
+    cells: tuple[PlannedCell, ...]
+    queue: Queue
+
+    def unfinished(self) -> list[PlannedCell]:
+        """The cells that have no accepted record yet, in order."""
+        done = self.queue.hashes(*FINISHED)
+        return [cell for cell in self.cells if cell.cell_hash not in done]
+
+    def queued(self) -> list[PlannedCell]:
+        """The cells that wait for a worker or are at one, in order."""
+        queued = self.queue.hashes(TrialState.WAITING, TrialState.RUNNING)
+        return [cell for cell in self.cells if cell.cell_hash in queued]
+
+    def given_up(self) -> list[PlannedCell]:
+        """The cells that are neither finished nor queued nor have failed by themselves: their workers died."""
+        failures = self.queue.select(TrialState.FAIL)
+        known = {trial.user_attrs["cell_hash"] for trial in failures if "record" in trial.user_attrs}
+        known |= {planned.cell_hash for planned in self.queued()}
+        return [cell for cell in self.unfinished() if cell.cell_hash not in known]
+
+
+def named_cells(
+    cells: Iterable[Cell], find_material: Callable[[Cell], Material], device: torch.device
+) -> tuple[PlannedCell, ...]:
+    """The cells with their hashes and what they run on."""
+    return tuple(
+        PlannedCell(cell, cell_hash(cell.spec, find_material(cell), device), find_material(cell)) for cell in cells
+    )
+
+
+def make_plan(
+    storage: optuna.storages.RDBStorage, study: Study, profile: str, planned: tuple[PlannedCell, ...]
+) -> Plan:
+    """Write the study and its missing cells to the storage; take over finished cells from any study there.
+
+    Cells that failed are queued again. Hold the lock of `planning` meanwhile.
+    """
+    definition = _definition(study, profile, planned)
+    trials = optuna.create_study(
+        storage=storage,
+        study_name=_study_name(definition),
+        direction="maximize",
+        load_if_exists=True,
+        # Every parameter of every trial is given; a sampler is never asked.
+        sampler=optuna.samplers.RandomSampler(seed=0),
+    )
+    if "definition" not in trials.user_attrs:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            trials.set_metric_names(["psnr_y_db"])
+        trials.set_user_attr("question", study.question)
+        trials.set_user_attr("source", study.source)
+        write_note(trials, study, profile)
+        trials.set_user_attr("definition", json.dumps(definition))
+    _require_equal(trials, definition)
+    plan = Plan(trials, planned, Queue(trials, storage))
+    plan.queue.bury()
+    _take_over(plan, storage)
+    enqueue(plan)
+    return plan
+
+
+def join_plan(
+    storage: optuna.storages.RDBStorage, study: Study, profile: str, planned: tuple[PlannedCell, ...]
+) -> Plan:
+    """The plan that another process wrote; raises InputError when there is none, saying what differs from others."""
+    definition = _definition(study, profile, planned)
+    name = _study_name(definition)
+    others = stored_plans(storage, study.name, profile)
+    if name not in others:
+        raise InputError(f"--join: {_missing(name, definition, others)}")
+    trials = optuna.load_study(study_name=name, storage=storage, sampler=optuna.samplers.RandomSampler(seed=0))
+    _require_equal(trials, definition)
+    return Plan(trials, planned, Queue(trials, storage))
+
+
+def stored_plans(storage: optuna.storages.RDBStorage, study: str, profile: str) -> dict[str, dict[str, Any]]:
+    """The definitions of a study's profile by Optuna's name, in order of creation: what was changed makes others."""
+    found = {}
+    for summary in optuna.get_all_study_summaries(storage, include_best_trial=False):
+        definition = json.loads(summary.user_attrs.get("definition", "{}"))
+        if (definition.get("study"), definition.get("profile")) == (study, profile):
+            found[summary.study_name] = definition
+    return found
+
+
+def stored_queue(storage: optuna.storages.RDBStorage, name: str) -> Queue:
+    """The queue of the study with Optuna's name `name`, which must exist."""
+    return Queue(optuna.load_study(study_name=name, storage=storage), storage)
+
+
+def enqueue(plan: Plan) -> None:
+    """Queue the cells that have no accepted record and are not queued, failed ones included. Hold `planning`'s lock."""
+    queued = {planned.cell_hash for planned in plan.queued()}
+    for planned in plan.unfinished():
+        if planned.cell_hash not in queued:
+            attributes = {"cell_hash": planned.cell_hash, "variant": planned.cell.variant}
+            plan.trials.enqueue_trial(_parameters(planned.cell), user_attrs=attributes)
+
+
+def _study_name(definition: dict[str, Any]) -> str:
+    return f"{definition['study']}-{definition['profile']}-{spec_hash(definition)[:8]}"
+
+
+def _definition(study: Study, profile: str, planned: tuple[PlannedCell, ...]) -> dict[str, Any]:
+    """What makes two runs the same Optuna study: everything but the seeds (levels of a parameter cannot change)."""
+    base = planned[0]
+    return {
+        "study": study.name,
+        "profile": profile,
+        "question": study.question,
+        "source": study.source,
+        "design": study.design,
+        "factors": [
+            {"name": factor.name, "levels": list(factor.levels), "base": base.cell.levels[factor.name]}
+            for factor in study.resolved_factors(profile)
+        ],
+        "base": {**to_dict(base.cell.spec), "seed": None},
+        "images": base.material.checksums,
+    }
+
+
+def _require_equal(trials: optuna.Study, definition: dict[str, Any]) -> None:
+    """Refuse a study that has this definition's name and is another: names hold only a part of the hash."""
+    differing = _differences(json.loads(trials.user_attrs["definition"]), definition)
+    if differing:
+        what = f"the storage's study {trials.study_name} has another {' and '.join(differing)} than this run"
+        raise InputError(f"{what}; rename one of the two studies or use another storage")
+
+
+def _missing(name: str, definition: dict[str, Any], alike: dict[str, dict[str, Any]]) -> str:
+    """That the storage has no study `name`, and in what those of the same name and profile differ."""
+    plan_first = "start the run without --join first (--workers 0 only plans)"
+    if not alike:
+        return f"the storage holds no study {name}; {plan_first}"
+    parts = {other: " and ".join(_differences(found, definition)) for other, found in alike.items()}
+    differing = "; ".join(f"{other} has another {what}" for other, what in parts.items())
+    return f"the storage holds no study {name}: {differing}. Give the same arguments and images, or {plan_first}"
+
+
+def _differences(stored: dict[str, Any], definition: dict[str, Any]) -> list[str]:
+    expected = json.loads(json.dumps(definition))
+    return [part for part in expected if stored.get(part) != expected[part]]
+
+
+def _take_over(plan: Plan, storage: optuna.storages.RDBStorage) -> None:
+    """Copy finished trials of the plan's cells from the storage's other studies."""
+    wanted = {planned.cell_hash: planned.cell for planned in plan.unfinished()}
+    for name in optuna.get_all_study_names(storage) if wanted else ():
+        for trial in optuna.load_study(study_name=name, storage=storage).get_trials(states=FINISHED):
+            cell = wanted.pop(trial.user_attrs.get("cell_hash", ""), None)
+            if cell is not None:
+                plan.trials.add_trial(_copy(trial, plan, cell))
+
+
+def _copy(trial: FrozenTrial, plan: Plan, cell: Cell) -> FrozenTrial:
+    factors = json.loads(plan.trials.user_attrs["definition"])["factors"]
+    distributions: dict[str, optuna.distributions.BaseDistribution] = {
+        factor["name"]: optuna.distributions.CategoricalDistribution(factor["levels"]) for factor in factors
+    }
+    distributions["seed"] = optuna.distributions.IntDistribution(0, MAX_SEED)
+    return optuna.trial.create_trial(
+        state=trial.state,
+        value=trial.value if trial.state == TrialState.COMPLETE else None,
+        params=_parameters(cell),
+        distributions=distributions,
+        user_attrs={**trial.user_attrs, "variant": cell.variant},
+        system_attrs=artifact_attributes(trial),
+        intermediate_values=trial.intermediate_values,
+    )
+
+
+def _parameters(cell: Cell) -> dict[str, Any]:
+    return {**cell.levels, "seed": cell.spec.seed}

@@ -1,0 +1,159 @@
+"""What a person sees while a study runs, and how they stop it."""
+
+from __future__ import annotations
+
+import multiprocessing
+import signal
+import sys
+import time
+from types import FrameType
+from typing import TextIO
+
+from grla.engine.plan import PlannedCell
+from grla.training.loop import StepStats
+
+REFRESH_SECONDS = 0.2
+
+
+class StopRequest:
+    """Set by the first Ctrl-C (or SIGTERM): the cell under way stops at its next step, with a checkpoint.
+
+    A second Ctrl-C stops at once, losing the steps since the last checkpoint. Use as a context manager. A worker that
+    another process started is stopped by that process, by SIGTERM, and `quiet`; it also stops when that one has died.
+    """
+
+    def __init__(self, quiet: bool = False) -> None:
+        self._signalled = False
+        self.quiet = quiet
+
+    @property
+    def asked(self) -> bool:
+        """Whether to stop."""
+        parent = multiprocessing.parent_process() if self.quiet else None
+        return self._signalled or (parent is not None and not parent.is_alive())
+
+    def __enter__(self) -> StopRequest:
+        # A terminal sends Ctrl-C to all processes in it, which would be the second signal of a worker.
+        handlers = {signal.SIGINT: signal.SIG_IGN if self.quiet else self._ask, signal.SIGTERM: self._ask}
+        self._earlier = {number: signal.signal(number, handler) for number, handler in handlers.items()}
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._earlier.items():
+            signal.signal(number, handler)
+
+    def _ask(self, number: int, frame: FrameType | None) -> None:
+        if self._signalled:
+            raise KeyboardInterrupt
+        self._signalled = True
+        if not self.quiet:
+            print("\nStopping after this step; once more to stop at once.", file=sys.stderr, flush=True)
+
+
+class StudyProgress:
+    """Counts the cells of a run and estimates the time left from the cells done so far.
+
+    Where several `workers` share a terminal none of them renews a line of its own.
+    """
+
+    def __init__(self, num_done: int, num_cells: int, stream: TextIO = sys.stderr, workers: int = 1) -> None:
+        self.num_done = num_done
+        self.num_cells = num_cells
+        self.stream = stream
+        self.workers = workers
+        self.live = stream.isatty() and workers == 1
+        self.cell_seconds: list[float] = []
+
+    def start(self, planned: PlannedCell, stop: StopRequest, num_done: int | None = None) -> CellProgress:
+        """The listener of the next cell; `num_done` is how many others are done by now, by whomever."""
+        self.num_done = self.num_done if num_done is None else num_done
+        return CellProgress(self, f"{planned.cell.variant} seed {planned.cell.spec.seed}", stop)
+
+    def finish(self, seconds: float) -> None:
+        """One more cell is done."""
+        self.num_done += 1
+        self.cell_seconds.append(seconds)
+
+    def seconds_left(self, cell_elapsed: float, cell_progress: float) -> float:
+        """Estimated time left of the whole run, the current cell's rest included."""
+        this_cell = cell_elapsed / max(cell_progress, 1e-3)
+        usual = sum(self.cell_seconds) / len(self.cell_seconds) if self.cell_seconds else this_cell
+        others = self.num_cells - self.num_done - 1
+        return max(this_cell - cell_elapsed, 0) + others * usual / self.workers
+
+
+class TrialsProgress(StudyProgress):
+    """The same for a search: trials that are refused before training are shown, and cost no time worth counting."""
+
+    def __init__(self, num_trials: int, stop: StopRequest, workers: int = 1, stream: TextIO = sys.stderr) -> None:
+        super().__init__(0, num_trials, stream, workers)
+        self.stop = stop
+
+    def begin(self, name: str) -> CellProgress:
+        """The listener of the next trial that is trained."""
+        return CellProgress(self, name, self.stop)
+
+    def refused(self, name: str, reason: str) -> None:
+        """A trial ended without a step."""
+        self.stream.write(f"[{self.num_done}/{self.num_cells}] {name} is not trained: {reason}\n")
+        self.stream.flush()
+
+
+class CellProgress:
+    """Prints one cell's progress: a line that renews itself on a terminal, a line per validation elsewhere."""
+
+    def __init__(self, study: StudyProgress, name: str, stop: StopRequest) -> None:
+        self.study = study
+        self.stop = stop
+        self.name = name
+        self.started = self._printed = time.monotonic()
+        self.validation = ""
+        self.progress = 0.0
+        self._print("starting: counting, timing")
+
+    def stepped(self, progress: float, stats: StepStats) -> None:
+        """Renew the line, at most a few times a second."""
+        self.progress = progress
+        now = time.monotonic()
+        if self.study.live and now - self._printed > REFRESH_SECONDS:
+            self._printed = now
+            self._print(f"{progress:4.0%}, step {stats.step}, loss {stats.loss:.4f}{self.validation}{self._left()}")
+
+    def validated(self, entry: dict[str, float]) -> None:
+        """Show the latest validation PSNR-Y."""
+        self.validation = f", validation {entry['val_psnr_y']:.2f} dB"
+        if not self.study.live:
+            self._print(f"{self.progress:4.0%}, step {entry['step']:.0f}{self.validation}{self._left()}")
+
+    def should_stop(self) -> bool:
+        """Whether Ctrl-C was pressed."""
+        return self.stop.asked
+
+    def lap(self, phase: str) -> None:
+        """Phases are not shown."""
+
+    def finished(self, outcome: str) -> None:
+        """The cell is done: say how it ended and how long it took."""
+        seconds = time.monotonic() - self.started
+        self._print(f"{outcome}{self.validation}, {seconds:.0f} s")
+        if self.study.live:
+            self.study.stream.write("\n")
+        self.study.finish(seconds)
+
+    def _left(self) -> str:
+        elapsed = time.monotonic() - self.started
+        return f", about {duration(self.study.seconds_left(elapsed, self.progress))} left"
+
+    def _print(self, text: str) -> None:
+        line = f"[{self.study.num_done + 1}/{self.study.num_cells}] {self.name}: {text}"
+        self.study.stream.write(f"\r\x1b[K{line[:150]}" if self.study.live else f"{line}\n")
+        self.study.stream.flush()
+
+
+def duration(seconds: float) -> str:
+    """Seconds for people: "45 s", "12 min", "3.2 h", "2.1 days"."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    if seconds < 90 * 60:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h" if seconds < 48 * 3600 else f"{seconds / 86400:.1f} days"

@@ -1,0 +1,173 @@
+"""The Optuna storage that studies live in: a SQLite file, made safe for several processes, or a PostgreSQL database."""
+
+from __future__ import annotations
+
+import sqlite3
+import warnings
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import filelock
+import optuna
+import sqlalchemy
+from sqlalchemy import URL, event, make_url
+from sqlalchemy.engine import Engine
+from sqlalchemy.exc import SQLAlchemyError
+
+from grla.engine.patience import PatientStorage
+from grla.engine.queue import requeue
+from grla.errors import InputError, require
+from grla.provenance import without_password
+
+FILE_NAME = "studies.db"
+TIMEOUT_SECONDS = 60
+CONNECT_SECONDS = 10
+GRACE_SECONDS = 300
+"""How long a worker may be silent before its cell is given to another."""
+BEATS_PER_GRACE = 5
+PLANNERS = 0x67726C61
+"""The lock of planners among PostgreSQL's advisory locks: "grla" in ASCII."""
+
+
+def storage_url(storage: str | None, out: Path) -> str:
+    """The URL of a storage as `--storage` names it, by default that of the SQLite file `{out}/studies.db`.
+
+    Raises InputError for what is no URL, or one of another kind of database.
+    """
+    if storage is None:
+        return f"sqlite:///{out / FILE_NAME}"
+    rule, shown = "must be postgresql://user@host/database or sqlite:///folder/file.db", without_password(storage)
+    try:
+        location = make_url(storage)
+    except (SQLAlchemyError, ValueError) as error:
+        raise InputError(f"--storage {rule}, got {shown!r}") from error
+    known = location.get_backend_name() in ("sqlite", "postgresql") and bool(location.database)
+    require(known, "--storage", rule, shown)
+    return storage
+
+
+def open_storage(where: Path | str, grace: int = GRACE_SECONDS) -> PatientStorage:
+    """Open the database at a URL, or the `studies.db` of a folder, making file and tables if need be.
+
+    A worker that is silent for `grace` seconds is taken to be dead. Raises InputError when the storage cannot be
+    reached or written, is of another version of Optuna, or is none.
+    """
+    url = storage_url(None, where) if isinstance(where, Path) else where
+    optuna.logging.set_verbosity(optuna.logging.ERROR)  # our progress says more, and says it once
+    with _explained(url), warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)  # as which heartbeats still count
+        storage = PatientStorage(
+            url,
+            engine_kwargs=_options(_writable(url)),
+            heartbeat_interval=max(1, grace // BEATS_PER_GRACE),
+            grace_period=grace,
+            heartbeat_stale_trial_callback=requeue,
+        )
+    if _is_file(storage.engine.url):
+        _make_safe(storage.engine)
+    return storage
+
+
+def require_storage(url: str) -> None:
+    """Raise InputError when the URL is that of a SQLite file that does not exist: nothing can be read or joined."""
+    location = make_url(url)
+    if _is_file(location) and not Path(location.database or "").is_file():
+        remedy = "start a run first, or give its --out or --storage"
+        raise InputError(f"storage {location.database} does not exist; {remedy}")
+
+
+@contextmanager
+def planning(url: str) -> Iterator[None]:
+    """Be the only process that opens this storage or plans cells in it; others wait meanwhile.
+
+    Of two processes that make the same tables or study at once, one fails. The lock goes when its holder dies. Raises
+    InputError as `open_storage` does.
+    """
+    with ExitStack() as stack:
+        with _explained(url):
+            location = _writable(url)
+            path = Path(location.database or "")
+            lock = filelock.FileLock(path.with_name(f".{path.name}.lock")) if _is_file(location) else _advisory(url)
+            stack.enter_context(lock)
+        yield
+
+
+@contextmanager
+def _advisory(url: str) -> Iterator[None]:
+    engine = sqlalchemy.create_engine(url, poolclass=sqlalchemy.NullPool, **_options(make_url(url)))
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(sqlalchemy.select(sqlalchemy.func.pg_advisory_lock(PLANNERS)))
+        yield  # the lock ends with the connection
+
+
+def _is_file(location: URL) -> bool:
+    return location.get_backend_name() == "sqlite"
+
+
+def _writable(url: str) -> URL:
+    """The parsed URL; raises OSError when it is that of a file that cannot be written."""
+    location = make_url(url)
+    if _is_file(location):
+        path = Path(location.database or "")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("ab"):
+            pass
+    return location
+
+
+def _options(location: URL) -> dict[str, Any]:
+    """What SQLAlchemy is told about connections."""
+    if _is_file(location):
+        return {"connect_args": {"timeout": TIMEOUT_SECONDS}}
+    # A machine that stands still in the middle of a transaction must not hold its locks for ever.
+    ours = {"connect_timeout": CONNECT_SECONDS, "options": f"-c idle_in_transaction_session_timeout={TIMEOUT_SECONDS}s"}
+    arguments = {name: value for name, value in ours.items() if name not in location.query}
+    # Connections that a restart of the server cut are noticed before they are used.
+    return {"connect_args": arguments, "pool_pre_ping": True}
+
+
+@contextmanager
+def _explained(url: str) -> Iterator[None]:
+    """Say what is wrong with a storage and what to do, without its password."""
+    location, shown = make_url(url), without_password(url)
+    try:
+        yield
+    except OSError as error:
+        folder = Path(location.database or "").parent
+        raise InputError(f"cannot write to {folder}: {error.strerror}; choose another --out or --storage") from error
+    except ImportError as error:
+        raise InputError(f"{shown} needs psycopg 3; pip install 'psycopg[binary]'") from error
+    except RuntimeError as error:  # how Optuna says that the tables are of another version
+        raise InputError(f"{shown} is not for this version of Optuna: {error}") from error
+    except (SQLAlchemyError, optuna.exceptions.OptunaError) as error:
+        reason = without_password(str(getattr(error, "orig", None) or error.__cause__ or error)).splitlines()[0]
+        if _is_file(location):
+            path = location.database
+            message = f"{path} is not a usable Optuna storage: {reason}; move it away or choose another --out"
+            raise InputError(message) from error
+        raise InputError(f"cannot use the storage {shown}: {reason}; {_remedy(reason)}") from error
+
+
+def _remedy(reason: str) -> str:
+    if "password" in reason:
+        return "check the user, and the password in the URL, PGPASSWORD or ~/.pgpass"
+    if "does not exist" in reason:
+        return "create it with createuser or createdb"
+    return "check host and port, and that the server runs and may be reached from here"
+
+
+# SQLAlchemy's SQLite dialect starts transactions late, so two processes can both read before either writes, and claim
+# the same trial. Explicit BEGIN IMMEDIATE takes the write lock first; WAL lets the dashboard read meanwhile.
+def _make_safe(engine: Engine) -> None:
+    event.listen(engine, "connect", _prepare_connection)
+    event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
+    engine.dispose()  # the connections that made the tables know nothing of this
+
+
+def _prepare_connection(connection: sqlite3.Connection, _: object) -> None:
+    connection.isolation_level = None
+    connection.execute("PRAGMA journal_mode=WAL")
+    # With WAL this keeps the file whole whatever happens; a power cut may lose the last writes, whose work runs again.
+    connection.execute("PRAGMA synchronous=NORMAL")

@@ -1,0 +1,1 @@
+"""Figures, one file each: the data (a frame), then the drawing."""

@@ -1,0 +1,69 @@
+"""Crops of the pictures that a run keeps: HR, baselines and variants of the first seed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from PIL import Image
+
+from grla.report.figures.crops import CropRow, Tile, error_map, sharpest_crop
+from grla.report.layout import BASE
+from grla.report.results import Results
+from grla.report.tables import baseline_rows, trained_rows
+
+CROP_SIZE = 96  # HR pixels a side
+
+
+def crop_rows(results: Results, folder: Path) -> list[CropRow]:
+    """HR, baselines and the levels of the first factor, at each kept image's sharpest place; the first seed's results.
+
+    Of panels it is the one that holds the study's base, whose HR and baselines are those that were kept.
+    """
+    group = next(group for group in results.layout.groups() if group.base == BASE)
+    seed = results.cells["seed"].min()
+    first = results.cells[(results.cells["seed"] == seed) & (results.cells["outcome"] == "ok")]
+    hashes = dict(zip(first["variant"], first["cell_hash"], strict=True))
+    baselines = baseline_rows(results.images, group)
+    sources = {"HR": "hr"} | {name: name for name in baselines["variant"].unique()}
+    sources |= {group.name(label, variant): hashes[variant] for label, variant in group.rows if variant in hashes}
+    scores = pd.concat([trained_rows(results.images), baselines])
+    rows = []
+    for path in sorted((folder / "hr").glob("*.png")):
+        hr = _read(path)
+        size = min(CROP_SIZE, *hr.shape[:2])
+        top, left = sharpest_crop(hr, size)
+        tiles = [Tile("whole image", hr, box=(top, left, size))]
+        for name, source in sources.items():
+            if (folder / source / path.name).is_file():
+                pixels = _read(folder / source / path.name)[top : top + size, left : left + size]
+                error = None if name == "HR" else error_map(hr[top : top + size, left : left + size], pixels)
+                tiles.append(Tile(name, pixels, _psnr(scores, source, path), error))
+        rows.append(CropRow(path.stem, tuple(tiles)))
+    return rows
+
+
+def crop_data(rows: Sequence[CropRow]) -> pd.DataFrame:
+    """A row per tile with an error map: image, name, psnr_y (dB, whole image), mean_error (gray levels, crop)."""
+    found = [
+        (row.image, tile.name, tile.psnr_y, float(tile.error.mean()))
+        for row in rows
+        for tile in row.tiles
+        if tile.error is not None
+    ]
+    return pd.DataFrame(found, columns=["image", "name", "psnr_y", "mean_error"])
+
+
+def _read(path: Path) -> NDArray[np.uint8]:
+    """A PNG that a run wrote, as uint8."""
+    with Image.open(path) as image:
+        return np.asarray(image)
+
+
+def _psnr(images: pd.DataFrame, cell_hash: str, path: Path) -> float | None:
+    names = images["test_set"] + "-" + images["image"].str.replace("/", "_")
+    found: Sequence[float] = images.loc[(images["cell_hash"] == cell_hash) & (names == path.stem), "psnr_y"].tolist()
+    return found[0] if found else None

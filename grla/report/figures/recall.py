@@ -1,0 +1,89 @@
+"""Recall against the number of pairs, a line per kernel: the data (a frame), then the drawing.
+
+Needs the frames of `grla.report.results` of a study of the recall probe, whose test sets are called "4 pairs".
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from grla.report.figures.canvas import GRAY, line_style, panels
+from grla.report.layout import Group
+from grla.report.statistics.bootstrap import crossed_interval
+from grla.report.tables import baseline_rows
+
+TEST_SET = re.compile(r"(\d+) pairs")
+
+
+def has_recall(images: pd.DataFrame) -> bool:
+    """Whether `images` are those of the recall probe, with more than one number of pairs."""
+    return len({name for name in images["test_set"] if TEST_SET.fullmatch(name)}) > 1
+
+
+def recall_data(group: Group, images: pd.DataFrame) -> pd.DataFrame:
+    """One row per label and number of pairs that finished: label, variant, pairs, psnr, low, high, restored.
+
+    `psnr` is PSNR-Y (dB) of the blanked pixels, averaged over images and seeds as in the tables; low and high are its
+    95 % interval for other seeds and images. `restored` in (-inf, 1] is the share of the squared error of the best
+    guess without looking that is gone, 1 for perfect recall. Baselines come last and have NaN intervals.
+    """
+    baselines = baseline_rows(images, group)
+    blind = baselines[baselines["variant"] == "no look"].groupby("test_set")["mse"].mean()
+    named = [(label, variant, images[images["variant"] == variant]) for label, variant in group.rows]
+    named += [(str(name), str(name), rows) for name, rows in baselines.groupby("variant", sort=False)]
+    rows = []
+    for label, variant, mine in named:
+        for test_set, scores in mine.groupby("test_set", sort=False):
+            matrix = scores.pivot_table(index="seed", columns="image", values="psnr_y", dropna=False).to_numpy(float)
+            low, high = crossed_interval(matrix) if scores["seed"].notna().all() else (np.nan, np.nan)
+            restored = 1 - scores["mse"].mean() / blind[test_set]
+            rows.append((label, variant, int(str(test_set).split()[0]), scores["psnr_y"].mean(), low, high, restored))
+    return pd.DataFrame(rows, columns=["label", "variant", "pairs", "psnr", "low", "high", "restored"])
+
+
+def recall_figure(group: Group, cells: pd.DataFrame, images: pd.DataFrame) -> Figure:
+    """PSNR-Y of the blanked pixels and the share of their error that is gone, against the number of pairs.
+
+    Intervals are those of `recall_data`; the baselines are gray. The legend gives the number of features of each linear
+    kernel: the rows of its state, which is all it keeps of an image.
+    """
+    data = recall_data(group, images)
+    figure, axes = panels([1.0], 2, (11, 4.6))
+    ticks = sorted(data["pairs"].unique())
+    features = pd.to_numeric(cells["num_features"]).groupby(cells["variant"]).max()
+    for axis, column in zip(axes, ("psnr", "restored"), strict=True):
+        _draw(axis, data, column, features)
+        axis.set(xscale="log", xlabel="distinct pairs in the image")
+        axis.set_xticks(ticks, [str(tick) for tick in ticks])
+        axis.minorticks_off()
+    axes[0].set_ylabel("PSNR-Y (dB) of the blanked pixels, 95 % interval")
+    axes[1].set_ylabel("share of the missing energy restored")
+    axes[1].axhline(1, color="black", linewidth=0.8)
+    axes[1].text(data["pairs"].min(), 1.01, "perfect recall: no error", fontsize=9, va="bottom")
+    axes[1].set_ylim(-0.08, 1.1)
+    handles, labels = axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside right center", frameon=False, fontsize=9)
+    return figure
+
+
+def _draw(axis: Axes, data: pd.DataFrame, column: str, features: pd.Series) -> None:
+    baselines: tuple[Literal["--", ":", "-."], ...] = ("--", ":", "-.")
+    trained = 0
+    for (label, variant), rows in data.groupby(["label", "variant"], sort=False):
+        if label == variant:  # a baseline
+            dashes = baselines[list(data.loc[data["label"] == data["variant"], "label"].unique()).index(label)]
+            axis.plot(rows["pairs"], rows[column], color=GRAY, linestyle=dashes, label=label)
+            continue
+        colour, _ = line_style(trained)
+        trained += 1
+        size = features.get(variant, np.nan)
+        name = f"{label} ({size:.0f} feature{'' if size == 1 else 's'})" if np.isfinite(size) else str(label)
+        axis.plot(rows["pairs"], rows[column], marker="o", color=colour, label=name)
+        if column == "psnr":
+            axis.fill_between(rows["pairs"], rows["low"], rows["high"], color=colour, alpha=0.15, linewidth=0)

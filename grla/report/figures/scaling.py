@@ -1,0 +1,166 @@
+"""The record of a sweep over numbers of tokens as a table, as lines of time and memory, and under the roofs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from grla.report.figures.canvas import PALETTE, label_points, line_style, panels, plain_ticks
+
+Record = dict[str, Any]
+
+LINE = ["kind", "name", "passes"]
+QUANTITIES = {"median_ms": "time (ms)", "memory_mib": "growth of memory (MiB)"}
+ENDS = {"stopped at the time limit": "x", "out_of_memory": "s", "error": "D"}
+LINEAR = 1.05  # largest exponent that is called linear; buffers of constant size make that of small sizes lower than 1
+
+
+def scaling_table(record: Record) -> pd.DataFrame:
+    """A row per subject and kind of pass: the largest size measured, its time and memory, and the fitted laws.
+
+    `then` is how the next size ended; `times roof` the time over the least that copy and sgemm rate allow, `times copy`
+    over what reading and writing the useful bytes once takes at the copy rate.
+    """
+    points = pd.DataFrame(record["points"])
+    taken, useful = (pd.to_numeric(points[name]) for name in ("median_ms", "useful_bytes"))
+    points["times_copy"] = taken * 1e6 * record["roofs"]["copy_gb_per_s"] / useful
+    laws = {(*_key(row), row["quantity"]): _exponent(row) for row in record["exponents"]}
+    crossings = {_key(row): _crossing(row) for row in record["crossovers"]}
+    rows = []
+    for names, line in points.groupby(LINE, sort=False):
+        key = tuple(map(str, names))
+        failed = line.loc[line["outcome"] != "ok", "outcome"]
+        measured = line[line["median_ms"].notna()]
+        last = measured.iloc[-1] if len(measured) else line.iloc[0]
+        row = dict(zip(LINE, key, strict=True)) | {"tokens": last["tokens"], "ms": last["median_ms"]}
+        row |= {"MiB": last["memory_mib"], "then": failed.iloc[0] if len(failed) else ""}
+        for quantity in ("time", "memory"):
+            row[f"{quantity} exponent"] = laws[*key, quantity]
+        row |= {"faster than softmax from": crossings.get(key, ""), "times roof": last["times_roof"]}
+        row["times copy"] = last["times_copy"]
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def memory_verdict(record: Record) -> str:
+    """Whether the memory of all linear kernels grows linearly, in a sentence; which do not, or were too short."""
+    rows = [row for row in record["exponents"] if row["kind"] == "kernel" and row["quantity"] == "memory"]
+    linear = [row for row in rows if row["name"] in record["linear_kernels"]]
+    off = [
+        f"{row['name']} ({row['passes']}: {_exponent(row)})"
+        for row in linear
+        if row["exponent"] is None or row["exponent"] > LINEAR
+    ]
+    if not linear:
+        return "No linear kernel was measured."
+    found = f"not {', '.join(off)}" if off else "all are"
+    return f"Memory of linear kernels grows linearly, exponent at most {LINEAR}: {found}."
+
+
+def scaling_figure(record: Record, kind: str) -> Figure:
+    """Time and memory (rows) of all kernels or networks (`kind`) against tokens, a column per kind of pass.
+
+    Axes are logarithmic, so a law is a straight line. A mark at a line's end says how the next size ended.
+    """
+    points = pd.DataFrame(record["points"])
+    points = points[points["kind"] == kind]
+    names, passes, sizes = (list(points[column].unique()) for column in ("name", "passes", "tokens"))
+    figure, axes = panels([1.0] * len(QUANTITIES), len(passes), (11.0, 8.0))
+    for index, panel in enumerate(axes):
+        if index % len(passes):
+            panel.sharey(axes[index - 1])
+        column, which = list(QUANTITIES)[index // len(passes)], passes[index % len(passes)]
+        _draw_lines(panel, points[points["passes"] == which], column, names)
+        panel.set(xscale="log", yscale="log", title=which, ylabel=QUANTITIES[column])
+        panel.set(xlim=(sizes[0] / 1.4, sizes[-1] * 1.4), xlabel="tokens" if kind == "kernel" else "LR pixels")
+        panel.set_xticks(sizes, [f"{size:,}" for size in sizes], fontsize=9)
+        panel.set_xticks([], minor=True)
+        plain_ticks(panel, "y")
+    handles = []
+    for index, name in enumerate(names):
+        colour, dashes = line_style(index)
+        handles.append(Line2D([], [], color=colour, ls=dashes, label=name))
+    for outcome in points.loc[points["outcome"] != "ok", "outcome"].unique():
+        label = f"next size: {outcome.replace('_', ' ')}"
+        handles.append(Line2D([], [], color="black", marker=ENDS[outcome], linestyle="", label=label))
+    figure.legend(handles=handles, loc="outside right upper", frameon=False, fontsize=9)
+    return figure
+
+
+def roofline_data(record: Record) -> pd.DataFrame:
+    """Of each subject and kind of pass the largest size that was measured, with its `intensity`: FLOP per useful byte.
+
+    What has no multiply-adds is left out.
+    """
+    points = pd.DataFrame(record["points"]).dropna(subset=["gflop_per_s"])
+    points = points[points["macs"] > 0].groupby(LINE, sort=False).last().reset_index()
+    return points.assign(intensity=2 * points["macs"] / points["useful_bytes"])
+
+
+def roofline_figure(record: Record) -> Figure:
+    """GFLOP/s of each forward pass against FLOP per byte of useful traffic, under the measured roofs.
+
+    A point is the largest size that was measured of a kernel or network, labelled with its tokens and with its time
+    over the least that the roofs allow. What has no multiply-adds is not shown.
+    """
+    points = roofline_data(record)
+    figure, (panel,) = panels([1.0], 1, (9.0, max(5.0, 1.5 + 0.26 * len(points))))
+    _draw_roofs(panel, points["intensity"], record["roofs"])
+    for kind, marker, colour in (("kernel", "o", PALETTE[0]), ("network", "s", PALETTE[1])):
+        shown = points[points["kind"] == kind]
+        if len(shown):
+            panel.plot(shown["intensity"], shown["gflop_per_s"], marker, color=colour, label=f"{kind}, forward")
+    panel.set(xlabel="FLOP per byte of useful traffic", ylabel="GFLOP/s")
+    panel.set_title("labels: time over the least that the roofs allow", fontsize=10)
+    plain_ticks(panel, "y")
+    about = zip(points["name"], points["tokens"], points["times_roof"], strict=True)
+    names = [f"{name}, {tokens:,} tokens: {times:.2g}" for name, tokens, times in about]
+    label_points(panel, list(zip(points["intensity"], points["gflop_per_s"], names, strict=True)))
+    figure.legend(loc="outside upper left", ncols=3, frameon=False, fontsize=9)
+    return figure
+
+
+def _draw_roofs(panel: Axes, intensities: pd.Series[float], roofs: Record) -> None:
+    """What a pass of each intensity reaches at best: the copy's rate on the slope, the matrix product's on the flat."""
+    copy, sgemm = roofs["copy_gb_per_s"], roofs["sgemm_gflop_per_s"]
+    seen = [sgemm / copy, *intensities]
+    x = np.array([min(seen) / 3, sgemm / copy, max(seen) * 2])
+    label = f"roofs: copy {copy:.3g} GB/s, sgemm {sgemm:.3g} GFLOP/s"
+    panel.plot(x, np.minimum(copy * x, sgemm), color="black", label=label)
+    panel.set(xscale="log", yscale="log", xlim=(x[0], x[-1]))
+
+
+def _draw_lines(panel: Axes, points: pd.DataFrame, column: str, names: list[str]) -> None:
+    for index, name in enumerate(names):
+        mine = points[points["name"] == name]
+        line = mine[mine[column] > 0]
+        colour, dashes = line_style(index)
+        panel.plot(line["tokens"], line[column], color=colour, linestyle=dashes, marker=".", linewidth=1.4)
+        failed = mine.loc[mine["outcome"] != "ok", "outcome"]
+        if len(failed):
+            end = line.iloc[-1:]
+            panel.scatter(end["tokens"], end[column], s=60, marker=ENDS[failed.iloc[0]], color=colour)
+
+
+def _key(row: Record) -> tuple[str, ...]:
+    return tuple(row[name] for name in LINE)
+
+
+def _exponent(law: Record) -> str:
+    if law["exponent"] is None:
+        return "-"
+    if law["low"] is None:
+        return f"{law['exponent']:.2f} ({law['points']} points)"
+    return f"{law['exponent']:.2f} [{law['low']:.2f}, {law['high']:.2f}]"
+
+
+def _crossing(row: Record) -> str:
+    """In words: from how many tokens on something is faster than softmax."""
+    if row["where"] == "within":
+        return f"{row['tokens']:,.0f} tokens"
+    return {"below": "the smallest size", "above": "above the largest size", "nowhere": "-"}[row["where"]]

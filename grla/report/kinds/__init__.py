@@ -1,0 +1,1 @@
+"""The kinds of reports: study, search, benchmark, fidelity, claims."""

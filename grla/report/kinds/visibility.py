@@ -1,0 +1,100 @@
+"""What a study could see and what it cannot tell: power in a table, limits in words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from grla.report.statistics.power import MOST_SEEDS, POWER, effect_size, seeds_needed, smallest_visible
+from grla.report.statistics.verdicts import LEVEL, Difference
+from grla.report.tables import markdown, number
+
+WANTED = 0.05  # dB, the size of difference by which the paper ranks kernels
+
+EXPLAINED = f"""\
+Of the paired differences to the base: effect size d (mean difference over the sd of one image's difference from one
+seed, Westfall et al. 2014); the sd of their seed effects, image effects and noise; the smallest true difference that
+a study of this size calls real with {POWER:.0%} probability, corrected for its comparisons; and how many seeds it takes
+for {WANTED} dB on as many images. Variances from few seeds are themselves rough, and so are these numbers."""
+
+
+def visibility(differences: Mapping[str, Difference]) -> pd.DataFrame:
+    """A row per comparison of which seeds and images were sampled; see EXPLAINED for the columns."""
+    known = {variant: d for variant, d in differences.items() if np.isfinite(d.variance.noise)}
+    return pd.DataFrame([{"variant": variant, **_row(d)} for variant, d in known.items()])
+
+
+def visibility_markdown(differences: Mapping[str, Difference]) -> str:
+    """The table as a section of the summary; "" where no comparison has both seeds and images."""
+    table = visibility(differences)
+    return "" if table.empty else f"## What this study can see\n\n{EXPLAINED}\n\n{markdown(table, left=('variant',))}"
+
+
+def limits_markdown(cells: pd.DataFrame, differences: Mapping[str, Difference]) -> str:
+    """What the study could not have told, in a few honest lines."""
+    compared = [difference for difference in differences.values() if difference.verdict != "not compared"]
+    lines = [*_smallest(compared), *_seeds(cells["seed"].nunique(), differences), *_correction(compared)]
+    lines.append(
+        "A small budget does not rank kernels: what is equal after a short training of a small model may "
+        "differ after a long one, and the other way round."
+    )
+    text = "\n".join(f"- {line}" for line in lines)
+    return f"## What this study cannot tell\n\n{text}"
+
+
+def _row(difference: Difference) -> dict[str, str]:
+    variance, images, level = difference.variance, difference.num_images, difference.level
+    smallest = smallest_visible(variance, difference.num_seeds, images, level)
+    seeds = seeds_needed(WANTED, variance, images, level)
+    return {
+        "effect size d": number(effect_size(difference.mean, variance), "+.2f"),
+        "sd of seeds dB": number(np.sqrt(variance.seed), ".3f"),
+        "sd of images dB": number(np.sqrt(variance.image), ".3f"),
+        "sd of noise dB": number(np.sqrt(variance.noise), ".3f"),
+        "smallest visible dB": number(smallest, ".3f"),
+        f"seeds for {WANTED} dB": f"over {MOST_SEEDS}: more images" if np.isinf(seeds) else number(seeds, ".0f"),
+    }
+
+
+def _smallest(compared: Sequence[Difference]) -> list[str]:
+    if not any(np.isfinite(difference.low) for difference in compared):
+        return ["Nothing could be compared with the base, or only one image from one seed: there is no interval."]
+    visible = [smallest_visible(d.variance, d.num_seeds, d.num_images, d.level) for d in compared]
+    known = [value for value in visible if np.isfinite(value)]
+    if not known:
+        return []
+    reach = f"{min(known):.3f} dB" if len(known) == 1 else f"{min(known):.3f} to {max(known):.3f} dB"
+    return [
+        f"The smallest difference to the base it could have seen: {reach}, per variant, in {POWER:.0%} of such "
+        "studies. Smaller ones may be there."
+    ]
+
+
+def _seeds(num_seeds: int, differences: Mapping[str, Difference]) -> list[str]:
+    if num_seeds == 1:
+        return [
+            "One seed: seeds were not sampled, so the intervals are about other images only and no sd is given; "
+            "another seed can turn the differences round."
+        ]
+    single = [variant for variant, difference in differences.items() if difference.num_seeds == 1]
+    lines = [f"Compared on one seed only, so about that seed only: {', '.join(single)}."] if single else []
+    if num_seeds < 5:
+        lines.append(f"{num_seeds} seeds: much of an interval's width is the price of so few.")
+    return lines
+
+
+def _correction(compared: Sequence[Difference]) -> list[str]:
+    """For what the verdicts are corrected, where there was anything to correct."""
+    comparisons = max((difference.num_comparisons for difference in compared), default=1)
+    looks = max((difference.num_looks for difference in compared), default=1)
+    if comparisons == looks == 1:
+        return []
+    over = f"the {comparisons} comparisons (Holm)" if comparisons > 1 else ""
+    times = f"{looks} looks at numbers of seeds (Bonferroni)" if looks > 1 else ""
+    return [
+        f"Verdicts are corrected for {' and '.join(filter(None, (over, times)))}: if no difference were real, at most "
+        f"{LEVEL:.0%} of such studies would call any real. The intervals are those of each comparison alone, so one "
+        "may leave out 0 and its verdict be open all the same."
+    ]

@@ -1,0 +1,180 @@
+"""Which differences are real: differences paired by image and seed, with intervals, and verdicts on a whole study.
+
+Two questions are kept apart. How large is one difference: its 95 % interval (`grla.report.statistics.bootstrap`), which
+speaks of this comparison alone. Which of a study's differences are real: the verdicts, corrected by Holm's step-down
+method over all comparisons of the study, so that at most 5 % of studies without any real difference call one real (Holm
+1979, Scand. J. Statist. 6, 65-70). A study that was looked at several times to decide on more seeds
+(`grla.report.statistics.sequential`) has Holm's levels divided by the number of looks. A verdict never goes beyond the
+interval; where the interval leaves out 0 and the verdict is "not distinguishable" all the same,
+`Difference.lost_to_correction` says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from grla.errors import InputError
+from grla.report.layout import BASE, Layout
+from grla.report.statistics.bootstrap import Floats, crossed_interval
+from grla.report.statistics.power import Variance, variance_parts
+
+Verdict = Literal["better", "worse", "not distinguishable", "not compared"]
+
+LEVEL = 0.05  # of false positives: of one comparison's interval, and of a whole study's verdicts
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A variant minus the base, in the metric's unit, with its 95 % interval [low, high].
+
+    `verdict` is "not compared" where no pair was measured. It is that of a study's `num_comparisons` comparisons
+    together, at `num_looks` looks; from `paired_difference`, of this one alone. `note` says what was not sampled, ""
+    if nothing is to be said. `base` is the variant that it is compared with; `pairs`, of shape (num_seeds,
+    num_images), are the differences it comes from.
+    """
+
+    mean: float
+    low: float
+    high: float
+    num_images: int
+    num_seeds: int
+    verdict: Verdict
+    note: str = ""
+    base: str = BASE
+    num_comparisons: int = 1
+    num_looks: int = 1
+    pairs: Floats = field(default_factory=lambda: np.empty((0, 0)), repr=False, compare=False)
+
+    @property
+    def half_width(self) -> float:
+        """Half the interval's width; NaN without an interval."""
+        return (self.high - self.low) / 2
+
+    @property
+    def lost_to_correction(self) -> bool:
+        """Whether the interval leaves out 0 but the verdict, corrected for the other comparisons, is open."""
+        return self.verdict == "not distinguishable" and _side(self.low, self.high) != self.verdict
+
+    @property
+    def level(self) -> float:
+        """The level at which this difference is sure to be called real, that of Holm's first step."""
+        return LEVEL / self.num_looks / self.num_comparisons
+
+    @property
+    def variance(self) -> Variance:
+        """The parts of the differences' variance; all NaN unless both seeds and images were sampled."""
+        return variance_parts(self.pairs)
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Mean and standard deviation (n - 1) over seeds; `sd` is NaN for fewer than two."""
+
+    mean: float
+    sd: float
+    num_seeds: int
+
+
+def paired_difference(images: pd.DataFrame, variant: str, base: str = BASE, metric: str = "psnr_y") -> Difference:
+    """Variant minus base over the (seed, image) pairs both have, with the verdict of this comparison alone.
+
+    `images` has one row per image and cell: variant, seed, test_set, image and the metric. An image that some common
+    seed lacks, or where a difference is not finite, is left out for all seeds. With one seed (or one image) only the
+    other level is resampled and `note` says so; with one of each there is no interval (NaN).
+    """
+    return replace(difference_of(_paired(images, variant, base, metric)), base=base)
+
+
+def difference_of(pairs: Floats) -> Difference:
+    """What `pairs`, differences of shape (num_seeds, num_images) without gaps, say on their own."""
+    num_seeds, num_images = pairs.shape
+    if pairs.size == 0:
+        return Difference(np.nan, np.nan, np.nan, 0, 0, "not compared", "no seed was measured for both")
+    low, high = crossed_interval(pairs, 1 - LEVEL)
+    note = _note(num_seeds, num_images)
+    return Difference(float(pairs.mean()), low, high, num_images, num_seeds, _side(low, high), note, pairs=pairs)
+
+
+def differences_to_base(
+    images: pd.DataFrame, variants: Iterable[str], base: str = BASE, metric: str = "psnr_y"
+) -> dict[str, Difference]:
+    """`paired_difference` of every variant to the base, each verdict alone; the base itself is left out."""
+    return {v: paired_difference(images, v, base, metric) for v in variants if v != base}
+
+
+def study_differences(layout: Layout, images: pd.DataFrame, metric: str = "psnr_y") -> dict[str, Difference]:
+    """Every variant's difference to the base of its group, the bases left out, with the study's corrected verdicts."""
+    found: dict[str, Difference] = {}
+    for group in layout.groups():
+        variants = [variant for _, variant in group.rows]
+        found |= differences_to_base(images, variants, group.base, metric)
+    return corrected(found, layout.num_looks)
+
+
+def corrected(found: Mapping[str, Difference], num_looks: int = 1) -> dict[str, Difference]:
+    """The same differences with verdicts that hold together: Holm's step-down method on intervals.
+
+    Those whose interval at level LEVEL / num_looks / n leaves out 0 are real, n being the number of comparisons; then
+    n becomes the number of those still open, until a round finds none. Comparisons without an interval do not count.
+    """
+    undecided = {name for name, difference in found.items() if np.isfinite(difference.low)}
+    num_comparisons = max(len(undecided), 1)
+    while undecided:
+        level = LEVEL / num_looks / len(undecided)
+        decided = {name for name in undecided if _is_real(found[name], level)}
+        if not decided:
+            break
+        undecided -= decided
+    verdicts = {name: "not distinguishable" if name in undecided else found[name].verdict for name in found}
+    return {
+        name: replace(found[name], verdict=verdict, num_comparisons=num_comparisons, num_looks=num_looks)
+        for name, verdict in verdicts.items()
+    }
+
+
+def spread_over_seeds(values: pd.Series[float]) -> Spread:
+    """Mean and sd of one value per seed; NaN values (cells that did not finish) are not counted."""
+    finite = values.dropna()
+    return Spread(float(finite.mean()), float(finite.std(ddof=1)), len(finite))
+
+
+def _is_real(difference: Difference, level: float) -> bool:
+    """Whether the interval at `level` leaves out 0; it cannot where the 95 % interval, which it contains, does not."""
+    if difference.verdict == "not distinguishable":
+        return False
+    return _side(*crossed_interval(difference.pairs, 1 - level)) == difference.verdict
+
+
+def _paired(images: pd.DataFrame, variant: str, base: str, metric: str) -> Floats:
+    """Differences of shape (num_seeds, num_images): the seeds both have, the images all of those have."""
+    missing = {"variant", "seed", "test_set", "image", metric} - set(images.columns)
+    if missing:
+        raise InputError(f"the table of images must have the columns {', '.join(sorted(missing))}")
+    mine, theirs = (_by_seed(images[images["variant"] == name], metric) for name in (variant, base))
+    difference = (mine - theirs).replace([np.inf, -np.inf], np.nan)
+    return difference.dropna(axis="index", how="all").dropna(axis="columns").to_numpy(np.float64)
+
+
+def _by_seed(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
+    return rows.pivot(index="seed", columns=["test_set", "image"], values=metric)
+
+
+def _side(low: float, high: float) -> Verdict:
+    """On which side of 0 an interval lies."""
+    if low > 0:
+        return "better"
+    return "worse" if high < 0 else "not distinguishable"
+
+
+def _note(num_seeds: int, num_images: int) -> str:
+    parts = []
+    if num_seeds == 1:
+        parts.append("one seed: seeds were not sampled")
+    if num_images == 1:
+        parts.append("one image: images were not sampled")
+    return "; ".join(parts)

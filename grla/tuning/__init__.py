@@ -1,0 +1,1 @@
+"""What runs a search: trials decided, priced, trained and pruned."""

@@ -1,0 +1,236 @@
+"""Trials of a search on Optuna's storage: claim, price, train, prune, tell. Any number of processes may do it at once.
+
+Optuna's TPE proposes; it works for one objective and for several, with conditional parameters and constraints. What a
+trial ended as is its `outcome`, and Optuna is told so:
+
+    ok             COMPLETE, with its objectives
+    pruned         PRUNED: its curve was hopeless, or (`dominated`) its cost was, see `grla.tuning.pruning`
+    over_limit     PRUNED and infeasible, by the share it exceeds the limits by: the sampler keeps away
+    diverged       PRUNED and infeasible; `out_of_memory` and `invalid` (a broken rule of a spec) likewise
+    error          FAIL: a fault of the code; the sampler does not see it
+
+A trial that was not ended (killed, Ctrl-C) has no outcome; it is put back as a new one with the same parameters, which
+finds the checkpoint of the first by the hash of its run. Trials are kept alive and given to others as cells are, see
+`grla.engine.queue`.
+"""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+import optuna
+import torch
+from optuna.exceptions import UpdateFinishedTrialError
+from optuna.storages import RDBStorage
+from optuna.study import StudyDirection
+from optuna.trial import FrozenTrial, TrialState
+from optuna_dashboard import save_note
+
+from grla.engine.cell import outcome_of, train
+from grla.engine.identity import this_worker
+from grla.engine.material import TrainingMaterial, cell_hash
+from grla.engine.progress import TrialsProgress
+from grla.engine.queue import WORKER, Queue
+from grla.engine.record import CellFolders, Record
+from grla.errors import Interrupted
+from grla.spec import RunSpec, spec_hash
+from grla.study.parameters import Choice, Float, Parameter, Value
+from grla.study.search import Search, Space
+from grla.study.search_text import definition_of, note_of
+from grla.tuning.judging import REFUSED, Ending, ending_of, judge, minimised
+from grla.tuning.pruning import Rival
+from grla.tuning.stopping import StoppingListener
+
+PSNR = "val_psnr_y_db"
+STATES = {"ok": TrialState.COMPLETE, "error": TrialState.FAIL}  # others are PRUNED
+MOST_REFUSED = 20
+"""So many refused trials for each that was asked for are enough."""
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """A search under way: its trials, its space, where files go, what it trains on."""
+
+    queue: Queue
+    space: Space
+    folder: Path
+    find_material: Callable[[RunSpec], TrainingMaterial]
+    device: torch.device
+
+    @property
+    def trials(self) -> optuna.Study:
+        """The search's study."""
+        return self.queue.trials
+
+
+def open_trials(
+    storage: RDBStorage, search: Search, profile: str, space: Space, images: dict[str, str]
+) -> optuna.Study:
+    """The search's study in the storage; written, with the base as its first trial, if it is new.
+
+    Hold the lock of `grla.engine.storage.planning` meanwhile. `images` are the checksums of what is trained and
+    validated on.
+    """
+    definition = definition_of(search, profile, space, images)
+    trials = optuna.create_study(
+        storage=storage,
+        study_name=f"{search.name}-{profile}-{spec_hash(definition)[:8]}",
+        directions=[StudyDirection.MAXIMIZE, *[StudyDirection.MINIMIZE] * len(space.minimise)],
+        load_if_exists=True,
+    )
+    if "search" not in trials.user_attrs:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            trials.set_metric_names([PSNR, *space.minimise])
+        for name in ("question", "source"):
+            trials.set_user_attr(name, definition[name])
+        save_note(trials, note_of(search, space))
+        trials.enqueue_trial(space.base_configuration())
+        trials.set_user_attr("search", json.dumps(definition))
+    return trials
+
+
+def num_counted(trials: optuna.Study) -> int:
+    """The trials that count: all that were trained, however they ended, and those under way."""
+    return sum(_counts(trial) for trial in trials.get_trials(deepcopy=False))
+
+
+def run_trials(tuning: Tuning, number: int, progress: TrialsProgress) -> None:
+    """Run trials until `number` that count are in the storage, or until far too many were refused.
+
+    Several processes may call it at once on one storage: each claims its own trials, and together they run `number`.
+    Raises `Interrupted` when a person asked to stop, with the trial under way put back.
+    """
+    while num_counted(tuning.trials) < number and _num_refused(tuning.trials) < MOST_REFUSED * number:
+        tuning.queue.bury()
+        progress.num_done = min(num_counted(tuning.trials), number - 1)
+        trial = _claim(tuning.trials, number)
+        if trial is not None:
+            trial.set_user_attr(WORKER, this_worker())
+            # A worker that was silent for too long finds its trial ended: another has it now.
+            with tuning.queue.heartbeat(trial), suppress(UpdateFinishedTrialError):
+                _run_trial(tuning, trial, progress)
+
+
+def _claim(trials: optuna.Study, number: int) -> optuna.Trial | None:
+    """The next trial; None if another process was faster to the last one.
+
+    The sampler is seeded anew by the number of the trial: a run can be repeated, also one that was interrupted, and no
+    two processes draw the same.
+    """
+    trials.sampler = optuna.samplers.TPESampler(seed=len(trials.get_trials(deepcopy=False)))
+    trial = trials.ask()
+    trials.sampler = optuna.samplers.TPESampler(seed=trial.number)
+    if sum(_counts(other) for other in trials.get_trials(deepcopy=False) if other.number < trial.number) < number:
+        return trial
+    trials.tell(trial, state=TrialState.FAIL)
+    return None
+
+
+def _run_trial(tuning: Tuning, trial: optuna.Trial, progress: TrialsProgress) -> None:
+    """Take one trial from its configuration to its outcome, and tell Optuna."""
+    configuration = tuning.space.configure(lambda parameter: _suggest(trial, parameter))
+    trial.set_user_attr("changes", tuning.space.changes(configuration))
+    record = Record("", device=tuning.device.type)
+    refusal = judge(tuning.space, configuration, record, _rivals(tuning), tuning.device)
+    if refusal is not None:
+        progress.refused(f"trial {trial.number}", f"{refusal.outcome}, {refusal.reason}")
+        return _tell(tuning, trial, record, refusal)
+    spec = tuning.space.spec(configuration)
+    material = tuning.find_material(spec)
+    record.cell_hash = cell_hash(spec, material, tuning.device)
+    twin = _twin(tuning.trials, record.cell_hash)
+    if twin is not None:
+        progress.refused(f"trial {trial.number}", f"it is trial {twin.number} again")
+        known = Record(**json.loads(twin.user_attrs["record"]))
+        return _tell(tuning, trial, known, ending_of(known))
+    trial.set_user_attr("cell_hash", record.cell_hash)
+    values = ", ".join(f"{name}={_short(value)}" for name, value in configuration.items())
+    shown = progress.begin(f"trial {trial.number}: {values}")
+    listener = StoppingListener(shown, record, tuning.space, lambda: _rivals(tuning), _reporter(tuning, trial))
+    folders = _folders(tuning.folder, record.cell_hash)
+    try:
+        with outcome_of(record):
+            train(record, spec, material, folders, tuning.device, listener)
+    except Interrupted:
+        if not listener.verdict:
+            _put_back(tuning.trials, trial)
+            raise
+    ending = Ending("pruned", listener.verdict) if listener.verdict else ending_of(record)
+    _tell(tuning, trial, record, ending)
+    return shown.finished(ending.outcome)
+
+
+def _tell(tuning: Tuning, trial: optuna.Trial, record: Record, ending: Ending) -> None:
+    """Write all that is known into the trial, one attribute each for the dashboard's columns, and finish it."""
+    for name, value in vars(record).items():
+        if name not in ("images", "history", "outcome", "reason", "psnr_y", "ssim_y") and value not in (None, ""):
+            trial.set_user_attr(name, value)
+    trial.set_user_attr("record", json.dumps(vars(record)))
+    trial.set_user_attr("outcome", ending.outcome)
+    if ending.reason:
+        trial.set_user_attr("reason", ending.reason)
+    for name, share in ending.infeasible.items():
+        trial.set_constraint(name, share)
+    values = None
+    if ending.outcome == "ok":
+        values = [record.history[-1]["val_psnr_y"], *minimised(tuning.space, record)]
+    tuning.trials.tell(trial, values, state=STATES.get(ending.outcome, TrialState.PRUNED))
+
+
+def _rivals(tuning: Tuning) -> list[Rival]:
+    """The trials that were trained to the end."""
+    rivals = []
+    for trial in tuning.trials.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)):
+        history = json.loads(trial.user_attrs["record"])["history"]
+        rivals.append(Rival(tuple(trial.values[1:]), tuple(entry["val_psnr_y"] for entry in history)))
+    return rivals
+
+
+def _twin(trials: optuna.Study, wanted: str) -> FrozenTrial | None:
+    """The trial that was trained to the end as the same run, if there is one: it would give the same result."""
+    finished = trials.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+    return next((trial for trial in finished if trial.user_attrs["cell_hash"] == wanted), None)
+
+
+def _reporter(tuning: Tuning, trial: optuna.Trial) -> Callable[[float, int], None]:
+    """Optuna takes learning curves, which the dashboard draws, for one objective only."""
+    return trial.report if not tuning.space.minimise else lambda *_: None
+
+
+def _suggest(trial: optuna.Trial, parameter: Parameter) -> Value:
+    if isinstance(parameter, Choice):
+        return cast(Value, trial.suggest_categorical(parameter.name, parameter.choices))
+    if isinstance(parameter, Float):
+        return trial.suggest_float(parameter.name, parameter.low, parameter.high, log=parameter.log)
+    return trial.suggest_int(parameter.name, parameter.low, parameter.high, step=parameter.step)
+
+
+def _put_back(trials: optuna.Study, trial: optuna.Trial | FrozenTrial) -> None:
+    trials.tell(trial.number, state=TrialState.FAIL)
+    trials.enqueue_trial(trial.params)
+
+
+def _counts(trial: FrozenTrial) -> bool:
+    """Whether a trial is one of those that were asked for: under way, or trained, however that ended."""
+    outcome = trial.user_attrs.get("outcome")
+    return trial.state == TrialState.RUNNING or (outcome is not None and outcome not in REFUSED)
+
+
+def _num_refused(trials: optuna.Study) -> int:
+    return sum(trial.user_attrs.get("outcome") in REFUSED for trial in trials.get_trials(deepcopy=False))
+
+
+def _folders(folder: Path, name: str) -> CellFolders:
+    """Named by the hash, so that a trial that was put back finds its checkpoint and goes on with its log."""
+    return CellFolders(folder / "checkpoints" / f"{name}.pt", folder / "tensorboard" / name, folder / "images")
+
+
+def _short(value: Value) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+import torch
+
+from grla.benchmark.machine_load import clock_mhz, conditions_now, other_work
+
+
+def test_conditions_are_those_of_the_system() -> None:
+    now = conditions_now()
+    assert now["threads"] == torch.get_num_threads()
+    assert now["load_average"] == pytest.approx(os.getloadavg()[0], abs=1)
+
+
+def test_the_clock_is_the_mean_over_cores(tmp_path: Path) -> None:
+    assert clock_mhz(tmp_path) is None
+    (tmp_path / "proc").mkdir()
+    (tmp_path / "proc/cpuinfo").write_text("model name\t: Some\n")
+    assert clock_mhz(tmp_path) is None
+    (tmp_path / "proc/cpuinfo").write_text("cpu MHz\t\t: 2000.5\ncache size\t: 1 KB\ncpu MHz\t\t: 3000.5\n")
+    assert clock_mhz(tmp_path) == 2500.5
+    for core, kilohertz in (("cpu0", "1000000\n"), ("cpu1", "1200000\n")):
+        folder = tmp_path / "sys/devices/system/cpu" / core / "cpufreq"
+        folder.mkdir(parents=True)
+        (folder / "scaling_cur_freq").write_text(kilohertz)
+    assert clock_mhz(tmp_path) == 1100
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "warning"),
+    [
+        (0.3, 2.4, None),  # ours alone: two threads
+        (None, None, None),
+        (0.6, 2.0, "before the measurement was 0.60, of which 0 is ours"),
+        (0.2, 2.6, "after the measurement was 2.60, of which 2 is ours"),
+    ],
+)
+def test_load_beyond_our_threads_is_warned_of(before: float | None, after: float | None, warning: str | None) -> None:
+    state = {"threads": 2, "clock_mhz": None}
+    said = other_work({**state, "load_average": before}, {**state, "load_average": after})
+    assert said is None if warning is None else warning in str(said)

@@ -1,0 +1,101 @@
+"""Training in turns: networks whose phases are known because they sleep, and one that cannot be trained."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from grla.benchmark import overhead
+from grla.benchmark import training as benchmark_training
+from grla.benchmark.memory import BatchSize
+from grla.benchmark.training import time_training
+from grla.errors import InputError
+
+CPU = torch.device("cpu")
+SLEEPERS = """
+import time
+import torch
+from torch import nn
+
+class SleepyBackward(torch.autograd.Function):
+    @staticmethod
+    def forward(context, x, seconds):
+        context.seconds = seconds
+        return x.clone()
+
+    @staticmethod
+    def backward(context, gradient):
+        time.sleep(context.seconds)
+        return gradient, None
+
+class Sleeper(nn.Module):
+    def __init__(self, forward_seconds, backward_seconds):
+        super().__init__()
+        self.seconds = forward_seconds, backward_seconds
+        self.scale = nn.Parameter(torch.ones(1))
+
+    def forward(self, lr):
+        time.sleep(self.seconds[0])
+        sr = self.scale * lr.repeat_interleave(2, 2).repeat_interleave(2, 3)
+        return SleepyBackward.apply(sr, self.seconds[1])
+
+def forward():
+    return Sleeper(0.2, 0.01)
+
+def backward():
+    return Sleeper(0.01, 0.2)
+
+def wrong_size():
+    return nn.Conv2d(3, 3, 1)
+"""
+
+
+@pytest.fixture
+def train(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """`time_training` with a process per model and without the cell."""
+    (tmp_path / "sleepers.py").write_text(SLEEPERS)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(benchmark_training, "REPEATS", 1)
+    monkeypatch.setattr(overhead, "harness_share", lambda *_: {"harness_share": 0.01})
+
+    def train(*names: str, base: str, patch_size: int = 8) -> dict[str, Any]:
+        return time_training(names, base, 2, BatchSize(2, patch_size), 2, tmp_path / "out", CPU)
+
+    return train
+
+
+def test_time_is_found_where_it_was_spent_and_a_broken_network_keeps_its_row(train: Any, tmp_path: Path) -> None:
+    names = ("sleepers:forward", "sleepers:wrong_size", "sleepers:backward")
+    record = train(*names, base="sleepers:forward")
+    forward, wrong, backward = record["models"]
+    assert [row["model"] for row in record["models"]] == list(names)
+    assert forward["forward_share"] > forward["backward_share"] > 0
+    assert backward["backward_share"] > backward["forward_share"] > 0
+    shares = [f"{phase}_share" for phase in ("data", "forward", "backward", "optimiser", "logging")]
+    assert sum(forward[share] for share in shares) == pytest.approx(1)
+    assert forward["seconds_per_1000"] == forward["median_ms"] >= 210
+    assert forward["images_per_second"] == pytest.approx(2 / (forward["median_ms"] / 1000))
+    assert (forward["ratio"], forward["low"], forward["high"]) == (1, 1, 1)
+    assert forward["training_step_mib"] < 100
+    assert (wrong["outcome"], "ratio" in wrong) == ("error", False)
+    assert "training_step: the model must map (2, 3, 8, 8) to (2, 3, 16, 16)" in wrong["reason"]
+    assert set(record["noise_floor"]) == {"ratio", "low", "high"}
+    assert record["conditions"]["before"]["threads"] == torch.get_num_threads()
+    assert str(tmp_path) not in json.dumps(record, allow_nan=False)
+
+
+@pytest.mark.parametrize(
+    ("base", "patch_size", "message"),
+    [
+        ("relu", 8, "--base must be one of --models, sleepers:wrong_size, got 'relu'"),
+        ("sleepers:wrong_size", 8, "--base sleepers:wrong_size must be a model that can be trained here"),
+        ("sleepers:wrong_size", 500, "500"),
+    ],
+)
+def test_what_cannot_be_compared_is_refused(train: Any, base: str, patch_size: int, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        train("sleepers:wrong_size", base=base, patch_size=patch_size)

@@ -1,0 +1,260 @@
+"""The engine on a real storage: plan, run, take over, resume, survive kills, keep failures."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import optuna
+import pandas as pd
+import pytest
+from optuna.trial import TrialState
+
+from grla.engine import claiming as engine
+from grla.engine.record import Record
+from grla.engine.run import run_study
+from grla.engine.storage import FILE_NAME, open_storage
+from grla.engine.work import Crew, StudyRun
+from grla.errors import InputError
+from grla.report.figures.crop_files import crop_rows
+from grla.report.results import Results, load_results
+from grla.study.definition import Study, vary
+from tests.shared import ABLATIONS, ROOT
+
+MakeRun = Callable[..., StudyRun]
+
+
+def results(run: StudyRun, name: str) -> Results:
+    return load_results(run.out / FILE_NAME, name)
+
+
+def scores(frame: Results) -> pd.DataFrame:
+    """What must not depend on how often a run was disturbed."""
+    return frame.images.sort_values(["variant", "seed", "image"]).reset_index(drop=True)
+
+
+@pytest.fixture
+def count_runs(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The variants that were really run, in order."""
+    ran: list[str] = []
+    original = engine.run_one
+
+    def counting(spec, *rest):
+        ran.append(f"{spec.model.kernel.name}/{spec.model.depth}/{spec.seed}/{spec.train.budget}")
+        return original(spec, *rest)
+
+    monkeypatch.setattr(engine, "run_one", counting)
+    return ran
+
+
+def test_a_study_leaves_real_trials_and_a_record_per_cell(make_run: MakeRun) -> None:
+    run = make_run(seeds=2)
+    name = run_study(run)
+    trials = optuna.load_study(study_name=name, storage=f"sqlite:///{run.out / FILE_NAME}").trials
+    assert [trial.state for trial in trials] == [TrialState.COMPLETE] * 6
+    assert trials[1].params == {"kernel": "relu", "depth": "1", "seed": 0}
+    assert trials[0].intermediate_values.keys() == {2, 4, 6}
+    assert {"macs", "latency_ms", "psnr_y", "outcome", "code_version"} <= trials[0].user_attrs.keys()
+    loaded = results(run, name)
+    assert loaded.cells["variant"].tolist() == ["base", "kernel=relu", "depth=2"] * 2
+    assert loaded.cells["psnr_y"].tolist() == [trial.value for trial in trials]
+    assert len(loaded.images) == 2 + 6 * 2
+    assert (loaded.images["variant"] == "bicubic").sum() == 2
+    assert len(loaded.curves) == 6 * 3
+    provenance = json.loads((run.folder / "provenance.json").read_text())
+    assert set(provenance["cells"]) == set(loaded.cells["cell_hash"])
+    assert {"torch", "numpy", "optuna"} <= provenance["packages"].keys()
+
+
+def test_running_again_takes_over_by_hash(make_run: MakeRun, count_runs: list[str], capsys) -> None:
+    first = run_study(make_run())
+    assert len(count_runs) == 3
+    assert run_study(make_run()) == first
+    assert len(count_runs) == 3
+    assert "3 of 3 cells are done already" in capsys.readouterr().out
+    assert run_study(make_run(seeds=2)) == first  # more seeds extend the same study
+    assert [ran.split("/")[2] for ran in count_runs] == ["0"] * 3 + ["1"] * 3
+
+
+def test_a_changed_budget_runs_anew_and_a_new_level_only_itself(
+    make_run: MakeRun, tiny: Study, count_runs: list[str]
+) -> None:
+    first = run_study(make_run())
+    count_runs.clear()
+    wider = replace(tiny, factors=(vary("kernel", "model.kernel", "gaussian_rbf", "relu", "uniform"),))
+    run = make_run(study=wider)
+    second = run_study(run)
+    assert second != first
+    assert [ran.split("/")[0] for ran in count_runs] == ["uniform"]
+    assert results(run, second).cells["variant"].tolist() == ["base", "kernel=relu", "kernel=uniform"]
+    count_runs.clear()
+    run_study(make_run(train__validations=2))
+    assert len(count_runs) == 3
+
+
+def test_cells_of_another_study_come_with_their_files(make_run: MakeRun, tiny: Study, count_runs: list[str]) -> None:
+    first, kernels = make_run(), (vary("which", "model.kernel", "relu", "gaussian_rbf", "uniform"),)
+    run_study(first)
+    count_runs.clear()
+    second = make_run(study=replace(tiny, name="other", factors=kernels))
+    name = run_study(second)
+    assert [ran.split("/")[0] for ran in count_runs] == ["uniform"]
+    for cell in results(second, name).cells.itertuples():
+        pictures = {path.name: path.read_bytes() for path in (second.folder / "images" / cell.cell_hash).iterdir()}
+        assert len(pictures) == 2
+        checkpoint = Path("checkpoints") / f"{cell.cell_hash}.pt"
+        assert (second.folder / checkpoint).is_file()
+        assert len(list((second.folder / "tensorboard").glob(f"*_{cell.cell_hash[:6]}/events*"))) == 1
+        if cell.which != "uniform":
+            theirs = first.folder / "images" / cell.cell_hash
+            assert pictures == {path.name: path.read_bytes() for path in theirs.iterdir()}
+            assert (second.folder / checkpoint).read_bytes() == (first.folder / checkpoint).read_bytes()
+    names = {tile.name for row in crop_rows(results(second, name), second.folder / "images") for tile in row.tiles}
+    assert {"gaussian_rbf (base)", "relu", "uniform"} <= names
+
+
+def test_divergence_is_kept_and_errors_are_tried_again(make_run: MakeRun, monkeypatch: pytest.MonkeyPatch) -> None:
+    original, outcomes = engine.run_one, {"relu": "diverged"}
+
+    def failing(spec, *rest) -> Record:
+        record = original(spec, *rest)
+        wanted = outcomes.get(spec.model.kernel.name if spec.model.depth == 1 else "deep", "ok")
+        if wanted != "ok":
+            record.outcome, record.reason, record.psnr_y, record.images = wanted, f"made to be {wanted}", None, []
+        return record
+
+    monkeypatch.setattr(engine, "run_one", failing)
+    outcomes["deep"] = "out_of_memory"
+    run = make_run()
+    first = results(run, run_study(run)).cells
+    assert first["outcome"].tolist() == ["ok", "diverged", "out_of_memory"]
+    assert first["reason"].tolist() == ["", "made to be diverged", "made to be out_of_memory"]
+    outcomes.clear()
+    second = results(run, run_study(run)).cells
+    assert second["outcome"].tolist() == ["ok", "diverged", "ok"]
+
+
+def test_who_joins_tries_failed_cells_again_only_when_asked_to(
+    make_run: MakeRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original, failing, ran = engine.run_one, ["relu"], []
+
+    def sometimes(spec, *arguments) -> Record:
+        ran.append(spec.model.kernel.name)
+        record = original(spec, *arguments)
+        if spec.model.kernel.name in failing:
+            record.outcome, record.reason, record.psnr_y = "error", "made to fail", None
+        return record
+
+    monkeypatch.setattr(engine, "run_one", sometimes)
+    run_study(make_run())
+    failing.clear()
+    run_study(make_run(crew=Crew(join=True)))
+    assert len(ran) == 3
+    name = run_study(make_run(crew=Crew(join=True, retry_failed=True)))
+    assert ran[3:] == ["relu"]
+    assert results(make_run(), name).cells["outcome"].tolist() == ["ok"] * 3
+
+
+def test_a_folder_that_cannot_be_written_is_named(make_run: MakeRun, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match=r"cannot write to .*file/out.*choose another --out"):
+        run_study(make_run(out=tmp_path / "file" / "out"))
+
+
+def test_a_storage_that_is_none_is_named_and_left_alone(tmp_path: Path) -> None:
+    (tmp_path / FILE_NAME).write_bytes(b"this is not a database" * 100)
+    with pytest.raises(InputError, match="not a usable Optuna storage"):
+        open_storage(tmp_path)
+    assert (tmp_path / FILE_NAME).read_bytes().startswith(b"this is not")
+
+
+def test_unusable_images_stop_the_run_before_any_training(make_run: MakeRun, crops: Path, tmp_path: Path) -> None:
+    broken = tmp_path / "broken"
+    broken.mkdir()
+    for path in (crops / "train").iterdir():
+        (broken / path.name).write_bytes(path.read_bytes()[: 400 if path.name == "2.png" else None])
+    with pytest.raises(InputError, match=r"2\.png cannot be read"):
+        run_study(make_run(data__train=str(broken)))
+    with pytest.raises(InputError, match="patch of 64 LR pixels at x2 needs 128 a side"):
+        run_study(make_run(data__patch_size=64))
+
+
+COMMAND = """
+import sys, time, torch
+sys.path.insert(0, {root!r})
+from pathlib import Path
+from grla.engine import progress
+from grla.study.definition import load_study
+from grla.engine.run import run_study
+from grla.engine.work import StudyRun
+original = progress.CellProgress.stepped
+def slow(self, *arguments):
+    print("step", flush=True)
+    time.sleep(0.02)
+    original(self, *arguments)
+progress.CellProgress.stepped = slow
+data = {{"data.train": {crops!r} + "/train", "data.test": ({crops!r} + "/test",)}}
+run = StudyRun(load_study("tiny", Path({here!r})), "smoke", Path({out!r}), torch.device("cpu"), data)
+print(run_study(run), flush=True)
+"""
+
+
+def start(out: Path, crops: Path) -> subprocess.Popen[str]:
+    code = COMMAND.format(root=str(ROOT), here=str(ABLATIONS), crops=str(crops), out=str(out))
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    return subprocess.Popen([sys.executable, "-c", code], text=True, **pipes)
+
+
+def wait_for_steps(process: subprocess.Popen[str], number: int) -> None:
+    for _ in range(number):
+        assert process.stdout.readline().strip() == "step"
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
+def test_a_study_killed_twice_ends_with_the_results_of_an_undisturbed_one(
+    make_run: MakeRun, crops: Path, tmp_path: Path, how: signal.Signals
+) -> None:
+    calm = make_run(out=tmp_path / "calm")
+    undisturbed = scores(results(calm, run_study(calm)))
+    for steps in (3, 6):  # in the first cell, then in one after it
+        process = start(tmp_path / "out", crops)
+        wait_for_steps(process, steps)
+        os.kill(process.pid, how)
+        _, errors = process.communicate(timeout=60)
+        assert process.returncode != 0
+        assert "Interrupted" in errors if how == signal.SIGINT else process.returncode == -signal.SIGKILL
+    process = start(tmp_path / "out", crops)
+    output, errors = process.communicate(timeout=120)
+    assert process.returncode == 0, errors
+    run = make_run(out=tmp_path / "out")
+    finished = results(run, output.split()[-1])
+    assert finished.cells["outcome"].tolist() == ["ok"] * 3
+    pd.testing.assert_frame_equal(scores(finished), undisturbed)
+
+
+def test_the_storage_is_safe_for_several_processes(tmp_path: Path) -> None:
+    """Four processes claim from one queue: no trial runs twice, none is lost (on plain SQLite some ran twice)."""
+    storage = open_storage(tmp_path)
+    study = optuna.create_study(storage=storage, study_name="queue")
+    for index in range(40):
+        study.enqueue_trial({"x": index})
+    code = (
+        f"import sys; sys.path.insert(0, {str(ROOT)!r})\n"
+        "import optuna; from pathlib import Path; from grla.engine.storage import open_storage\n"
+        "optuna.logging.set_verbosity(optuna.logging.ERROR)\n"
+        f"study = optuna.load_study(study_name='queue', storage=open_storage(Path({str(tmp_path)!r})))\n"
+        "for _ in range(10):\n"
+        "    trial = study.ask()\n"
+        "    study.tell(trial, trial.suggest_int('x', 0, 99))\n"
+    )
+    workers = [subprocess.Popen([sys.executable, "-c", code]) for _ in range(4)]
+    assert [worker.wait(timeout=240) for worker in workers] == [0] * 4
+    values = [trial.value for trial in study.get_trials()]
+    assert sorted(values) == list(range(40))

@@ -1,0 +1,82 @@
+"""From a finished storage to the files a reader opens."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from grla.engine.run import run_study
+from grla.engine.storage import FILE_NAME
+from grla.engine.work import StudyRun
+from grla.errors import InputError
+from grla.report.kinds.publish import publish
+from grla.report.results import CELL_COLUMNS, IMAGE_COLUMNS, load_results
+from grla.study.definition import Study
+
+MakeRun = Callable[..., StudyRun]
+
+
+@pytest.fixture
+def published(make_run: MakeRun) -> tuple[StudyRun, str]:
+    run = make_run(seeds=2)
+    name = run_study(run)
+    publish(run.out / FILE_NAME, name, run.folder)
+    return run, name
+
+
+def test_everything_promised_is_there_and_agrees(published: tuple[StudyRun, str]) -> None:
+    run, name = published
+    cells, images = (pd.read_csv(run.folder / f"{table}.csv") for table in ("cells", "images"))
+    assert list(cells) == ["cell_hash", "study", "variant", "kernel", "depth", "seed", *CELL_COLUMNS]
+    assert list(images) == ["cell_hash", "variant", "kernel", "depth", "seed", *IMAGE_COLUMNS]
+    means = images[images["variant"] != "bicubic"].groupby("cell_hash")["psnr_y"].mean()
+    for cell in cells.itertuples():
+        assert cell.psnr_y == pytest.approx(means[cell.cell_hash])
+    pd.testing.assert_frame_equal(
+        cells.drop(columns=["reason", "execution", "depth"]),
+        load_results(run.out / FILE_NAME, name).cells.drop(columns=["reason", "execution", "depth"]),
+        check_dtype=False,
+    )
+    for figure in ("psnr", "difference", "cost", "curves", "crops"):
+        with Image.open(run.folder / f"{figure}.png") as image:
+            assert min(image.size) > 300
+            assert np.asarray(image.convert("L")).std() > 5  # not blank
+        assert "<svg" in (run.folder / f"{figure}.svg").read_text(encoding="utf-8")[:2000]
+    summary = (run.folder / "summary.md").read_text(encoding="utf-8")
+    assert summary.startswith("# tiny: Does it run?")
+    for part in ("## kernel", "## depth", "gaussian_rbf (base)", "| bicubic", "6 steps of 2 patches of 8x8", "2 seeds"):
+        assert part in summary
+    assert f"{cells.loc[cells['variant'] == 'kernel=relu', 'psnr_y'].mean():.3f}" in summary
+
+
+def test_reports_of_failures_and_nothing_else_are_still_written(make_run: MakeRun, tiny: Study) -> None:
+    run = make_run(train__learning_rate=1e38)
+    publish(run.out / FILE_NAME, run_study(run), run.folder)
+    cells = pd.read_csv(run.folder / "cells.csv")
+    assert set(cells["outcome"]) == {"diverged"}
+    summary = (run.folder / "summary.md").read_text(encoding="utf-8")
+    assert "Cells that did not finish" in summary
+    assert "last finite loss" in summary
+    assert not list(run.folder.glob("*.png"))
+
+
+def test_a_grid_makes_one_table(make_run: MakeRun, tiny: Study) -> None:
+    run = make_run(study=replace(tiny, design="grid"))
+    publish(run.out / FILE_NAME, run_study(run), run.folder)
+    summary = (run.folder / "summary.md").read_text(encoding="utf-8")
+    assert "## kernel x depth" in summary
+    assert "relu, 2" in summary
+
+
+def test_a_missing_storage_or_study_is_named(published: tuple[StudyRun, str], tmp_path: Path) -> None:
+    run, _ = published
+    with pytest.raises(InputError, match="does not exist; run a study first"):
+        load_results(tmp_path / "none.db", "x")
+    with pytest.raises(InputError, match="holds no study 'x'"):
+        load_results(run.out / FILE_NAME, "x")

@@ -1,0 +1,157 @@
+"""Storages that cannot be used: each says what is wrong and what to do, and never a password."""
+
+from __future__ import annotations
+
+import sqlite3
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import optuna
+import pytest
+import sqlalchemy
+
+from grla.engine import patience
+from grla.engine.run import run_study
+from grla.engine.storage import FILE_NAME, open_storage, planning, require_storage, storage_url
+from grla.engine.work import Crew, StudyRun
+from grla.errors import InputError
+from grla.provenance import describe_run, without_password
+
+SECRET = "hush-hush"
+
+
+@pytest.mark.parametrize(
+    "storage",
+    [f"mysql://me:{SECRET}@host/name", "studies.db", "postgresql://", f"postgresql://me:{SECRET}@host:port/name"],
+)
+def test_what_is_no_url_of_a_known_database_is_shown_without_its_password(storage: str) -> None:
+    with pytest.raises(InputError, match="--storage must be postgresql://user@host/database or sqlite:///") as caught:
+        storage_url(storage, Path("out"))
+    assert SECRET not in str(caught.value)
+
+
+def test_the_default_is_the_file_in_out(tmp_path: Path) -> None:
+    assert storage_url(None, tmp_path) == f"sqlite:///{tmp_path}/{FILE_NAME}"
+    assert storage_url("postgresql://me@host/name", tmp_path) == "postgresql://me@host/name"
+
+
+@pytest.mark.parametrize("enter", [open_storage, lambda url: planning(url).__enter__()])
+def test_a_server_that_is_not_there_is_named_with_a_remedy(enter: Callable[[str], object]) -> None:
+    with pytest.raises(
+        InputError, match=r"postgresql://me:\*\*\*@127.0.0.1:1/x: .*refused; check host and port"
+    ) as caught:
+        enter(f"postgresql://me:{SECRET}@127.0.0.1:1/x")
+    assert SECRET not in str(caught.value)
+
+
+def test_a_wrong_password_and_a_missing_database_are_named_with_a_remedy(server) -> None:
+    with pytest.raises(InputError, match=r"password authentication failed.*PGPASSWORD or ~/.pgpass") as caught:
+        open_storage(server.url(password=SECRET))
+    assert SECRET not in str(caught.value)
+    with pytest.raises(InputError, match=r'database "nowhere" does not exist; create it with .*createdb'):
+        open_storage(server.url("nowhere"))
+
+
+def test_a_missing_driver_is_named_with_the_command_that_installs_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "psycopg", None)  # as if it were not installed
+    with pytest.raises(InputError, match=r"needs psycopg 3; pip install 'psycopg\[binary\]'"):
+        open_storage("postgresql://me@127.0.0.1:1/x")
+
+
+def test_tables_of_another_version_are_named_and_left_alone(server, tmp_path: Path) -> None:
+    for where in (tmp_path, server.empty()):
+        storage = open_storage(where)
+        with storage.engine.begin() as connection:
+            connection.execute(sqlalchemy.text("UPDATE alembic_version SET version_num = 'v99'"))
+        with pytest.raises(InputError, match=r"is not for this version of Optuna: .*updating optuna"):
+            open_storage(where)
+        with storage.engine.begin() as connection:
+            assert connection.execute(sqlalchemy.text("SELECT version_num FROM alembic_version")).scalar() == "v99"
+
+
+def test_a_file_that_does_not_exist_is_not_made_by_who_only_reads_or_joins(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="does not exist; start a run first"):
+        require_storage(storage_url(None, tmp_path))
+    assert not list(tmp_path.iterdir())
+
+
+def test_passwords_appear_in_no_text() -> None:
+    text = f"python x --storage postgresql://me:{SECRET}@host/name --storage 'postgresql://host/n?user=me&password={SECRET}'"
+    shown = without_password(text)
+    assert SECRET not in shown
+    assert "postgresql://me:***@host/name" in shown
+    assert without_password("postgresql://me@host/name?sslmode=require") == "postgresql://me@host/name?sslmode=require"
+
+
+def test_provenance_has_the_command_line_without_its_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["run_ablation.py", "--storage", f"postgresql://me:{SECRET}@host/name"])
+    assert describe_run()["command_line"] == "python run_ablation.py --storage postgresql://me:***@host/name"
+
+
+def test_joining_says_that_there_is_no_study_or_how_another_differs(
+    make_run: Callable[..., StudyRun], tmp_path: Path
+) -> None:
+    def joining(**changes: object) -> StudyRun:
+        return make_run(crew=Crew(join=True), **changes)
+
+    with pytest.raises(InputError, match="does not exist; start a run first"):
+        run_study(joining())
+    open_storage(make_run().out)
+    with pytest.raises(InputError, match=r"holds no study tiny-smoke-\w+; start the run without --join first"):
+        run_study(joining())
+    run_study(make_run(crew=Crew(workers=0)))
+    with pytest.raises(InputError, match=r"tiny-smoke-\w+ has another base. Give the same arguments and images"):
+        run_study(joining(train__validations=2))
+
+
+def test_two_studies_of_one_name_and_different_definitions_are_refused(make_run: Callable[..., StudyRun]) -> None:
+    run = make_run(crew=Crew(workers=0))
+    name = run_study(run)
+    study = optuna.load_study(study_name=name, storage=open_storage(run.out))
+    study.set_user_attr("definition", study.user_attrs["definition"].replace("Does it run?", "Does it walk?"))
+    for crew in (Crew(), Crew(join=True)):
+        with pytest.raises(InputError, match=f"{name} has another question than this run; rename one of the two"):
+            run_study(make_run(crew=crew))
+
+
+@pytest.mark.parametrize(("crew", "message"), [({"workers": -1}, "--workers"), ({"grace": 0}, "--grace")])
+def test_a_crew_of_impossible_size_is_refused(crew: dict[str, int], message: str) -> None:
+    with pytest.raises(InputError, match=f"{message} must be at least"):
+        Crew(**crew)
+
+
+def test_patience_has_an_end_which_is_told(server, monkeypatch: pytest.MonkeyPatch) -> None:
+    storage = open_storage(server.empty())
+    monkeypatch.setattr(patience, "PATIENCE_SECONDS", 1.0)
+    server.stop()
+    try:
+        with pytest.raises(InputError, match=r"the storage has not answered for \d+ s .*run again to go on"):
+            storage.get_all_studies()
+    finally:
+        server.start()
+    assert storage.get_all_studies() == []
+
+
+def test_a_faulty_request_is_not_repeated(server, capsys: pytest.CaptureFixture[str]) -> None:
+    storage = open_storage(server.empty())
+    with pytest.raises(KeyError):
+        storage.get_trial(1)
+    assert "does not answer" not in capsys.readouterr().err
+
+
+def test_all_that_optuna_calls_of_a_storage_is_patient() -> None:
+    """The list is read off Optuna's cache, which stands in front of every storage."""
+    source = Path(optuna.storages._cached_storage.__file__).read_text()
+    called = {part.split("(")[0].strip() for part in source.split("self._backend.")[1:]}
+    patient = {name for name in called if hasattr(getattr(patience.PatientStorage, name), "__wrapped__")}
+    assert called - patient == {"_get_best_trial_id"}  # of which we ask nothing
+    assert len(patient) > 15
+
+
+def test_sqlite_opened_by_another_program_is_only_waited_for(tmp_path: Path) -> None:
+    open_storage(tmp_path)
+    with sqlite3.connect(tmp_path / FILE_NAME) as reader:
+        assert reader.execute("SELECT count(*) FROM trials").fetchone() == (0,)
+        optuna.create_study(storage=open_storage(tmp_path), study_name="x").enqueue_trial({})
+        assert reader.execute("SELECT count(*) FROM trials").fetchone() == (1,)

@@ -1,0 +1,89 @@
+"""A run that was just made matches its study, its rows and its storage; what is changed afterwards does not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+import torch
+
+from grla.engine.matching import Matching, match_study, matched_study
+from grla.engine.run import StudyRun, run_study
+from grla.engine.storage import FILE_NAME
+from grla.engine.verify import identity_faults
+from grla.errors import InputError
+from grla.report.folder import DEFINITION, PROVENANCE, own_storage, read_json, read_rows, write_rows
+from grla.report.kinds.publish import publish
+from grla.report.results import load_results
+from grla.report.verify import study_report_faults
+from grla.study.definition import Study, vary
+
+MakeRun = Callable[..., StudyRun]
+
+
+def identity(run: StudyRun) -> list[str]:
+    """The faults, but for those of the code under test: it may have changes that are not committed."""
+    definition, about = (read_json(run.folder / name) for name in (DEFINITION, PROVENANCE))
+    found = identity_faults(run.study, definition, about, read_rows(run.folder).cells)
+    return [fault for fault in found if not fault.startswith("code ")]
+
+
+def test_a_fresh_run_matches_until_its_rows_are_changed(make_run: MakeRun, tiny: Study) -> None:
+    run = make_run(seeds=2, study=replace(tiny, factors=tiny.factors[:1]))
+    folder = run.folder
+    publish(run.out / FILE_NAME, run_study(run), folder)
+    assert own_storage(folder) is not None
+    assert identity(run) == []
+    assert study_report_faults(folder) == []
+    cells = folder / "cells.csv"
+    cells.write_text(cells.read_text().replace(",ok,", ",ok,changed by hand", 1))
+    assert study_report_faults(folder) == ["cells.csv: is not what the storage holds"]
+
+
+def rows_of(run: StudyRun) -> StudyRun:
+    """The run with its rows written, and nothing drawn."""
+    write_rows(load_results(run.out / FILE_NAME, run_study(run)), run.folder)
+    return run
+
+
+def test_cells_of_panels_are_named_by_images_of_their_own(make_run: MakeRun, tiny: Study) -> None:
+    factors = (vary("upscale", "model.upscale", 2, 3), vary("kernel", "model.kernel", "gaussian_rbf"))
+    run = rows_of(make_run(study=replace(tiny, factors=factors, design="panels")))
+    about = read_json(run.folder / PROVENANCE)
+    assert len(about["other_images"]) == 1
+    assert about["other_images"] != [about["image_checksums"]]
+    assert identity(run) == []
+
+
+def test_a_study_that_was_changed_since_is_found(make_run: MakeRun, tiny: Study) -> None:
+    run = rows_of(make_run(study=replace(tiny, factors=tiny.factors[:1])))
+    assert identity(run) == []
+    other = replace(run.study, factors=(vary("kernel", "model.kernel", "gaussian_rbf", "elu"),))
+    found = identity(replace(run, study=other))
+    assert found[0].startswith("factor kernel: had the levels ['gaussian_rbf', 'relu'], now ['gaussian_rbf', 'elu']")
+    assert found[1].endswith("(kernel=relu, seed 0): the study's file does not define it")
+    (gone,) = identity(replace(run, study=replace(run.study, profiles={})))
+    assert gone.startswith("study.json: the study's file does not give such cells any more")
+
+
+def test_a_run_with_a_base_of_its_own_matches(make_run: MakeRun, tiny: Study) -> None:
+    run = rows_of(make_run(study=replace(tiny, factors=tiny.factors[:1]), model__mlp_ratio=1.5))
+    assert read_json(run.folder / PROVENANCE)["base_changes"] == {"model.mlp_ratio": 1.5}
+    assert identity(run) == []
+    path = run.folder / PROVENANCE
+    path.write_text(path.read_text().replace('"model.mlp_ratio": 1.5', ""))
+    assert identity(run) == ["model.mlp_ratio: was 1.5, the study's file now says 2.0"]
+
+
+def test_a_run_at_equal_cost_matches_the_study_it_comes_from(make_run: MakeRun, tiny: Study) -> None:
+    matched = match_study(tiny, "smoke", {}, Matching("macs", torch.device("cpu")))
+    run = rows_of(make_run(study=matched))
+    definition = read_json(run.folder / DEFINITION)
+    levels = {factor["name"]: factor["levels"] for factor in definition["factors"]}
+    assert any(" dim " in label for label in levels["depth"])
+    found = matched_study(tiny, "smoke", levels)
+    assert found.factors == matched.factors
+    assert identity(replace(run, study=replace(found, name=matched.name))) == []
+    with pytest.raises(InputError, match="level of a study at equal cost must be one of 1, 2, got '3'"):
+        matched_study(tiny, "smoke", {"depth": ["3 dim 4 (+1.0%)"]})

@@ -1,0 +1,63 @@
+"""What a study could see, as a table and in words."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from grla.report.kinds.visibility import limits_markdown, visibility, visibility_markdown
+from grla.report.statistics.power import seeds_needed, smallest_visible
+from grla.report.statistics.verdicts import Difference, corrected, difference_of, study_differences
+
+HAND = np.array([[0.1, 0.2], [0.3, 0.4]])
+CELLS = pd.DataFrame({"seed": [0, 1]})
+
+
+def test_a_row_by_hand() -> None:
+    """Variances 0.02 of seeds, 0.005 of images, none left; the level is that of two comparisons."""
+    found = corrected({"a": difference_of(HAND), "b": difference_of(-HAND)})
+    row = visibility(found).set_index("variant").loc["a"]
+    sds = [row[f"sd of {part} dB"] for part in ("seeds", "images", "noise")]
+    assert [row["effect size d"], *sds] == ["+1.58", "0.141", "0.071", "0.000"]
+    parts = found["a"].variance
+    assert row["smallest visible dB"] == f"{smallest_visible(parts, 2, 2, 0.025):.3f}"
+    assert seeds_needed(0.05, parts, 2, 0.025) == np.inf
+    assert row["seeds for 0.05 dB"] == "over 1000: more images"
+
+
+def test_only_comparisons_over_seeds_and_images_are_in_the_table(made_up: Any) -> None:
+    found = study_differences(made_up.layout, made_up.images)
+    assert visibility(found)["variant"].tolist() == ["kernel=relu", "depth=1"]  # the others lack a seed or all
+    assert visibility_markdown({name: found[name] for name in ("kernel=softmax", "depth=2")}) == ""
+    assert visibility_markdown({}) == ""
+
+
+def test_the_correction_is_told_where_there_is_one() -> None:
+    one = corrected({"a": difference_of(HAND)})
+    assert "corrected" not in limits_markdown(CELLS, one)
+    two = corrected({"a": difference_of(HAND), "b": difference_of(-HAND)}, num_looks=3)
+    words = "corrected for the 2 comparisons (Holm) and 3 looks at numbers of seeds (Bonferroni)"
+    assert words in limits_markdown(CELLS, two)
+
+
+@pytest.mark.parametrize("pairs", [np.full((2, 3), 0.1), np.zeros((2, 3))])
+def test_nothing_varies(pairs: np.ndarray) -> None:
+    row = visibility({"a": difference_of(pairs)}).iloc[0]
+    assert row.tolist() == ["a", "-", "0.000", "0.000", "0.000", "0.000", "2"]
+
+
+def test_one_seed_has_an_interval_but_no_power() -> None:
+    found = {"a": difference_of(HAND[:1])}
+    text = limits_markdown(CELLS.iloc[:1], found)
+    assert "One seed: seeds were not sampled" in text
+    assert "smallest difference" not in text
+    nothing = {"a": dataclasses.replace(found["a"], low=np.nan, high=np.nan)}
+    assert "Nothing could be compared" in limits_markdown(CELLS, nothing)
+
+
+def test_differences_without_their_pairs_are_left_out() -> None:
+    assert visibility({"a": Difference(0.1, 0.05, 0.15, 3, 2, "better")}).empty

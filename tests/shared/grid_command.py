@@ -1,0 +1,37 @@
+"""A run of many tiny cells as a process of its own, for tests to disturb.
+
+python grid_command.py CROPS OUT SEEDS '{"workers": 4, "storage": "postgresql://..."}'
+"""
+
+import gc
+import json
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+import torch._dynamo
+
+from grla.engine.run import run_study
+from grla.engine.work import Crew, StudyRun
+from grla.errors import InputError
+from grla.study.definition import load_study, vary
+from tests.shared import ABLATIONS
+
+# Workers import this file as well: full collections, which measuring memory makes, then take no time.
+gc.freeze()
+
+
+def grid_run(crops: Path, out: Path, seeds: int, crew: dict[str, object]) -> StudyRun:
+    """Two kernels and `seeds` seeds on the crops: 2 * seeds cells."""
+    study = replace(load_study("tiny", ABLATIONS), factors=(vary("kernel", "model.kernel", "relu", "uniform"),))
+    data = {"data.train": str(crops / "train"), "data.test": (str(crops / "test"),)}
+    changes = {**data, "model.kernel": "relu", "cost.latency_runs": 1}
+    return StudyRun(study, "smoke", out, torch.device("cpu"), changes, seeds, Crew(**crew))
+
+
+if __name__ == "__main__":
+    try:
+        run_study(grid_run(Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]), json.loads(sys.argv[4])))
+    except InputError as error:
+        sys.exit(f"error: {error}")

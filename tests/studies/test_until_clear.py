@@ -1,0 +1,59 @@
+"""More seeds for what is still open: the real loop, on a study of a second a cell."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+import until_clear
+from grla.engine.storage import FILE_NAME
+from grla.engine.work import StudyRun
+from grla.errors import InputError
+from grla.report.kinds.summary import summary_markdown
+from grla.report.results import load_results
+from grla.report.statistics.verdicts import Difference, study_differences
+from until_clear import run_until_clear
+
+MakeRun = Callable[..., StudyRun]
+
+
+def test_stopped_variants_have_fewer_seeds(make_run: MakeRun) -> None:
+    run = replace(make_run(seeds=3), stopped={"kernel=relu": 2})
+    cells = [(cell.variant, cell.spec.seed) for cell in run.cells()]
+    assert len(cells) == 8
+    assert ("kernel=relu", 2) not in cells
+
+
+def test_open_variants_get_more_seeds_and_the_correction_stays(
+    make_run: MakeRun, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Settled by decree: depth=2 at the first look, kernel=relu never; the second call finds everything done."""
+    monkeypatch.setattr(until_clear, "study_differences", decreed)
+    run = make_run()
+    name = run_until_clear(run, 1e-9, 3)
+    assert run_until_clear(run, 1e-9, 3) == name
+    printed = capsys.readouterr().out
+    assert printed.count("2 seeds: kernel=relu still open at 1e-09 dB.") == 2
+    assert "8 of 8 cells are done already" in printed
+    results = load_results(run.out / FILE_NAME, name)
+    assert results.cells.groupby("variant")["seed"].count().to_dict() == {"base": 3, "kernel=relu": 3, "depth=2": 2}
+    assert results.layout.num_looks == 2
+    assert "2 looks at numbers of seeds" in summary_markdown(results.layout, results.cells, results.images, "6 steps")
+
+
+def decreed(*study: object) -> dict[str, Difference]:
+    """The true differences but for depth=2's, which is made clear."""
+    found = study_differences(*study)
+    assert {difference.num_seeds for difference in found.values()} <= {2, 3}
+    return found | {"depth=2": replace(found["depth=2"], verdict="better")}
+
+
+def test_nonsense_is_refused_before_anything_runs(make_run: MakeRun) -> None:
+    run = make_run(seeds=4)
+    with pytest.raises(InputError, match="--max-seeds must be a whole number of at least 4, got 3"):
+        run_until_clear(run, 0.05, 3)
+    with pytest.raises(InputError, match="--until-clear must be above 0 dB, got -1"):
+        run_until_clear(run, -1, 8)
+    assert not run.out.exists()
