@@ -18,8 +18,7 @@ import tyro
 import project_root  # noqa: F401  it puts the project on the path
 
 from grla.errors import InputError, require_at_least
-from grla.report.statistics.simulated import check_all, check_looks
-from grla.report.tables import markdown
+from grla.report import check_all, check_looks, markdown
 
 
 @dataclass(frozen=True)

@@ -19,22 +19,23 @@ import tyro
 
 import project_root  # noqa: F401  it puts the project on the path
 
-from grla.analysis.settled import flops_claim, key_weight_claim
-from grla.engine.storage import FILE_NAME
+from grla.analysis import flops_claim, key_weight_claim
+from grla.engine import FILE_NAME
 from grla.errors import InputError
 from grla.files import write_text
-from grla.report.kinds.claims import (
+from grla.report import (
     Claim,
     better_than_base,
     cheaper_to_train,
     diverging,
+    faster_than_swinir,
     judge_claims,
     latest_by_study,
+    markdown,
+    memory_is_linear,
     no_better_than_base,
     worse_than_base,
 )
-from grla.report.kinds.cost_claims import faster_than_swinir, memory_is_linear
-from grla.report.tables import markdown
 
 LEDGER = "claims.md"
 TITLE = "The paper's claims, judged by the records of this project"

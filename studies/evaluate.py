@@ -18,8 +18,8 @@ from tabulate import tabulate
 
 import project_root  # noqa: F401  it puts the project on the path
 
-from grla.analysis.score import score_model
-from grla.engine.run import choose_device
+from grla.analysis import score_model
+from grla.engine import choose_device
 from grla.errors import InputError
 from grla.files import write_text
 

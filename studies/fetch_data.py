@@ -17,7 +17,7 @@ import tyro
 
 import project_root  # noqa: F401  it puts the project on the path
 
-from grla.data.public.fetch import PUBLIC_SETS, fetch
+from grla.data.public import PUBLIC_SETS, fetch
 from grla.errors import InputError, require
 
 

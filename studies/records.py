@@ -9,43 +9,51 @@ from pathlib import Path
 from project_root import STUDIES
 
 import claims
-from grla.benchmark.networks import BENCHMARK_PROTOCOL
-from grla.engine.recorded import recorded_study
-from grla.engine.verify import code_faults, identity_faults
-from grla.engine.verify_search import search_identity_faults
+from grla.benchmark import BENCHMARK_PROTOCOL
+from grla.engine import code_faults, identity_faults, recorded_study, search_identity_faults
 from grla.errors import InputError
 from grla.files import write_text
-from grla.report.document import Link, Page, Section, Table
-from grla.report.folder import (
+from grla.report import (
     DEFINITION,
     PROVENANCE,
-    own_storage,
-    read_json,
-    read_rows,
-    study_folders,
-    study_results,
-    write_rows,
-)
-from grla.report.kinds.benchmark_page import benchmark_link, benchmark_page
-from grla.report.kinds.benchmark_records import benchmark_folders, benchmark_pictures, record_files
-from grla.report.kinds.cost_claims import read_record
-from grla.report.kinds.fidelity_folder import fidelity_folders, publish_fidelity
-from grla.report.kinds.fidelity_page import fidelity_link, fidelity_page
-from grla.report.kinds.publish import publish_rows
-from grla.report.kinds.publish_tuning import publish_search_rows
-from grla.report.kinds.search_page import search_link, search_page
-from grla.report.kinds.study_page import study_link, study_page
-from grla.report.pictures import write_pictures
-from grla.report.search_folder import (
+    Link,
+    Page,
+    Section,
+    Table,
+    benchmark_faults,
+    benchmark_folders,
+    benchmark_link,
+    benchmark_page,
+    benchmark_pictures,
     confirmed_trials,
+    fidelity_faults,
+    fidelity_folders,
+    fidelity_link,
+    fidelity_page,
+    own_storage,
+    publish_fidelity,
+    publish_rows,
+    publish_search_rows,
+    read_json,
+    read_record,
+    read_rows,
     read_search_rows,
+    record_files,
     search_folders,
+    search_link,
+    search_page,
+    search_report_faults,
     search_results,
+    study_folders,
+    study_link,
+    study_page,
+    study_report_faults,
+    study_results,
+    write_pictures,
+    write_rows,
     write_search_rows,
 )
-from grla.report.verify import benchmark_faults, fidelity_faults, search_report_faults, study_report_faults
-from grla.study.confirm import CONFIRMED
-from grla.study.search import load_search
+from grla.study import CONFIRMED, load_search
 
 PUBLISHED = STUDIES / "published.csv"
 

@@ -21,8 +21,7 @@ import project_root  # noqa: F401  it puts the project on the path
 
 from grla.errors import InputError, require
 from grla.files import write_text
-from grla.report.document import Link, Links, Page, Section
-from grla.report.folder import PROVENANCE, read_json
+from grla.report import PROVENANCE, Link, Links, Page, Section, read_json
 from records import KINDS, Kind
 
 RESULTS = Path("results")

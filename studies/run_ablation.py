@@ -23,23 +23,28 @@ from tabulate import tabulate
 
 from project_root import STUDIES
 
-from grla.engine.estimate import estimate
-from grla.engine.execution import Execution
-from grla.engine.matching import KEPT_DIMS, Matching, match_study
-from grla.engine.progress import duration
-from grla.engine.run import choose_device, run_study
-from grla.engine.status import describe_status, latest_name
-from grla.engine.storage import FILE_NAME, GRACE_SECONDS
-from grla.engine.together import run_together
-from grla.engine.work import Crew, StudyRun
+from grla.engine import (
+    FILE_NAME,
+    GRACE_SECONDS,
+    KEPT_DIMS,
+    Crew,
+    Execution,
+    Matching,
+    StudyRun,
+    choose_device,
+    describe_status,
+    duration,
+    estimate,
+    latest_name,
+    match_study,
+    run_study,
+    run_together,
+)
 from grla.errors import InputError, Interrupted
 from grla.provenance import without_password
-from grla.report.export import export
-from grla.report.figures.cell_files import CELL_FILES
-from grla.report.kinds.publish import publish
+from grla.report import CELL_FILES, export, publish
 from grla.spec import Budget
-from grla.study.confirm import read_base
-from grla.study.definition import load_study, study_names
+from grla.study import load_study, read_base, study_names
 from until_clear import run_until_clear
 
 

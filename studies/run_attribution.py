@@ -22,13 +22,19 @@ from tqdm import tqdm
 
 import project_root  # noqa: F401  it puts the project on the path
 
-from grla.analysis.attribution import Target, attribution_map, diffusion_index, strength_map
-from grla.analysis.checkpoints import model_label, picture, to_batch, trained_network
+from grla.analysis import (
+    Target,
+    attribution_map,
+    diffusion_index,
+    model_label,
+    picture,
+    strength_map,
+    to_batch,
+    trained_network,
+)
 from grla.errors import InputError, require
 from grla.files import write_text
-from grla.report.figures.attribution import AttributionTile, attribution_figure
-from grla.report.figures.canvas import save
-from grla.report.figures.crops import sharpest_crop
+from grla.report import AttributionTile, attribution_figure, save, sharpest_crop
 
 
 @dataclass(frozen=True)

@@ -26,22 +26,35 @@ import tyro
 
 import project_root  # noqa: F401  it puts the project on the path
 
-from grla.benchmark.counts import count_networks
-from grla.benchmark.machine_load import other_work
-from grla.benchmark.memory import REPEATS, BatchSize, measure_memory
-from grla.benchmark.networks import slower_than_before, time_networks
-from grla.benchmark.scaling import EVERY_KERNEL, Sweep, run_sweep
-from grla.benchmark.training import time_training
-from grla.engine.run import choose_device
+from grla.benchmark import (
+    EVERY_KERNEL,
+    REPEATS,
+    BatchSize,
+    Sweep,
+    count_networks,
+    measure_memory,
+    other_work,
+    run_sweep,
+    slower_than_before,
+    time_networks,
+    time_training,
+)
+from grla.engine import choose_device
 from grla.errors import InputError
 from grla.files import write_text
-from grla.report.figures.memory import memory_table
-from grla.report.figures.scaling import memory_verdict, scaling_table
-from grla.report.figures.training import training_notes, training_table
-from grla.report.kinds.benchmark_records import ROWS, models_frame, record_pictures
-from grla.report.kinds.cost import cost_text
-from grla.report.kinds.cost_claims import read_record
-from grla.report.pictures import write_pictures
+from grla.report import (
+    ROWS,
+    cost_text,
+    memory_table,
+    memory_verdict,
+    models_frame,
+    read_record,
+    record_pictures,
+    scaling_table,
+    training_notes,
+    training_table,
+    write_pictures,
+)
 
 
 @dataclass(frozen=True)

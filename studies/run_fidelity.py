@@ -18,15 +18,25 @@ import tyro
 
 import project_root  # noqa: F401  it puts the project on the path
 
-from grla.analysis.checkpoints import model_label, picture, to_batch, trained_network
-from grla.analysis.fidelity import distances_to_softmax, fidelity_kernels, kernel_profiles
-from grla.analysis.taylor import denominator_margins, taylor_errors, taylor_histogram
-from grla.analysis.tokens import Tokens, network_tokens, random_tokens
+from grla.analysis import (
+    Tokens,
+    denominator_margins,
+    distances_to_softmax,
+    fidelity_kernels,
+    kernel_profiles,
+    model_label,
+    network_tokens,
+    picture,
+    random_tokens,
+    taylor_errors,
+    taylor_histogram,
+    to_batch,
+    trained_network,
+)
 from grla.errors import InputError, require_at_least
 from grla.files import write_text
 from grla.provenance import describe_run
-from grla.report.folder import PROVENANCE
-from grla.report.kinds.fidelity_folder import publish_fidelity
+from grla.report import PROVENANCE, publish_fidelity
 
 
 @dataclass(frozen=True)

@@ -17,12 +17,10 @@ import tyro
 
 import project_root  # noqa: F401  it puts the project on the path
 
-from grla.analysis.checkpoints import model_label, trained_network
-from grla.analysis.recall_maps import recall_scene, weight_maps
+from grla.analysis import model_label, recall_scene, trained_network, weight_maps
 from grla.errors import InputError, require
 from grla.files import write_text
-from grla.report.figures.canvas import save
-from grla.report.figures.recall_maps import MapRow, recall_maps_figure
+from grla.report import MapRow, recall_maps_figure, save
 
 
 @dataclass(frozen=True)

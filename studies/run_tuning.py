@@ -16,19 +16,13 @@ from typing import Annotated, Literal
 
 import tyro
 
-from grla.engine.run import choose_device, run_study
-from grla.engine.storage import FILE_NAME, GRACE_SECONDS
-from grla.engine.work import Crew, StudyRun
+from grla.engine import FILE_NAME, GRACE_SECONDS, Crew, StudyRun, choose_device, run_study
 from grla.errors import InputError, Interrupted, require_at_least
 from grla.provenance import without_password
-from grla.report.figures.search_data import confirmation, to_confirm
-from grla.report.kinds.publish import publish
-from grla.report.kinds.publish_tuning import publish_tuning
-from grla.report.results import TuningResults
+from grla.report import TuningResults, confirmation, publish, publish_tuning, to_confirm
 from grla.spec import Budget
-from grla.study.confirm import CONFIRMING_SEEDS, confirming_study
-from grla.study.search import load_search, search_names
-from grla.tuning.run import TuningRun, run_tuning
+from grla.study import CONFIRMING_SEEDS, confirming_study, load_search, search_names
+from grla.tuning import TuningRun, run_tuning
 
 
 @dataclass(frozen=True)

@@ -5,11 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from grla.engine.run import run_study
-from grla.engine.work import StudyRun
-from grla.report.results import Results, load_results
-from grla.report.statistics.sequential import is_open, look_seeds, until_clear
-from grla.report.statistics.verdicts import Difference, study_differences
+from grla.engine import StudyRun, run_study
+from grla.report import Difference, Results, is_open, load_results, look_seeds, study_differences, until_clear
 
 
 def run_until_clear(run: StudyRun, clear: float, max_seeds: int) -> str:

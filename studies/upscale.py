@@ -16,9 +16,8 @@ from tqdm import tqdm
 
 from project_root import SHIPPED
 
-from grla.analysis.score import find_upscaler
-from grla.analysis.upscale import check_targets, num_pixels, upscale_file
-from grla.engine.run import choose_device
+from grla.analysis import check_targets, find_upscaler, num_pixels, upscale_file
+from grla.engine import choose_device
 from grla.errors import InputError, require
 
 

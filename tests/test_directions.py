@@ -35,6 +35,9 @@ ALLOWED = {
     "report": {"study", *BASICS},
     "studies": {"analysis", "benchmark", "data", "engine", "report", "study", "tuning", "cost", *BASICS},
 }
+PACKAGES = {path.parent.name for path in (ROOT / "grla").glob("*/__init__.py")}
+# What a file may import of another room: its face. Kernels are plugins, public image sets have a face of their own.
+FACES = {*(f"grla.{name}" for name in PACKAGES), "grla.data.public", "grla.attention.kernels"}
 PURE = {"errors", "files", "spec", "provenance", "study", "report"}
 OPTUNA = {"engine", "tuning"}
 
@@ -74,6 +77,18 @@ def test_a_file_imports_only_what_its_room_may(path: Path) -> None:
         assert not rooms
         return
     assert rooms <= ALLOWED[room_of(path)] | {room_of(path)}
+
+
+@pytest.mark.parametrize("path", files(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_file_imports_other_packages_by_their_faces(path: Path) -> None:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    crossing = {
+        node.module
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("grla.")
+        if node.module.split(".")[1] in PACKAGES - {room_of(path)}
+    }
+    assert crossing <= FACES
 
 
 def test_optuna_is_known_to_the_engine_to_searches_and_to_the_loader_of_results_only() -> None:

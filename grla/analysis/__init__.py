@@ -1,1 +1,41 @@
 """Looking into trained networks, and at what kernels compute."""
+
+from grla.analysis.attribution import Target, attribution_map, diffusion_index, strength_map
+from grla.analysis.checkpoints import model_label, picture, to_batch, trained_network
+from grla.analysis.fidelity import distances_to_softmax, fidelity_kernels, kernel_profiles
+from grla.analysis.recall_maps import recall_scene, weight_maps
+from grla.analysis.score import find_upscaler, load_trained, score_model
+from grla.analysis.settled import flops_claim, key_weight_claim
+from grla.analysis.taylor import denominator_margins, taylor_errors, taylor_histogram
+from grla.analysis.tokens import Tokens, network_tokens, random_tokens
+from grla.analysis.upscale import check_targets, num_pixels, upscale_file
+
+__all__ = [
+    "Target",
+    "Tokens",
+    "attribution_map",
+    "check_targets",
+    "denominator_margins",
+    "diffusion_index",
+    "distances_to_softmax",
+    "fidelity_kernels",
+    "find_upscaler",
+    "flops_claim",
+    "kernel_profiles",
+    "key_weight_claim",
+    "load_trained",
+    "model_label",
+    "network_tokens",
+    "num_pixels",
+    "picture",
+    "random_tokens",
+    "recall_scene",
+    "score_model",
+    "strength_map",
+    "taylor_errors",
+    "taylor_histogram",
+    "to_batch",
+    "trained_network",
+    "upscale_file",
+    "weight_maps",
+]

@@ -13,7 +13,7 @@ from grla.analysis.score import load_trained
 from grla.data import ImagePair, image_pair, photo_path, read_image
 from grla.errors import require
 from grla.spec import AnyModelSpec, ModelSpec, RunSpec, from_dict
-from grla.training.checkpoint import load_checkpoint
+from grla.training import load_checkpoint
 
 DEFAULT_PHOTO = "chelsea"
 

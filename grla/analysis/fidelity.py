@@ -13,8 +13,7 @@ from scipy.stats import rankdata
 from torch import Tensor
 
 from grla.analysis.tokens import Tokens
-from grla.attention import build_kernel, kernel_names
-from grla.attention.interface import AttentionKernel, unit
+from grla.attention import AttentionKernel, build_kernel, kernel_names, unit
 from grla.attention.kernels import exact_rbf, gaussian_rbf, random_features, taylor
 from grla.spec import KernelSpec
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from grla.analysis.checkpoints import to_batch
-from grla.attention.layers import GlobalAttention
+from grla.attention import GlobalAttention
 from grla.data import RecallSampler
 from grla.errors import require
 from grla.spec import RecallSpec, RunSpec

@@ -14,11 +14,10 @@ from tqdm import tqdm
 from grla.data import test_images
 from grla.errors import InputError, require
 from grla.evaluation import Upscaler, bicubic_upscaler, evaluate, network_upscaler
-from grla.model import build_model
-from grla.model.baselines import outside_model
+from grla.model import build_model, outside_model
 from grla.provenance import PROTOCOL, code_version
 from grla.spec import RunSpec, from_dict
-from grla.training.checkpoint import load_checkpoint
+from grla.training import load_checkpoint
 
 
 def score_model(

@@ -13,8 +13,7 @@ from torch import Tensor
 
 from grla.analysis.fidelity import normalised
 from grla.analysis.tokens import Tokens
-from grla.attention import build_kernel
-from grla.attention.interface import LinearKernel, unit
+from grla.attention import LinearKernel, build_kernel, unit
 
 NORMS = ("both", "query", "none")
 DTYPES = (torch.float32, torch.bfloat16, torch.float16)

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from grla.attention.interface import AttentionKernel
-from grla.attention.layers import GlobalAttention
+from grla.attention import AttentionKernel, GlobalAttention
 from grla.errors import require
 
 

@@ -9,8 +9,7 @@ import numpy as np
 from PIL import Image
 
 from grla.cost import is_out_of_memory
-from grla.data import imresize, read_with_alpha
-from grla.data.reading import image_size
+from grla.data import image_size, imresize, read_with_alpha
 from grla.errors import InputError
 from grla.evaluation import Upscaler
 from grla.files import atomic_write

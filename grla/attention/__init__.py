@@ -8,8 +8,24 @@ import pkgutil
 from typing import Any
 
 from grla.attention import kernels
-from grla.attention.interface import AttentionKernel
+from grla.attention.interface import AttentionKernel, LinearKernel, unit
+from grla.attention.layers import GlobalAttention, WindowAttention
+from grla.attention.linear import Linear, linear
+from grla.attention.windows import reflect_pad
 from grla.errors import InputError
+
+__all__ = [
+    "AttentionKernel",
+    "GlobalAttention",
+    "Linear",
+    "LinearKernel",
+    "WindowAttention",
+    "build_kernel",
+    "kernel_names",
+    "linear",
+    "reflect_pad",
+    "unit",
+]
 
 
 def kernel_names() -> list[str]:

@@ -8,9 +8,7 @@ from dataclasses import asdict
 from typing import Any
 
 from grla.benchmark.networks import BENCHMARK_PROTOCOL, find_network
-from grla.cost.agreement import agreed_macs
-from grla.cost.decoder import readings
-from grla.cost.tree import count_tree
+from grla.cost import agreed_macs, count_tree, readings
 from grla.errors import InputError, require, require_at_least
 from grla.provenance import describe_run
 

@@ -16,7 +16,7 @@ from grla.cost import Peak, map_every_tensor, peak_memory, run_in_child
 from grla.errors import InputError, require_at_least
 from grla.provenance import describe_run
 from grla.spec import TrainSpec
-from grla.training.loop import Trainer
+from grla.training import Trainer
 
 REPEATS = 3
 STEPS = 2

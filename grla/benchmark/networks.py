@@ -10,14 +10,13 @@ from typing import Any
 import torch
 from torch import nn
 
-from grla.analysis.score import load_trained
+from grla.analysis import load_trained
 from grla.attention import kernel_names
 from grla.benchmark.machine_load import conditions_now
 from grla.cost import Turn, time_in_turns
-from grla.engine.execution import read_ways
+from grla.engine import read_ways
 from grla.errors import InputError, require
-from grla.model import build_model
-from grla.model.baselines import outside_model
+from grla.model import build_model, outside_model
 from grla.provenance import describe_run
 from grla.spec import EdsrLiteSpec, KernelSpec, ModelSpec
 

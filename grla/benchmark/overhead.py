@@ -9,13 +9,9 @@ from typing import Any
 import torch
 
 from grla.cost import Laps
-from grla.engine.claiming import Workplace, run_plan
-from grla.engine.material import load_material
-from grla.engine.plan import make_plan, named_cells
-from grla.engine.storage import open_storage
-from grla.study.definition import Changes, Profile, Study
-from grla.study.profiles import QUICK
-from grla.training.loop import StepStats
+from grla.engine import Workplace, load_material, make_plan, named_cells, open_storage, run_plan
+from grla.study import QUICK, Changes, Profile, Study
+from grla.training import StepStats
 
 HARNESS_PHASES = ("data", "logging", "checkpoint", "storage")
 SMALL_CELL = QUICK

@@ -8,9 +8,7 @@ from dataclasses import dataclass, replace
 import torch
 
 from grla.benchmark.subjects import Subject
-from grla.cost.child import Outcome, run_in_child
-from grla.cost.machine import Roofs
-from grla.cost.scaling import Timing, one_pass, predict, time_pass, weigh_pass
+from grla.cost import Outcome, Roofs, Timing, one_pass, predict, run_in_child, time_pass, weigh_pass
 from grla.errors import InputError
 
 FORWARD, BOTH = PASSES = ("forward", "forward + backward")

@@ -13,8 +13,7 @@ from grla.attention import build_kernel, kernel_names
 from grla.benchmark.networks import BENCHMARK_PROTOCOL
 from grla.benchmark.points import PASSES, Point, beside_roofs, measure_line
 from grla.benchmark.subjects import KernelSubject, NetworkSubject, Subject
-from grla.cost.machine import measure_roofs
-from grla.cost.scaling import find_crossover, fit_exponent
+from grla.cost import find_crossover, fit_exponent, measure_roofs
 from grla.errors import require, require_at_least
 from grla.provenance import describe_run
 

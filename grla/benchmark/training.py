@@ -16,14 +16,11 @@ from grla.benchmark.machine_load import conditions_now
 from grla.benchmark.memory import REPEATS, BatchSize, peak_columns, training_step_peak
 from grla.benchmark.networks import BENCHMARK_PROTOCOL, find_subject
 from grla.cost import Laps, Turn, take_turns
-from grla.engine.cell import CellWatcher
-from grla.engine.material import Material, load_material
-from grla.engine.trainers import make_trainer
+from grla.engine import CellWatcher, Material, load_material, make_trainer
 from grla.errors import InputError, require, require_at_least
 from grla.provenance import describe_run
 from grla.spec import Budget, DataSpec, ModelSpec, RunSpec, TrainSpec
-from grla.training.loop import STEP_PHASES, advance
-from grla.training.tracking import Tracker
+from grla.training import STEP_PHASES, Tracker, advance
 
 RECIPE = TrainSpec(Budget(1000, "steps"), learning_rate=1e-6)
 """How often a step is logged depends on the budget; with so small a learning rate no network diverges."""

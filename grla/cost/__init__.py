@@ -1,12 +1,17 @@
 """What a network costs: counted from its operations, and measured on this machine."""
 
-from grla.cost.child import Answer, run_in_child
+from grla.cost.agreement import agreed_macs
+from grla.cost.child import Answer, Outcome, run_in_child
 from grla.cost.counts import Counts
+from grla.cost.decoder import readings
 from grla.cost.interleaved import AGAIN, Turn, take_turns, time_in_turns
 from grla.cost.laps import Laps
 from grla.cost.latency import Latency, measure_latency
+from grla.cost.machine import Roofs, measure_roofs
 from grla.cost.macs import count, counts_by_module
 from grla.cost.memory import Peak, is_out_of_memory, map_every_tensor, peak_memory, peak_memory_mib, process_peak_mib
+from grla.cost.scaling import Timing, find_crossover, fit_exponent, one_pass, predict, time_pass, weigh_pass
+from grla.cost.tree import count_tree
 
 __all__ = [
     "AGAIN",
@@ -14,17 +19,30 @@ __all__ = [
     "Counts",
     "Laps",
     "Latency",
+    "Outcome",
     "Peak",
+    "Roofs",
+    "Timing",
     "Turn",
+    "agreed_macs",
     "count",
+    "count_tree",
     "counts_by_module",
+    "find_crossover",
+    "fit_exponent",
     "is_out_of_memory",
     "map_every_tensor",
     "measure_latency",
+    "measure_roofs",
+    "one_pass",
     "peak_memory",
     "peak_memory_mib",
+    "predict",
     "process_peak_mib",
+    "readings",
     "run_in_child",
     "take_turns",
     "time_in_turns",
+    "time_pass",
+    "weigh_pass",
 ]

@@ -3,7 +3,7 @@
 from grla.data.bundled import BundledPhoto, bundled_photos, photo_path
 from grla.data.images import ImagePair, TrainingImage, TrainingSplit, image_pair, test_images, training_images
 from grla.data.patches import PatchStore
-from grla.data.reading import files_checksum, find_images, read_image, read_with_alpha
+from grla.data.reading import files_checksum, find_images, image_size, read_image, read_with_alpha
 from grla.data.recall import RecallSampler
 from grla.data.resize import imresize, mod_crop
 from grla.data.similarity import SimilaritySampler
@@ -20,6 +20,7 @@ __all__ = [
     "files_checksum",
     "find_images",
     "image_pair",
+    "image_size",
     "imresize",
     "mod_crop",
     "photo_path",

@@ -27,10 +27,18 @@ from grla.evaluation import Image, ImageScore, evaluate, network_upscaler
 from grla.files import atomic_write
 from grla.model import build_model
 from grla.spec import RunSpec, to_dict
-from grla.training.checkpoint import resume_checkpoint, save_checkpoint
-from grla.training.distributed import announce, end_of_steps, trainer_kind
-from grla.training.loop import Diverged, StepStats, Trainer, fit
-from grla.training.tracking import Tracker
+from grla.training import (
+    Diverged,
+    StepStats,
+    Tracker,
+    Trainer,
+    announce,
+    end_of_steps,
+    fit,
+    resume_checkpoint,
+    save_checkpoint,
+    trainer_kind,
+)
 
 LOGS_PER_RUN = 200
 GRADIENT_NORM = "gradient_norm."  # begins the names of gradient norms by part of the model in the history

@@ -17,7 +17,7 @@ from optuna.trial import FrozenTrial
 from optuna_dashboard import save_note
 
 from grla.errors import InputError
-from grla.study.definition import Study
+from grla.study import Study
 
 ARTIFACTS = "artifacts"
 Makers = Mapping[str, Callable[[Mapping[str, Any], Path], bytes | None]]

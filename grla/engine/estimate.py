@@ -10,7 +10,7 @@ import torch
 from grla.cost import Counts, count
 from grla.model import build_model, build_on_meta
 from grla.spec import RunSpec
-from grla.study.definition import Cell
+from grla.study import Cell
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ from grla.errors import InputError, require, require_choice
 from grla.files import write_text
 from grla.model import build_model, build_on_meta
 from grla.spec import ModelSpec, RunSpec, spec_hash, with_changes
-from grla.study.definition import Changes, Factor, Study
+from grla.study import Changes, Factor, Study
 
 Measure = Literal["params", "macs", "latency"]
 

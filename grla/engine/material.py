@@ -23,7 +23,7 @@ from grla.data import (
     training_images,
 )
 from grla.evaluation import Image, score
-from grla.model.baselines import find_factory
+from grla.model import find_factory
 from grla.provenance import PROTOCOL
 from grla.spec import AnyDataSpec, DataSpec, OutsideSpec, RecallSpec, RunSpec, SimilaritySpec, spec_hash, to_dict
 

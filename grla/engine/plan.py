@@ -22,7 +22,7 @@ from grla.engine.material import Material, cell_hash
 from grla.engine.queue import FINISHED, Queue
 from grla.errors import InputError
 from grla.spec import spec_hash, to_dict
-from grla.study.definition import Cell, Study
+from grla.study import Cell, Study
 
 MAX_SEED = 9999
 

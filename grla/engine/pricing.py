@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from grla.attention.interface import LinearKernel
+from grla.attention import LinearKernel
 from grla.cost import count, measure_latency, peak_memory_mib
 from grla.spec import RunSpec
 

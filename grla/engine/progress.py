@@ -10,7 +10,7 @@ from types import FrameType
 from typing import TextIO
 
 from grla.engine.plan import PlannedCell
-from grla.training.loop import StepStats
+from grla.training import StepStats
 
 REFRESH_SECONDS = 0.2
 

@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from grla.provenance import code_version
-from grla.training.checkpoint import previous_checkpoint
-from grla.training.loop import StepStats
+from grla.training import StepStats, previous_checkpoint
 
 Outcome = Literal["ok", "diverged", "out_of_memory", "error"]
 

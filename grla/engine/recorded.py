@@ -8,9 +8,7 @@ from typing import Any
 
 from grla.engine.matching import MATCHED, matched_study
 from grla.errors import InputError
-from grla.study.confirm import CONFIRMED, confirming_study
-from grla.study.definition import Changes, Study, load_study
-from grla.study.search import load_search
+from grla.study import CONFIRMED, Changes, Study, confirming_study, load_search, load_study
 
 Content = Mapping[str, Any]
 

@@ -21,8 +21,8 @@ from grla.engine.workers import run_workers
 from grla.errors import require
 from grla.files import write_text
 from grla.provenance import describe_run, without_password
-from grla.study.definition import OPEN_FIELDS
-from grla.training.distributed import num_processes
+from grla.study import OPEN_FIELDS
+from grla.training import num_processes
 
 
 def run_study(run: StudyRun) -> str:

@@ -15,15 +15,7 @@ from grla.engine.trainers import make_trainer
 from grla.engine.work import StudyRun
 from grla.errors import Interrupted, require
 from grla.model import build_model
-from grla.training.distributed import (
-    SharedTrainer,
-    announce,
-    leads,
-    next_job,
-    num_processes,
-    process_group,
-    require_equal_slices,
-)
+from grla.training import SharedTrainer, announce, leads, next_job, num_processes, process_group, require_equal_slices
 
 
 def run_together(run: StudyRun, lead: Callable[[], str]) -> str | None:

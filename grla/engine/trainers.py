@@ -10,8 +10,7 @@ from torch import nn
 from grla.engine.execution import USUAL, Execution
 from grla.engine.material import TrainingMaterial
 from grla.spec import RunSpec
-from grla.training.distributed import num_processes, own_slice
-from grla.training.loop import Trainer
+from grla.training import Trainer, num_processes, own_slice
 
 
 def make_trainer(

@@ -12,7 +12,7 @@ from grla.engine.material import identity
 from grla.errors import InputError
 from grla.provenance import PROTOCOL, commit_is_known
 from grla.spec import RunSpec, from_dict, spec_hash, to_dict
-from grla.study.definition import OPEN_FIELDS, Cell, Study
+from grla.study import OPEN_FIELDS, Cell, Study
 
 Content = Mapping[str, Any]
 

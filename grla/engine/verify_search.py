@@ -12,8 +12,7 @@ from grla.engine.verify import base_faults, code_faults
 from grla.errors import InputError
 from grla.provenance import PROTOCOL
 from grla.spec import RunSpec, from_dict, spec_hash, to_dict, with_changes
-from grla.study.search import TUNING_SEED, Search
-from grla.study.search_text import definition_of
+from grla.study import TUNING_SEED, Search, definition_of
 
 Content = Mapping[str, Any]
 

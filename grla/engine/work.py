@@ -20,7 +20,7 @@ from grla.engine.shared import open_shared
 from grla.engine.storage import GRACE_SECONDS, open_storage, planning, require_storage, storage_url
 from grla.errors import InputError, require
 from grla.provenance import without_password
-from grla.study.definition import Cell, Study
+from grla.study import Cell, Study
 
 
 @dataclass(frozen=True)

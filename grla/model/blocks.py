@@ -5,10 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from grla.attention import build_kernel
-from grla.attention.layers import GlobalAttention, WindowAttention
-from grla.attention.linear import Linear, linear
-from grla.attention.windows import reflect_pad
+from grla.attention import GlobalAttention, Linear, WindowAttention, build_kernel, linear, reflect_pad
 from grla.spec import AttentionLayer, ModelSpec, Norm
 
 NEGATIVE_SLOPE = 0.05  # of every LeakyReLU outside the blocks, GRLA figure 4

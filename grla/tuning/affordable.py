@@ -7,11 +7,11 @@ from typing import Any
 
 import torch
 
-from grla.engine.pricing import counted_costs, measured_costs
+from grla.engine import counted_costs, measured_costs
 from grla.errors import InputError
 from grla.model import build_model, build_on_meta
 from grla.spec import RunSpec
-from grla.study.search import COUNTED, Limit, Space
+from grla.study import COUNTED, Limit, Space
 
 TRIES = 100
 """How many configurations are drawn before a search is called impossible."""

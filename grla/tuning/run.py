@@ -10,17 +10,25 @@ from pathlib import Path
 
 import torch
 
-from grla.engine.material import TrainingMaterial, load_training_material
-from grla.engine.progress import StopRequest, TrialsProgress
-from grla.engine.queue import Queue
-from grla.engine.storage import FILE_NAME, open_storage, planning, storage_url
-from grla.engine.work import Crew, storage_named
-from grla.engine.workers import run_workers
+from grla.engine import (
+    FILE_NAME,
+    Crew,
+    Queue,
+    StopRequest,
+    TrainingMaterial,
+    TrialsProgress,
+    load_training_material,
+    open_storage,
+    planning,
+    run_workers,
+    storage_named,
+    storage_url,
+)
 from grla.errors import require_at_least
 from grla.files import write_text
 from grla.provenance import describe_run, without_password
 from grla.spec import RunSpec
-from grla.study.search import Search, Space
+from grla.study import Search, Space
 from grla.tuning.affordable import require_possible
 from grla.tuning.trials import Tuning, num_counted, open_trials, run_trials
 

@@ -32,17 +32,21 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 from optuna_dashboard import save_note
 
-from grla.engine.cell import outcome_of, train
-from grla.engine.identity import this_worker
-from grla.engine.material import TrainingMaterial, cell_hash
-from grla.engine.progress import TrialsProgress
-from grla.engine.queue import WORKER, Queue
-from grla.engine.record import CellFolders, Record
+from grla.engine import (
+    WORKER,
+    CellFolders,
+    Queue,
+    Record,
+    TrainingMaterial,
+    TrialsProgress,
+    cell_hash,
+    outcome_of,
+    this_worker,
+    train,
+)
 from grla.errors import Interrupted
 from grla.spec import RunSpec, spec_hash
-from grla.study.parameters import Choice, Float, Parameter, Value
-from grla.study.search import Search, Space
-from grla.study.search_text import definition_of, note_of
+from grla.study import Choice, Float, Parameter, Search, Space, Value, definition_of, note_of
 from grla.tuning.judging import REFUSED, Ending, ending_of, judge, minimised
 from grla.tuning.pruning import Rival
 from grla.tuning.stopping import StoppingListener

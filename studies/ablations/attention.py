@@ -7,8 +7,7 @@ Command   python studies/run_ablation.py attention --profile quick
 Time      smoke about a minute, quick under ten minutes on two cores; standard and paper need a GPU and DIV2K.
 """
 
-from grla.study.definition import Study, vary
-from grla.study.profiles import usual_profiles
+from grla.study import Study, usual_profiles, vary
 
 STUDY = Study(
     question="Does the Gaussian-RBF kernel beat softmax, ReLU, averaging and no attention, next to depth and norm?",

@@ -6,8 +6,7 @@ Command   python studies/run_ablation.py channels --profile quick
 Time      quick about 5 minutes on two cores.
 """
 
-from grla.study.definition import Study, vary
-from grla.study.profiles import usual_profiles
+from grla.study import Study, usual_profiles, vary
 
 STUDY = Study(
     question="How many channels are worth it?",

@@ -7,8 +7,7 @@ Time      quick about 2 minutes on two cores.
 """
 
 from grla.spec import ModelSpec, RunSpec
-from grla.study.definition import Factor, Study
-from grla.study.profiles import usual_profiles
+from grla.study import Factor, Study, usual_profiles
 
 STUDY = Study(
     question="Can linear attention replace the windows as well?",

@@ -8,8 +8,7 @@ Time      quick about 10 minutes on two cores.
 """
 
 from grla.spec import KernelSpec, ModelSpec, RunSpec
-from grla.study.definition import Factor, Study, vary
-from grla.study.profiles import usual_profiles
+from grla.study import Factor, Study, usual_profiles, vary
 
 WIDTHS = {"1": 1.0, "2/3": 2 / 3, "1/2": 0.5, "1/4": 0.25, "1/8": 0.125, "1/16": 0.0625}
 

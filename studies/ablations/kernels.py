@@ -6,8 +6,7 @@ Command   python studies/run_ablation.py kernels --profile quick
 Time      quick about 10 minutes on two cores.
 """
 
-from grla.study.definition import Study, vary
-from grla.study.profiles import usual_profiles
+from grla.study import Study, usual_profiles, vary
 
 STUDY = Study(
     question="Which attention kernel is best in the linear layers, and does any beat plain averaging or nothing?",

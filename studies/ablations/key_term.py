@@ -8,8 +8,7 @@ Time      quick about 6 minutes on two cores.
 """
 
 from grla.spec import KernelSpec, ModelSpec, RunSpec
-from grla.study.definition import Factor, Study, vary
-from grla.study.profiles import usual_profiles
+from grla.study import Factor, Study, usual_profiles, vary
 
 STUDY = Study(
     question="Does the key weight phi(K) matter, with q and k normalised or not?",

@@ -6,8 +6,7 @@ Command   python studies/run_ablation.py large --profile quick
 Time      quick about 2 minutes on two cores.
 """
 
-from grla.study.definition import Factor, Study
-from grla.study.profiles import usual_profiles
+from grla.study import Factor, Study, usual_profiles
 
 STUDY = Study(
     question="Does the design scale up?",

@@ -7,8 +7,7 @@ Command   python studies/run_ablation.py norms --profile quick
 Time      quick about 12 minutes on two cores (3 blocks).
 """
 
-from grla.study.definition import Factor, Study, vary
-from grla.study.profiles import usual_profiles
+from grla.study import Factor, Study, usual_profiles, vary
 
 STUDY = Study(
     question="Which norms does the network need, and which keep it from diverging?",

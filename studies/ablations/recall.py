@@ -8,8 +8,7 @@ Time      quick about 25 minutes on two cores (2 to 16 pairs, 6 kernels, 2 seeds
 """
 
 from grla.spec import Budget
-from grla.study.definition import Changes, Factor, Study, vary
-from grla.study.profiles import RECALL, recall_profiles
+from grla.study import RECALL, Changes, Factor, Study, recall_profiles, vary
 
 BASE: dict[str, Changes] = {"16x16": {}}
 LARGE = {"data.patch_size": 32, "data.batch_size": 4}  # four times the cells, as many pixels in a batch

@@ -8,8 +8,7 @@ Time      quick about an hour on two cores (8 cells, one seed; a cell of the sec
 """
 
 from grla.spec import KernelSpec, with_changes
-from grla.study.definition import Factor, Study, vary
-from grla.study.profiles import RECALL, recall_profiles
+from grla.study import RECALL, Factor, Study, recall_profiles, vary
 
 OPTION = "model.kernel.options"
 BASE = KernelSpec("gaussian_rbf", {"gamma": 0.5, "qk_norm": "both", "taylor_order": 1, "key_weight": True})

@@ -8,8 +8,7 @@ Time      quick about 30 minutes on two cores (3 seeds, 4000 steps a cell).
 """
 
 from grla.spec import Budget
-from grla.study.definition import Profile, Study, vary
-from grla.study.profiles import QUICK, usual_profiles
+from grla.study import QUICK, Profile, Study, usual_profiles, vary
 
 USUAL = usual_profiles()
 LONGER = {**QUICK, "train.budget": Budget(4000, "steps")}

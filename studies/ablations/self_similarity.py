@@ -9,8 +9,7 @@ Time      quick about 20 minutes on two cores (4 kernels, 2 seeds, 600 steps).
 """
 
 from grla.spec import Budget, SimilaritySpec, with_changes
-from grla.study.definition import Profile, Study, vary
-from grla.study.profiles import RECALL, recall_profiles
+from grla.study import RECALL, Profile, Study, recall_profiles, vary
 
 FEWER = (vary("kernel", "model.kernel", "gaussian_rbf", "softmax", "rbf_ridge", "uniform"),)
 KERNELS = ("gaussian_rbf", "softmax", "rbf_ridge", "relu", "taylor", "uniform", "none")

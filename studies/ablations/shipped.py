@@ -7,8 +7,7 @@ Time      quick about half an hour on two cores.
 """
 
 from grla.spec import Budget
-from grla.study.definition import Profile, Study, vary
-from grla.study.profiles import QUICK, usual_profiles
+from grla.study import QUICK, Profile, Study, usual_profiles, vary
 
 USUAL = usual_profiles()
 SHIPPED = {

@@ -6,8 +6,7 @@ Command   python studies/run_ablation.py span --profile quick
 Time      quick about 7 minutes on two cores.
 """
 
-from grla.study.definition import Factor, Study, vary
-from grla.study.profiles import usual_profiles
+from grla.study import Factor, Study, usual_profiles, vary
 
 
 def spans(patch: int) -> Factor:

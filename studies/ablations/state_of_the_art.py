@@ -8,8 +8,7 @@ Time      quick about 5 minutes on two cores.
 """
 
 from grla.spec import EdsrLiteSpec
-from grla.study.definition import Factor, Study
-from grla.study.profiles import usual_profiles
+from grla.study import Factor, Study, usual_profiles
 
 UPSCALE = Factor("upscale", {f"x{factor}": {"model.upscale": factor} for factor in (2, 3, 4)})
 SMALL = (Factor("model", {"GRLA": {}, "EDSR-lite": {"model": EdsrLiteSpec(channels=16, blocks=3)}}),)

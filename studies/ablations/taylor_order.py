@@ -7,8 +7,7 @@ Time      quick about 2 minutes on two cores.
 """
 
 from grla.spec import KernelSpec, ModelSpec, RunSpec
-from grla.study.definition import Study, vary
-from grla.study.profiles import usual_profiles
+from grla.study import Study, usual_profiles, vary
 
 STUDY = Study(
     question="Is the second order of the Taylor expansion worth its cost?",

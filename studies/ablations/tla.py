@@ -6,8 +6,7 @@ Command   python studies/run_ablation.py tla --profile quick
 Time      quick about 3 minutes on two cores.
 """
 
-from grla.study.definition import Factor, Study, vary
-from grla.study.profiles import usual_profiles
+from grla.study import Factor, Study, usual_profiles, vary
 
 STUDY = Study(
     question="Do global linear-attention layers help, with small and with large windows?",

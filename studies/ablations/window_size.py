@@ -6,8 +6,7 @@ Command   python studies/run_ablation.py window_size --profile quick
 Time      quick about 5 minutes on two cores.
 """
 
-from grla.study.definition import Factor, Study
-from grla.study.profiles import usual_profiles
+from grla.study import Factor, Study, usual_profiles
 
 
 def windows(*sizes: int) -> Factor:

@@ -8,9 +8,7 @@ Time      smoke some 15 seconds, quick under 15 minutes on two cores; standard n
 """
 
 from grla.spec import Budget, KernelSpec, ModelSpec, RunSpec
-from grla.study.parameters import Choice, Float, Int, When
-from grla.study.profiles import QUICK, SMOKE, STANDARD, UNMEASURED
-from grla.study.search import Limit, Search, SearchProfile
+from grla.study import QUICK, SMOKE, STANDARD, UNMEASURED, Choice, Float, Int, Limit, Search, SearchProfile, When
 
 GRBF = When("kernel", ("gaussian_rbf",))
 OPTIONS = "model.kernel.options"

@@ -8,9 +8,7 @@ Time      smoke some 15 seconds, quick under 15 minutes on two cores; standard n
 """
 
 from grla.spec import Budget
-from grla.study.parameters import Choice, Float, Int
-from grla.study.profiles import QUICK, SMOKE, STANDARD, UNMEASURED
-from grla.study.search import Search, SearchProfile
+from grla.study import QUICK, SMOKE, STANDARD, UNMEASURED, Choice, Float, Int, Search, SearchProfile
 
 SMALL = (
     Float("learning_rate", "train.learning_rate", 5e-4, 5e-2, log=True),
