@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -13,27 +12,12 @@ from torch import nn
 from grla.data import ImagePair, imresize
 from grla.errors import InputError
 from grla.metrics import psnr_y, ssim_y
+from grla.study import ImageScore
 from grla.tiling import run_in_tiles
 
 Image = NDArray[np.uint8]
 Upscaler = Callable[[Image], Image]
 """Any way to enlarge one image: LR (height, width[, 3]) to SR (upscale * height, upscale * width[, 3]), both uint8."""
-
-
-@dataclass(frozen=True)
-class ImageScore:
-    """One image's scores by the protocol: `psnr_y` in dB (infinite for equal images), `ssim_y` at most 1.
-
-    For a probe `psnr_y` and `mse` (RGB, of [0, 1]) are those of the masked pixels and `psnr_y_outside` that of the
-    others; None is what is not defined.
-    """
-
-    test_set: str
-    image: str
-    psnr_y: float
-    ssim_y: float | None
-    mse: float | None = None
-    psnr_y_outside: float | None = None
 
 
 def bicubic_upscaler(upscale: int) -> Upscaler:

@@ -10,7 +10,6 @@ from project_root import STUDIES
 
 import claims
 from grla.benchmark import BENCHMARK_PROTOCOL
-from grla.engine import code_faults, identity_faults, recorded_study, search_identity_faults
 from grla.errors import InputError
 from grla.files import write_text
 from grla.report import (
@@ -25,11 +24,13 @@ from grla.report import (
     benchmark_link,
     benchmark_page,
     benchmark_pictures,
+    code_faults,
     confirmed_trials,
     fidelity_faults,
     fidelity_folders,
     fidelity_link,
     fidelity_page,
+    identity_faults,
     own_storage,
     publish_fidelity,
     publish_rows,
@@ -39,7 +40,9 @@ from grla.report import (
     read_rows,
     read_search_rows,
     record_files,
+    recorded_study,
     search_folders,
+    search_identity_faults,
     search_link,
     search_page,
     search_report_faults,
@@ -115,7 +118,7 @@ def study_faults(folder: Path) -> list[str]:
     """What does not match in a study's folder."""
     about, definition = read_json(folder / PROVENANCE), read_json(folder / DEFINITION)
     try:
-        study = recorded_study(str(about["study"]), definition, confirmed_trials(folder, CONFIRMED))
+        study = recorded_study(definition, confirmed_trials(folder, CONFIRMED))
     except InputError as error:
         return [str(error)]
     return identity_faults(study, definition, about, read_rows(folder).cells) + study_report_faults(folder, PUBLISHED)

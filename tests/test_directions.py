@@ -26,7 +26,7 @@ ALLOWED = {
     "cost": {"errors"},
     "training": {"spec", "errors", "files"},
     "tiling": {"errors"},
-    "evaluation": {"data", "metrics", "tiling", "errors"},
+    "evaluation": {"data", "metrics", "tiling", "study", "errors"},
     "study": BASICS,
     "engine": {"study", *PARTS, *BASICS},
     "tuning": {"engine", "study", *PARTS, *BASICS},

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from grla.attention.interface import AttentionKernel
-from grla.study.definition import Study
+from grla.study import Study
 
 README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)

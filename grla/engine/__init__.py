@@ -11,15 +11,12 @@ from grla.engine.plan import make_plan, named_cells
 from grla.engine.pricing import counted_costs, measured_costs
 from grla.engine.progress import StopRequest, TrialsProgress, duration
 from grla.engine.queue import WORKER, Queue
-from grla.engine.record import CellFolders, Listener, Record
-from grla.engine.recorded import recorded_study
+from grla.engine.record import CellFolders, Listener
 from grla.engine.run import choose_device, run_study
 from grla.engine.status import describe_status, latest_name
 from grla.engine.storage import FILE_NAME, GRACE_SECONDS, open_storage, planning, storage_url
 from grla.engine.together import run_together
 from grla.engine.trainers import make_trainer
-from grla.engine.verify import code_faults, identity_faults
-from grla.engine.verify_search import search_identity_faults
 from grla.engine.work import Crew, StudyRun, storage_named
 from grla.engine.workers import run_workers
 
@@ -36,7 +33,6 @@ __all__ = [
     "Matching",
     "Material",
     "Queue",
-    "Record",
     "StopRequest",
     "StudyRun",
     "TrainingMaterial",
@@ -44,12 +40,10 @@ __all__ = [
     "Workplace",
     "cell_hash",
     "choose_device",
-    "code_faults",
     "counted_costs",
     "describe_status",
     "duration",
     "estimate",
-    "identity_faults",
     "latest_name",
     "load_material",
     "load_training_material",
@@ -62,12 +56,10 @@ __all__ = [
     "outcome_of",
     "planning",
     "read_ways",
-    "recorded_study",
     "run_plan",
     "run_study",
     "run_together",
     "run_workers",
-    "search_identity_faults",
     "storage_named",
     "storage_url",
     "this_worker",

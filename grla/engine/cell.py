@@ -18,15 +18,16 @@ from PIL import Image as PillowImage
 
 from grla.cost import is_out_of_memory, peak_memory_mib, process_peak_mib
 from grla.engine.execution import USUAL, Execution
-from grla.engine.material import Material, TrainingMaterial, cell_hash
+from grla.engine.material import Material, TrainingMaterial, cell_hash, cell_source
 from grla.engine.pricing import counted_costs, measured_costs
-from grla.engine.record import CellFolders, Listener, Record
+from grla.engine.record import CellFolders, Listener
 from grla.engine.trainers import in_words, make_trainer
 from grla.errors import InputError, Interrupted
-from grla.evaluation import Image, ImageScore, evaluate, network_upscaler
+from grla.evaluation import Image, evaluate, network_upscaler
 from grla.files import atomic_write
 from grla.model import build_model
 from grla.spec import RunSpec, to_dict
+from grla.study import GRADIENT_NORM, ImageScore, Record, picture_name
 from grla.training import (
     Diverged,
     StepStats,
@@ -41,7 +42,6 @@ from grla.training import (
 )
 
 LOGS_PER_RUN = 200
-GRADIENT_NORM = "gradient_norm."  # begins the names of gradient norms by part of the model in the history
 SHOWN_IMAGES = 3  # of the test images, how many SR results are kept as pictures
 
 
@@ -58,7 +58,7 @@ def run_one(
     A NaN or infinite loss, lack of memory, or a fault of the code end in a record with that outcome and the reason.
     `Interrupted` (the listener asked to stop) and InputError (a full disk, say) go through: they are not the cell's.
     """
-    record = Record(cell_hash(spec, material, device), device=device.type)
+    record = Record(cell_hash(spec, material, device), device=device.type, source=cell_source(spec))
     with outcome_of(record):
         _price(record, spec, material, device, execution)
         listener.lap("pricing")
@@ -135,8 +135,7 @@ def save_images(folder: Path, material: Material, images: list[Image]) -> None:
     """Keep a few test images' results, from the first to the last, as PNG for the figures."""
     for index in sorted(set(np.linspace(0, len(images) - 1, SHOWN_IMAGES).round().astype(int).tolist())):
         pair, image = material.test[index], images[index]
-        name = pair.name.replace("/", "_")
-        with atomic_write(folder / f"{pair.test_set}-{name}.png") as file:
+        with atomic_write(folder / f"{picture_name(pair.test_set, pair.name)}.png") as file:
             PillowImage.fromarray(image).save(file, format="PNG")
 
 

@@ -17,9 +17,10 @@ from grla.engine.cell import run_one
 from grla.engine.dashboard import Artifacts
 from grla.engine.execution import USUAL, Execution
 from grla.engine.plan import MAX_SEED, Plan, PlannedCell
-from grla.engine.record import CellFolders, Listener, Record
+from grla.engine.record import CellFolders, Listener
 from grla.engine.shared import SharedFiles
 from grla.errors import Interrupted
+from grla.study import Record
 
 STATES = {"ok": TrialState.COMPLETE, "diverged": TrialState.PRUNED}
 """How outcomes are told to Optuna. Divergence belongs to the cell and is kept like a result; lack of memory and errors
@@ -60,7 +61,7 @@ def run_plan(
     while (trial := _next_trial(plan, should_stop)) is not None:
         with plan.queue.heartbeat(trial):
             for factor in factors:
-                trial.suggest_categorical(factor["name"], factor["levels"])
+                trial.suggest_categorical(factor["name"], list(factor["levels"]))
             trial.suggest_int("seed", 0, MAX_SEED)
             _run_cell(plan, trial, cells[trial.user_attrs["cell_hash"]], workplace, make_listener)
 

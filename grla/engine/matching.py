@@ -9,11 +9,9 @@ from __future__ import annotations
 
 import bisect
 import functools
-import itertools
 import json
 import math
-import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -21,18 +19,17 @@ from typing import Literal
 import torch
 
 from grla.cost import count, time_in_turns
-from grla.errors import InputError, require, require_choice
+from grla.errors import InputError, require
 from grla.files import write_text
 from grla.model import build_model, build_on_meta
 from grla.spec import ModelSpec, RunSpec, spec_hash, with_changes
-from grla.study import Changes, Factor, Study
+from grla.study import Changes, Factor, Study, levels_to_size, with_sizes
 
 Measure = Literal["params", "macs", "latency"]
 
 TOLERANCE = 0.02
 MATCHED = "-matched-"
 NOT_SIZED = " (not sized)"
-SIZED = re.compile(r"(?P<level>.*) dim (?P<dim>\d+) \([^()]*\)")
 KEPT_DIMS = "matched_dims.json"  # the usual name of the file of dims found by latency, below a study's --out
 WORDS: dict[Measure, str] = {"params": "parameters", "macs": "MACs", "latency": "latency"}
 
@@ -61,24 +58,14 @@ def match_study(study: Study, profile: str, changes: Changes, matching: Matching
     base = study.cells(profile, changes, seeds=1)[0].spec
     factors = tuple(
         Factor(name, dict(_sized(study, label, level, base, matching) for label, level in levels.items()))
-        for name, levels in _levels(study, profile).items()
+        for name, levels in levels_to_size(study, profile).items()
     )
     words = (
         f"At equal {WORDS[matching.measure]}: dims are chosen for it; percentages are what is left, 'unmatched' if "
         f"over {TOLERANCE:.0%}."
     )
     named = replace(study, name=f"{study.name}{MATCHED}{matching.measure}", question=f"{study.question} {words}")
-    return _with_factors(named, profile, factors)
-
-
-def matched_study(study: Study, profile: str, labels: Mapping[str, Sequence[str]]) -> Study:
-    """The study that `match_study` made of `study`, but for name and question, from its levels' labels by factor.
-
-    Raises InputError for a label that is none of the study's with a dim.
-    """
-    known = _levels(study, profile)
-    factors = (Factor(name, dict(_labelled(known.get(name, {}), label) for label in labels[name])) for name in labels)
-    return _with_factors(study, profile, tuple(factors))
+    return with_sizes(named, profile, factors)
 
 
 def nearest_dim(ratio: Callable[[int], float], step: int, least: int) -> tuple[int, float]:
@@ -99,31 +86,6 @@ def dim_steps(model: ModelSpec) -> tuple[int, int]:
     heads = [by_layer[layer] for layer in model.layers]
     step = math.lcm(*heads)
     return step, step * math.ceil(2 * max(heads) / step)
-
-
-def _with_factors(study: Study, profile: str, factors: tuple[Factor, ...]) -> Study:
-    profiles = {profile: replace(study.profile(profile), factors=())}
-    return replace(study, factors=factors, design="one_at_a_time", profiles=profiles)
-
-
-def _labelled(levels: Mapping[str, Changes], label: str) -> tuple[str, Changes]:
-    """The label that `_sized` gave a level, and that level, sized."""
-    sized = SIZED.fullmatch(label)
-    name = sized["level"] if sized else label.removesuffix(NOT_SIZED)
-    require_choice("level of a study at equal cost", name, levels)
-    return label, {**levels[name], "model.dim": int(sized["dim"])} if sized else levels[name]
-
-
-def _levels(study: Study, profile: str) -> dict[str, Mapping[str, Changes]]:
-    """The levels by factor; of a grid all combinations, as one factor."""
-    factors = study.resolved_factors(profile)
-    if study.design != "grid":
-        return {factor.name: factor.levels for factor in factors}
-    levels = {
-        ", ".join(label for label, _ in row): {path: value for _, level in row for path, value in level.items()}
-        for row in itertools.product(*(factor.levels.items() for factor in factors))
-    }
-    return {" x ".join(factor.name for factor in factors): levels}
 
 
 def _sized(study: Study, label: str, level: Changes, base: RunSpec, matching: Matching) -> tuple[str, Changes]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import inspect
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,9 +22,9 @@ from grla.data import (
     training_images,
 )
 from grla.evaluation import Image, score
-from grla.model import find_factory
-from grla.provenance import PROTOCOL
-from grla.spec import AnyDataSpec, DataSpec, OutsideSpec, RecallSpec, RunSpec, SimilaritySpec, spec_hash, to_dict
+from grla.model import defining_module
+from grla.spec import AnyDataSpec, DataSpec, OutsideSpec, RecallSpec, RunSpec, SimilaritySpec, spec_hash
+from grla.study import cell_identity, source_hash
 
 VALIDATION_SIDE = 192
 """Validation images are centre crops of at most this many HR pixels a side: validating stays cheap."""
@@ -121,20 +120,16 @@ def _checksums(test: list[ImagePair]) -> dict[str, str]:
 
 
 def cell_hash(spec: RunSpec, material: TrainingMaterial, device: torch.device) -> str:
-    """The name of a run: its spec, with folders replaced by their content, the protocol and the device type."""
-    return identity(spec, material.checksums, device.type)
+    """The name of a run, see `grla.study.cell_identity`, by the source as it is now."""
+    return cell_identity(spec, material.checksums, device.type, cell_source(spec))
 
 
-def identity(spec: RunSpec, checksums: dict[str, str], device: str) -> str:
-    """`cell_hash` from the images' checksums alone."""
-    values = to_dict(spec)
-    if isinstance(spec.data, DataSpec):
-        values["data"] |= {"train": None, "test": None}
-    content = {"spec": values, "images": checksums, "protocol": PROTOCOL, "device": device}
-    if isinstance(spec.model, OutsideSpec):  # a spec only names its code, which must count as well
-        module = sys.modules[find_factory(spec.model.factory).__module__]
-        content["source"] = inspect.getsource(module)
-    return spec_hash(content)
+def cell_source(spec: RunSpec) -> str:
+    """The name of the source that computes a cell with this spec; of an outside model its module counts."""
+    if not isinstance(spec.model, OutsideSpec):
+        return source_hash(spec)
+    file = inspect.getsourcefile(defining_module(spec.model.factory))
+    return source_hash(spec, [] if file is None else [Path(file)])
 
 
 def baseline_rows(material: Material, upscale: int) -> list[dict[str, object]]:

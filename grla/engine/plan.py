@@ -18,22 +18,23 @@ import torch
 from optuna.trial import FrozenTrial, TrialState
 
 from grla.engine.dashboard import artifact_attributes, write_note
-from grla.engine.material import Material, cell_hash
+from grla.engine.material import Material, cell_source
 from grla.engine.queue import FINISHED, Queue
 from grla.errors import InputError
 from grla.spec import spec_hash, to_dict
-from grla.study import Cell, Study
+from grla.study import Cell, Study, cell_identity, layout_to_json
 
 MAX_SEED = 9999
 
 
 @dataclass(frozen=True)
 class PlannedCell:
-    """A cell, its hash, and the material it runs on."""
+    """A cell, its hash, the material it runs on, and the name of the source that computes it."""
 
     cell: Cell
     cell_hash: str
     material: Material
+    source: str
 
 
 @dataclass(frozen=True)
@@ -66,9 +67,12 @@ def named_cells(
     cells: Iterable[Cell], find_material: Callable[[Cell], Material], device: torch.device
 ) -> tuple[PlannedCell, ...]:
     """The cells with their hashes and what they run on."""
-    return tuple(
-        PlannedCell(cell, cell_hash(cell.spec, find_material(cell), device), find_material(cell)) for cell in cells
-    )
+    planned = []
+    for cell in cells:
+        material, source = find_material(cell), cell_source(cell.spec)
+        name = cell_identity(cell.spec, material.checksums, device.type, source)
+        planned.append(PlannedCell(cell, name, material, source))
+    return tuple(planned)
 
 
 def make_plan(
@@ -146,20 +150,14 @@ def _study_name(definition: dict[str, Any]) -> str:
 
 
 def _definition(study: Study, profile: str, planned: tuple[PlannedCell, ...]) -> dict[str, Any]:
-    """What makes two runs the same Optuna study: everything but the seeds (levels of a parameter cannot change)."""
+    """What makes two runs the same Optuna study: everything but the seeds, the code of each variant included."""
     base = planned[0]
+    layout = layout_to_json(study.layout(profile, base.cell.spec))
     return {
-        "study": study.name,
-        "profile": profile,
-        "question": study.question,
-        "source": study.source,
-        "design": study.design,
-        "factors": [
-            {"name": factor.name, "levels": list(factor.levels), "base": base.cell.levels[factor.name]}
-            for factor in study.resolved_factors(profile)
-        ],
+        **{name: value for name, value in layout.items() if name != "num_looks"},
         "base": {**to_dict(base.cell.spec), "seed": None},
         "images": base.material.checksums,
+        "code": {planned_cell.cell.variant: planned_cell.source for planned_cell in planned},
     }
 
 
@@ -199,7 +197,7 @@ def _take_over(plan: Plan, storage: optuna.storages.RDBStorage) -> None:
 def _copy(trial: FrozenTrial, plan: Plan, cell: Cell) -> FrozenTrial:
     factors = json.loads(plan.trials.user_attrs["definition"])["factors"]
     distributions: dict[str, optuna.distributions.BaseDistribution] = {
-        factor["name"]: optuna.distributions.CategoricalDistribution(factor["levels"]) for factor in factors
+        factor["name"]: optuna.distributions.CategoricalDistribution(list(factor["levels"])) for factor in factors
     }
     distributions["seed"] = optuna.distributions.IntDistribution(0, MAX_SEED)
     return optuna.trial.create_trial(

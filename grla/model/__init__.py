@@ -5,11 +5,11 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from grla.model.baselines import EdsrLite, find_factory, outside_model
+from grla.model.baselines import EdsrLite, defining_module, outside_model
 from grla.model.network import GRLASR
 from grla.spec import AnyModelSpec, EdsrLiteSpec, OutsideSpec
 
-__all__ = ["build_model", "build_on_meta", "find_factory", "outside_model"]
+__all__ = ["GRLASR", "EdsrLite", "build_model", "build_on_meta", "defining_module", "outside_model"]
 
 
 def build_model(spec: AnyModelSpec) -> nn.Module:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import inspect
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -81,6 +84,15 @@ def find_factory(target: str) -> Callable[..., object]:
     except (ImportError, AttributeError) as error:
         raise InputError(f"cannot find {target!r}: {error}") from error
     return factory
+
+
+def defining_module(target: str) -> ModuleType:
+    """The module in which the factory that `target` names was written: that of the function behind a partial one."""
+    factory: Any = find_factory(target)
+    while isinstance(factory, functools.partial):
+        factory = factory.func
+    name = factory.__module__ if hasattr(factory, "__module__") else type(factory).__module__
+    return sys.modules[name]
 
 
 def _load_weights(model: nn.Module, path: Path) -> None:

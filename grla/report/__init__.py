@@ -21,6 +21,7 @@ from grla.report.folder import (
     study_results,
     write_rows,
 )
+from grla.report.identity import code_faults, identity_faults, recorded_study, search_identity_faults
 from grla.report.kinds.benchmark_page import benchmark_link, benchmark_page
 from grla.report.kinds.benchmark_records import (
     ROWS,
@@ -89,6 +90,7 @@ __all__ = [
     "cheaper_to_train",
     "check_all",
     "check_looks",
+    "code_faults",
     "confirmation",
     "confirmed_trials",
     "cost_text",
@@ -99,6 +101,7 @@ __all__ = [
     "fidelity_folders",
     "fidelity_link",
     "fidelity_page",
+    "identity_faults",
     "is_open",
     "judge_claims",
     "latest_by_study",
@@ -123,9 +126,11 @@ __all__ = [
     "recall_maps_figure",
     "record_files",
     "record_pictures",
+    "recorded_study",
     "save",
     "scaling_table",
     "search_folders",
+    "search_identity_faults",
     "search_link",
     "search_page",
     "search_report_faults",

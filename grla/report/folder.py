@@ -6,7 +6,6 @@ Tables and figures are made from these files alone, so that they can be made aga
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -14,37 +13,29 @@ import pandas as pd
 
 from grla.errors import InputError
 from grla.files import write_text
-from grla.report.results import IMAGE_COLUMNS, Results, load_results, study_layout
+from grla.report.results import Results, load_results
+from grla.study import layout_from_json, text_columns
 
 ROWS = ("cells", "images", "curves")
 DEFINITION, PROVENANCE = "study.json", "provenance.json"
-TEXTS = (
-    "cell_hash",
-    "study",
-    "variant",
-    "outcome",
-    "reason",
-    "device",
-    "execution",
-    "code_version",
-    *IMAGE_COLUMNS[:3],
-)
+TEXTS = ("study", "variant", *text_columns())
 
 
 def write_rows(results: Results, folder: Path) -> None:
     """Write cells.csv, images.csv, curves.csv and study.json (what was asked, and the base run)."""
     for name in ROWS:
         write_text(folder / f"{name}.csv", getattr(results, name).to_csv(index=False))
-    write_text(folder / DEFINITION, json.dumps({**asdict(results.layout), "base": results.base}, indent=2) + "\n")
+    asked = {name: value for name, value in results.definition.items() if name != "images"}
+    write_text(folder / DEFINITION, json.dumps({**asked, "num_looks": results.layout.num_looks}, indent=2) + "\n")
 
 
 def read_rows(folder: Path) -> Results:
     """What `write_rows` wrote, to the last bit; raises InputError for a file that is missing or torn."""
     definition = read_json(folder / DEFINITION)
-    layout = study_layout(definition)
+    layout = layout_from_json(definition)
     texts = [*TEXTS, *(factor.name for factor in layout.factors)]
     cells, images, curves = (_read(folder / f"{name}.csv", texts) for name in ROWS)
-    return Results(layout, cells, images, curves, definition["base"])
+    return Results(layout, cells, images, curves, definition)
 
 
 def study_results(folder: Path) -> Results:

@@ -14,17 +14,15 @@ import pandas as pd
 from optuna.trial import FrozenTrial
 
 from grla.errors import InputError
-from grla.report.layout import Factor, Layout
-
-CELL_COLUMNS = (
-    "outcome reason psnr_y ssim_y num_params macs hook_flops elementwise_ops num_features latency_ms latency_p10_ms "
-    "latency_p90_ms peak_memory_mib train_seconds train_peak_memory_mib steps final_loss device workers execution "
-    "code_version"
-).split()
-IMAGE_COLUMNS = ["test_images", "test_set", "image", "psnr_y", "ssim_y", "mse", "psnr_y_outside"]
-CURVE_COLUMNS = ["step", "seconds", "loss", "val_psnr_y", "val_ssim_y"]
-GRADIENT_NORM = "gradient_norm."  # begins the columns of gradient norms by part of the model
-
+from grla.study import (
+    CELL_COLUMNS,
+    CURVE_COLUMNS,
+    GRADIENT_NORM,
+    IMAGE_COLUMNS,
+    VALIDATION_PSNR,
+    Layout,
+    layout_from_json,
+)
 
 TRIAL_COLUMNS = (
     "num_params macs hook_flops latency_ms peak_memory_mib train_seconds steps final_loss device code_version cell_hash"
@@ -36,24 +34,31 @@ FEWEST_FOR_IMPORTANCE = 4  # trials; of fewer nothing can be said
 class Results:
     """All that a storage holds of one study.
 
-    `cells`: cell_hash, study, variant, a column per factor, seed, then CELL_COLUMNS; a row per cell, the accepted
-    record or, if there is none, the latest failed one. `images`: cell_hash, variant, factors, seed, then
+    `cells`: cell_hash, study, variant, a column per factor, seed, then `grla.study.CELL_COLUMNS`; a row per cell, the
+    accepted record or, if there is none, the latest failed one. `images`: cell_hash, variant, factors, seed, then
     IMAGE_COLUMNS, the baselines' rows (bicubic, say; they have no seed) first. `curves`: the same keys, then
-    CURVE_COLUMNS and a column per part of the model with its gradient norm. `base` is the base run's spec.
+    CURVE_COLUMNS and a column per part of the model with its gradient norm. `definition` is what the run recorded of
+    the study: what its layout holds, the base run's spec, the code of each variant.
     """
 
     layout: Layout
     cells: pd.DataFrame
     images: pd.DataFrame
     curves: pd.DataFrame
-    base: dict[str, Any]
+    definition: dict[str, Any]
+
+    @property
+    def base(self) -> dict[str, Any]:
+        """The base run's spec."""
+        base: dict[str, Any] = self.definition["base"]
+        return base
 
 
 def load_results(storage: Path | str, study_name: str) -> Results:
     """Read study `study_name` from `storage`, a SQLite file or a URL; raises InputError when either does not exist."""
     study = load_trials(storage, study_name)
     definition = json.loads(study.user_attrs["definition"])
-    layout = study_layout({**definition, "num_looks": study.user_attrs.get("num_looks", 1)})
+    layout = layout_from_json({**definition, "num_looks": study.user_attrs.get("num_looks", 1)})
     records = [(trial, json.loads(trial.user_attrs["record"])) for trial in accepted_trials(study)]
     keys = [_keys(trial, record, layout) for trial, record in records]
     cells = [
@@ -71,7 +76,7 @@ def load_results(storage: Path | str, study_name: str) -> Results:
         _frame(cells, names + CELL_COLUMNS),
         _frame(images, [name for name in names if name != "study"] + IMAGE_COLUMNS),
         _frame(curves, [name for name in names if name != "study"] + CURVE_COLUMNS + norms),
-        definition["base"],
+        definition,
     )
 
 
@@ -117,10 +122,10 @@ def load_tuning(storage: Path | str, study_name: str) -> TuningResults:
         row = {"trial": trial.number, "base": changes[trial.number] == about["start"]}
         row |= {name: trial.user_attrs.get(name, "") for name in ("outcome", "reason")}
         row |= {name: trial.params.get(name) for name in parameters}
-        row["val_psnr_y"] = history[-1]["val_psnr_y"] if history else None
+        row[VALIDATION_PSNR] = history[-1][VALIDATION_PSNR] if history else None
         trials.append(row | {name: records[trial.number][name] for name in TRIAL_COLUMNS})
         curves += [{"trial": trial.number, **entry} for entry in history]
-    columns = ["trial", "base", "outcome", "reason", *parameters, "val_psnr_y", *TRIAL_COLUMNS]
+    columns = ["trial", "base", "outcome", "reason", *parameters, VALIDATION_PSNR, *TRIAL_COLUMNS]
     return TuningResults(
         about,
         pd.DataFrame(trials, columns=columns),
@@ -137,20 +142,13 @@ def stored_studies(storage: Path | str) -> list[tuple[str, dict[str, Any]]]:
     return [(name, json.loads(values["definition"])) for name, values in attributes if "definition" in values]
 
 
-def study_layout(definition: dict[str, Any]) -> Layout:
-    """The layout of a study from its definition as JSON, in the storage or in a folder."""
-    factors = tuple(Factor(f["name"], tuple(f["levels"]), f["base"]) for f in definition["factors"])
-    texts = {name: definition[name] for name in ("study", "question", "source", "profile", "design")}
-    return Layout(**texts, factors=factors, num_looks=definition.get("num_looks", 1))
-
-
 def _importances(study: optuna.Study, about: dict[str, Any]) -> list[dict[str, Any]]:
     if len(study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.COMPLETE,))) < FEWEST_FOR_IMPORTANCE:
         return []
     # Of a parameter that few trials have, the evaluator makes much by chance: gamma seemed to decide multiply-adds.
     rated = [parameter["name"] for parameter in about["parameters"] if parameter["when"] is None]
     rows = []
-    for index, objective in enumerate(["val_psnr_y", *about["minimise"]]):
+    for index, objective in enumerate([VALIDATION_PSNR, *about["minimise"]]):
         sign = -1 if index == 0 else 1  # the evaluator takes the low values of a target for the good ones
         with warnings.catch_warnings():  # it says so
             warnings.simplefilter("ignore", UserWarning)

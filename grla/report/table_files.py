@@ -6,12 +6,12 @@ import re
 
 import pandas as pd
 
-from grla.report.layout import Group
 from grla.report.published import published_table
 from grla.report.results import Results
 from grla.report.statistics.best import Marks, table_marks
 from grla.report.statistics.verdicts import study_differences
 from grla.report.tables import COSTS, group_table
+from grla.study import Group
 
 INTERVAL = re.compile(r"^([-+][\d.]+) \[([-+][\d.]+), ([-+][\d.]+)\]$")
 LATEX = {"best": "textbf: --rwrap;", "second": "underline: --rwrap;"}

@@ -7,8 +7,9 @@ from collections.abc import Collection, Mapping
 import numpy as np
 import pandas as pd
 
-from grla.report.layout import Group
 from grla.report.statistics.verdicts import Difference, Spread, spread_over_seeds
+from grla.study import COSTS as RECORD_COSTS
+from grla.study import Group, Shown
 
 EMPTY = "-"
 FAILURES = {"diverged": "diverged", "out_of_memory": "ran out of memory", "error": "failed"}
@@ -17,17 +18,10 @@ METRICS = {"ssim_y": ("SSIM-Y", ".4f"), "mse": ("MSE (RGB)", ".4f"), "psnr_y_out
 
 GAIN = ("copies", "alone")  # test sets of the self-similarity probe: what a network gains from the copies
 
-# column heading -> (column of the cells frame, factor to the heading's unit, format)
-COSTS = {
-    "params K": ("num_params", 1e-3, ".1f"),
-    "MACs G": ("macs", 1e-9, ".2f"),
-    "hook_flops G": ("hook_flops", 1e-9, ".2f"),
-    "latency ms": ("latency_ms", 1.0, ".1f"),
-    "memory MiB": ("peak_memory_mib", 1.0, ".0f"),
-    "train MiB": ("train_peak_memory_mib", 1.0, ".0f"),
-    "train s": ("train_seconds", 1.0, ".0f"),
-    "s per 1000 steps": ("seconds_per_1000_steps", 1.0, ".1f"),
-}
+STEPS_TIME = Shown("s per 1000 steps", 1.0, ".1f")
+COSTS = {shown.heading: (column, shown) for column, shown in RECORD_COSTS.items()}
+COSTS[STEPS_TIME.heading] = ("seconds_per_1000_steps", STEPS_TIME)
+"""By heading, the column of the cells frame and how it is shown."""
 
 
 def number(value: float, spec: str) -> str:
@@ -165,6 +159,6 @@ def _costs(cells: pd.DataFrame) -> dict[str, str]:
     steps = pd.to_numeric(cells["steps"])
     cells = cells.assign(seconds_per_1000_steps=1000 * pd.to_numeric(cells["train_seconds"]) / steps.where(steps > 0))
     return {
-        heading: number(pd.to_numeric(cells[column]).mean() * factor, spec)
-        for heading, (column, factor, spec) in COSTS.items()
+        heading: number(pd.to_numeric(cells[column]).mean() * shown.factor, shown.format)
+        for heading, (column, shown) in COSTS.items()
     }

@@ -1,9 +1,28 @@
-"""Studies: their definition, the running of one cell, and the engine that runs them all."""
+"""What is asked and what was measured: studies, searches, records. Pure data: no torch, no Optuna."""
 
+from grla.study.catalogue import ABLATIONS, SEARCHES
 from grla.study.confirm import CONFIRMED, CONFIRMING_SEEDS, confirming_study, read_base
-from grla.study.definition import OPEN_FIELDS, Cell, Changes, Factor, Profile, Study, load_study, study_names, vary
+from grla.study.definition import OPEN_FIELDS, Cell, Profile, Study, load_study, study_names
+from grla.study.layout import BASE, Changes, Factor, Group, Layout, layout_from_json, layout_to_json, level_text, vary
 from grla.study.parameters import Choice, Float, Int, Parameter, Value, When
 from grla.study.profiles import QUICK, RECALL, SMOKE, STANDARD, UNMEASURED, recall_profiles, usual_profiles
+from grla.study.record import (
+    CELL_COLUMNS,
+    COSTS,
+    CURVE_COLUMNS,
+    GRADIENT_NORM,
+    IMAGE_COLUMNS,
+    NESTED,
+    VALIDATION_PSNR,
+    ImageScore,
+    Outcome,
+    Record,
+    Shown,
+    cell_identity,
+    picture_name,
+    text_columns,
+)
+from grla.study.resized import levels_to_size, resized_study, with_sizes
 from grla.study.search import (
     COUNTED,
     TUNING_SEED,
@@ -16,43 +35,70 @@ from grla.study.search import (
     search_names,
 )
 from grla.study.search_text import definition_of, note_of
+from grla.study.source import source_hash
 
 __all__ = [
+    "ABLATIONS",
+    "BASE",
+    "CELL_COLUMNS",
     "CONFIRMED",
     "CONFIRMING_SEEDS",
+    "COSTS",
     "COUNTED",
+    "CURVE_COLUMNS",
+    "GRADIENT_NORM",
+    "IMAGE_COLUMNS",
+    "NESTED",
     "OPEN_FIELDS",
     "QUICK",
     "RECALL",
+    "SEARCHES",
     "SMOKE",
     "STANDARD",
     "TUNING_SEED",
     "UNMEASURED",
+    "VALIDATION_PSNR",
     "Cell",
     "Changes",
     "Choice",
     "Configuration",
     "Factor",
     "Float",
+    "Group",
+    "ImageScore",
     "Int",
+    "Layout",
     "Limit",
+    "Outcome",
     "Parameter",
     "Profile",
+    "Record",
     "Search",
     "SearchProfile",
+    "Shown",
     "Space",
     "Study",
     "Value",
     "When",
+    "cell_identity",
     "confirming_study",
     "definition_of",
+    "layout_from_json",
+    "layout_to_json",
+    "level_text",
+    "levels_to_size",
     "load_search",
     "load_study",
     "note_of",
+    "picture_name",
     "read_base",
     "recall_profiles",
+    "resized_study",
     "search_names",
+    "source_hash",
     "study_names",
+    "text_columns",
     "usual_profiles",
     "vary",
+    "with_sizes",
 ]

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from grla.errors import InputError
-from grla.study.definition import Changes, Factor, Profile, Study
+from grla.study.definition import Profile, Study
+from grla.study.layout import Changes, Factor
 from grla.study.search import Search
 
 CONFIRMED = "_confirmed"
@@ -30,6 +31,7 @@ def confirming_study(search: Search, profile: str, trials: Mapping[int, Changes]
         profiles={profile: Profile(search.profile(profile).changes, CONFIRMING_SEEDS, "not measured")},
         base=search.base,
         name=f"{search.name}{CONFIRMED}",
+        file=search.name,
     )
 
 

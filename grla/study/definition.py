@@ -2,44 +2,17 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal
 
 from grla.errors import InputError, require, require_choice
 from grla.spec import RunSpec, with_changes
 from grla.study.catalogue import ABLATIONS, load_named, names_of
+from grla.study.layout import Changes, Combination, Factor, Layout
 
-Design = Literal["one_at_a_time", "grid", "panels"]
-Changes = Mapping[str, object]
-"""Spec fields by dotted path and their new values."""
 OPEN_FIELDS = ("data.train", "data.test", "train.budget")
 """What a run may change in the base without asking another question: where images lie, and how long to train."""
-
-
-@dataclass(frozen=True)
-class Factor:
-    """One thing a study varies: its short name, and what each level, by label, changes in the base's spec."""
-
-    name: str
-    levels: Mapping[str, Changes]
-
-    def __post_init__(self) -> None:
-        require(len(self.levels) > 0, f"factor {self.name!r}: levels", "must not be empty", self.levels)
-
-    def base_level(self, base: RunSpec) -> str:
-        """The label of the level at which `base` stands; raises InputError when it stands at none."""
-        for label, changes in self.levels.items():
-            if with_changes(base, changes) == base:
-                return label
-        raise InputError(f"factor {self.name!r}: the base must stand at one of its levels, {', '.join(self.levels)}")
-
-
-def vary(name: str, path: str, *values: object) -> Factor:
-    """The factor that gives one spec field these values, each labelled by its text."""
-    return Factor(name, {level_text(value): {path: value} for value in values})
 
 
 @dataclass(frozen=True)
@@ -70,7 +43,8 @@ class Study:
 
     `source` says which table or figure of the paper it answers to. "one_at_a_time" varies one factor around the base,
     "grid" takes all combinations; with "panels" the levels of the first factor (upscale factors, say) are not compared
-    with each other, and within each of them the other factors are varied one at a time.
+    with each other, and within each of them the other factors are varied one at a time. `file` is the name of the file
+    that a study derived from another comes from.
     """
 
     question: str
@@ -78,8 +52,9 @@ class Study:
     factors: tuple[Factor, ...]
     profiles: Mapping[str, Profile]
     base: RunSpec = field(default_factory=RunSpec)
-    design: Design = "one_at_a_time"
+    design: Combination = "one_at_a_time"
     name: str = ""
+    file: str = ""
 
     def profile(self, name: str) -> Profile:
         """The profile called `name`; raises InputError listing the known ones."""
@@ -95,21 +70,24 @@ class Study:
         )
         return tuple(own.get(factor.name, factor) for factor in self.factors)
 
+    def layout(self, profile: str, base: RunSpec) -> Layout:
+        """A profile as it is put around `base`, which must stand at a level of every factor, else InputError."""
+        factors = tuple(factor.standing(base) for factor in self.resolved_factors(profile))
+        return Layout(self.name, self.question, self.source, profile, self.design, factors, self.file)
+
     def cells(self, profile: str, changes: Changes, seeds: int | None = None) -> tuple[Cell, ...]:
         """All cells of a profile with further spec `changes`: for each seed the base first, then each variant.
 
         Raises InputError naming the study for a level or change that a spec refuses.
         """
-        chosen, factors = self.profile(profile), self.resolved_factors(profile)
-        enough = self.design != "panels" or len(factors) > 1
-        require(enough, f"study {self.name!r}: factors", "must be two or more for panels", len(factors))
+        chosen = self.profile(profile)
         num_seeds = chosen.seeds if seeds is None else seeds
         require(num_seeds >= 1, "seeds", "must be at least 1", num_seeds)
         try:
             base = with_changes(self.base, {**chosen.changes, **changes})
-            base_levels = {factor.name: factor.base_level(base) for factor in factors}
+            layout = self.layout(profile, base)
             variants = [
-                _cell(base, base_levels, factors, levels) for levels in self._combinations(factors, base_levels)
+                Cell(layout.variant(row), row, with_changes(base, layout.changes(row))) for row in layout.rows()
             ]
         except InputError as error:
             raise InputError(f"study {self.name!r}, profile {profile!r}: {error}") from error
@@ -119,29 +97,6 @@ class Study:
             for cell in variants
         )
 
-    def _combinations(self, factors: tuple[Factor, ...], base_levels: dict[str, str]) -> list[dict[str, str]]:
-        """The labels by factor name of each variant, the base first and no variant twice."""
-        if self.design == "grid":
-            names = [factor.name for factor in factors]
-            rows = [dict(zip(names, row, strict=True)) for row in itertools.product(*(f.levels for f in factors))]
-        else:
-            panels = {factors[0].name: factors[0].levels} if self.design == "panels" else {}
-            starts = [{**base_levels, name: label} for name, labels in panels.items() for label in labels]
-            inner = factors[len(panels) :]
-            rows = [
-                {**start, factor.name: label}
-                for start in starts or [base_levels]
-                for factor in inner
-                for label in factor.levels
-            ]
-        return list({tuple(row.values()): row for row in [base_levels, *rows]}.values())
-
-
-def _cell(base: RunSpec, base_levels: dict[str, str], factors: tuple[Factor, ...], levels: dict[str, str]) -> Cell:
-    changes = {path: value for factor in factors for path, value in factor.levels[levels[factor.name]].items()}
-    differing = [f"{name}={label}" for name, label in levels.items() if label != base_levels[name]]
-    return Cell(", ".join(differing) or "base", levels, with_changes(base, changes))
-
 
 def study_names(folder: Path = ABLATIONS) -> list[str]:
     """The studies in `folder`, one a file."""
@@ -150,9 +105,4 @@ def study_names(folder: Path = ABLATIONS) -> list[str]:
 
 def load_study(name: str, folder: Path = ABLATIONS) -> Study:
     """The study of file `{folder}/{name}.py`, named after it; raises InputError listing the known ones."""
-    return replace(load_named("study", folder, name, Study), name=name)
-
-
-def level_text(value: object) -> str:
-    """A level as it is written in tables, storage and labels."""
-    return "+".join(map(str, value)) if isinstance(value, tuple) else str(value)
+    return replace(load_named("study", folder, name, Study), name=name, file=name)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from grla.spec import Budget, CostSpec, KernelSpec, ModelSpec, RecallSpec, RunSpec, TrainSpec
-from grla.study.definition import Changes, Factor, Profile
+from grla.study.definition import Profile
+from grla.study.layout import Changes, Factor
 
 SMOKE: Changes = {
     "model.dim": 8,

@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeVar, get_args
 from grla.errors import InputError, require, require_at_least, require_choice
 from grla.spec import KernelSpec, RunSpec, with_changes
 from grla.study.catalogue import SEARCHES, load_named, names_of
-from grla.study.definition import Changes
+from grla.study.layout import Changes
 from grla.study.parameters import Parameter, Value, exists
 
 Cost = Literal["num_params", "macs", "latency_ms", "peak_memory_mib"]

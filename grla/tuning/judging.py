@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 
 import torch
 
-from grla.engine import Record, outcome_of
+from grla.engine import outcome_of
 from grla.errors import InputError
-from grla.study import Configuration, Space
+from grla.study import Configuration, Record, Space
 from grla.tuning.affordable import describe, price, violations
 from grla.tuning.pruning import Rival, dominated
 

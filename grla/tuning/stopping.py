@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from grla.engine import Listener, Record
-from grla.study import Space
+from grla.engine import Listener
+from grla.study import Record, Space
 from grla.tuning.judging import minimised
 from grla.tuning.pruning import Rival, hopeless
 

@@ -36,7 +36,6 @@ from grla.engine import (
     WORKER,
     CellFolders,
     Queue,
-    Record,
     TrainingMaterial,
     TrialsProgress,
     cell_hash,
@@ -46,7 +45,7 @@ from grla.engine import (
 )
 from grla.errors import Interrupted
 from grla.spec import RunSpec, spec_hash
-from grla.study import Choice, Float, Parameter, Search, Space, Value, definition_of, note_of
+from grla.study import Choice, Float, Parameter, Record, Search, Space, Value, definition_of, note_of
 from grla.tuning.judging import REFUSED, Ending, ending_of, judge, minimised
 from grla.tuning.pruning import Rival
 from grla.tuning.stopping import StoppingListener

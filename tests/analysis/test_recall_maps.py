@@ -12,7 +12,7 @@ from grla.analysis.recall_maps import recall_scene, weight_maps
 from grla.errors import InputError
 from grla.model import build_model
 from grla.spec import RunSpec, with_changes
-from grla.study.profiles import RECALL
+from grla.study import RECALL
 
 GRAY = 128
 

@@ -14,7 +14,7 @@ from grla.benchmark import overhead
 from grla.benchmark.overhead import HARNESS_PHASES, harness_share
 from grla.engine.material import Material, load_material
 from grla.spec import Budget
-from grla.study.profiles import SMOKE
+from grla.study import SMOKE
 
 CPU = torch.device("cpu")
 

@@ -14,12 +14,13 @@ from grla.cost import count
 from grla.engine import cell as room
 from grla.engine.cell import run_one
 from grla.engine.material import Material, cell_hash, load_material
-from grla.engine.record import CellFolders, Record
+from grla.engine.record import CellFolders
 from grla.engine.work import StudyRun
 from grla.errors import InputError, Interrupted
 from grla.evaluation import evaluate
 from grla.model import build_model
 from grla.spec import RunSpec, from_dict, with_changes
+from grla.study import Record
 from grla.training.checkpoint import load_checkpoint
 
 CPU = torch.device("cpu")

@@ -17,14 +17,13 @@ import pytest
 from optuna.trial import TrialState
 
 from grla.engine import claiming as engine
-from grla.engine.record import Record
 from grla.engine.run import run_study
 from grla.engine.storage import FILE_NAME, open_storage
 from grla.engine.work import Crew, StudyRun
 from grla.errors import InputError
 from grla.report.figures.crop_files import crop_rows
 from grla.report.results import Results, load_results
-from grla.study.definition import Study, vary
+from grla.study import Record, Study, vary
 from tests.shared import ABLATIONS, ROOT
 
 MakeRun = Callable[..., StudyRun]
@@ -191,7 +190,7 @@ import sys, time, torch
 sys.path.insert(0, {root!r})
 from pathlib import Path
 from grla.engine import progress
-from grla.study.definition import load_study
+from grla.study import load_study
 from grla.engine.run import run_study
 from grla.engine.work import StudyRun
 original = progress.CellProgress.stepped

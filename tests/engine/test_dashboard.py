@@ -26,7 +26,7 @@ from grla.engine.storage import FILE_NAME, open_storage
 from grla.engine.work import StudyRun
 from grla.errors import InputError
 from grla.report.figures.cell_files import CELL_FILES
-from grla.study.definition import load_study
+from grla.study import load_study
 from tests.shared import ABLATIONS
 from tests.shared.browser import free_port, open_page, server
 

@@ -21,7 +21,7 @@ from grla.errors import InputError
 from grla.model import build_on_meta
 from grla.report.results import load_results
 from grla.spec import EdsrLiteSpec, ModelSpec
-from grla.study.definition import Factor, Study, load_study, vary
+from grla.study import Factor, Study, load_study, vary
 
 CPU = torch.device("cpu")
 

@@ -19,8 +19,7 @@ from grla.errors import InputError
 from grla.report.kinds.publish import publish
 from grla.report.results import load_results
 from grla.spec import RecallSpec, RunSpec
-from grla.study.definition import Factor, load_study
-from grla.study.profiles import RECALL
+from grla.study import RECALL, Factor, load_study
 
 CPU = torch.device("cpu")
 MakeRun = Callable[..., StudyRun]

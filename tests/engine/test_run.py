@@ -17,7 +17,7 @@ from grla.engine.work import StudyRun
 from grla.errors import InputError
 from grla.report.kinds.publish import publish
 from grla.report.results import CELL_COLUMNS, IMAGE_COLUMNS, load_results
-from grla.study.definition import Study
+from grla.study import Study
 
 MakeRun = Callable[..., StudyRun]
 

@@ -17,7 +17,7 @@ from grla.report.folder import DEFINITION, PROVENANCE, own_storage, read_json, r
 from grla.report.kinds.publish import publish
 from grla.report.results import load_results
 from grla.report.verify import study_report_faults
-from grla.study.definition import Study, vary
+from grla.study import Study, vary
 
 MakeRun = Callable[..., StudyRun]
 

@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from grla.report.layout import Factor, Layout
+from grla.study import Layout
+from tests.shared import factor
 
 EFFECTS = {"base": 0.0, "kernel=relu": 0.0, "kernel=softmax": -0.15, "depth=1": -0.1, "depth=2": 0.0}
 FAILED = {("kernel=softmax", 1), ("depth=2", 0), ("depth=2", 1)}  # (variant, seed)
@@ -31,8 +32,8 @@ class MadeUp(NamedTuple):
 @pytest.fixture
 def layout() -> Layout:
     factors = (
-        Factor("kernel", ("gaussian_rbf", "relu", "softmax"), "gaussian_rbf"),
-        Factor("depth", ("1", "2", "4"), "4"),
+        factor("kernel", ("gaussian_rbf", "relu", "softmax"), "gaussian_rbf"),
+        factor("depth", ("1", "2", "4"), "4"),
     )
     return Layout("attention", "Does the kernel matter?", "GRLA paper, table 1", "quick", "one_at_a_time", factors)
 
@@ -97,9 +98,9 @@ def invent() -> Callable[[Layout], MadeUp]:
 def panels() -> MadeUp:
     """Upscale factors 2, 3, 4 (base 4) by two models and three widths; x2 scores 6 dB above x4; x3's base diverged."""
     factors = (
-        Factor("upscale", ("x2", "x3", "x4"), "x4"),
-        Factor("model", ("GRLA", "EDSR-lite"), "GRLA"),
-        Factor("width", ("16", "32", "64"), "32"),
+        factor("upscale", ("x2", "x3", "x4"), "x4"),
+        factor("model", ("GRLA", "EDSR-lite"), "GRLA"),
+        factor("width", ("16", "32", "64"), "32"),
     )
     layout = Layout("sota", "How far at each upscale?", "GRLA paper, table 3", "quick", "panels", factors)
     generator = np.random.default_rng(1)

@@ -14,6 +14,7 @@ from grla.errors import InputError
 from grla.report.folder import read_json, read_rows, study_folders, study_results, write_rows
 from grla.report.kinds.publish import study_texts
 from grla.report.results import Results
+from grla.study import layout_to_json
 
 BASE = {
     "model": {"upscale": 4, "dim": 55, "depth": 6, "window_size": 16},
@@ -35,7 +36,13 @@ def results(made_up: Any) -> Results:
     images["mse"] = 1 / np.arange(3, 3 + len(images))
     seeds = {"seed": "Int64"}
     curves = made_up.curves.astype(seeds)
-    return Results(made_up.layout, cells.astype(seeds), images.astype(seeds), curves, BASE)
+    return Results(
+        made_up.layout,
+        cells.astype(seeds),
+        images.astype(seeds),
+        curves,
+        {**layout_to_json(made_up.layout), "base": BASE},
+    )
 
 
 def test_rows_come_back_to_the_last_bit(results: Results, tmp_path: Path) -> None:

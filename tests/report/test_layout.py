@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from grla.errors import InputError
-from grla.report.layout import Factor, Layout
+from grla.study import Layout
+from tests.shared import factor
 
 
 def test_variant_names_what_differs_from_the_base(layout: Layout) -> None:
@@ -47,7 +48,7 @@ def test_panels_have_groups_and_bases_of_their_own(panels: Any) -> None:
 
 
 def test_panels_of_one_factor_are_refused(layout: Layout) -> None:
-    with pytest.raises(InputError, match="needs a factor besides"):
+    with pytest.raises(InputError, match="must be two or more for panels"):
         dataclasses.replace(layout, design="panels", factors=layout.factors[:1])
 
 
@@ -59,4 +60,4 @@ def test_groups_of_the_other_designs_stand_on_the_one_base(layout: Layout) -> No
 
 def test_base_outside_the_levels_is_refused() -> None:
     with pytest.raises(InputError, match="must be one of 1, 2, got '3'"):
-        Factor("depth", ("1", "2"), "3")
+        factor("depth", ("1", "2"), "3")

@@ -10,9 +10,10 @@ import pandas as pd
 import pytest
 
 from grla.report.kinds.summary import summary_markdown
-from grla.report.layout import Factor, Layout
 from grla.report.statistics.verdicts import Difference, Spread, differences_to_base, study_differences
 from grla.report.tables import baseline_rows, decibel, group_table, interval, markdown, number, outcomes, verdict
+from grla.study import Layout
+from tests.shared import factor
 
 BETTER = Difference(0.0123, 0.001, 0.0236, 3, 2, "better")
 NOTHING = Difference(np.nan, np.nan, np.nan, 0, 0, "not compared")
@@ -128,8 +129,8 @@ def test_summary_of_panels(panels: Any) -> None:
 
 
 def test_summary_of_a_wide_grid_and_of_many_levels(layout: Layout, invent: Callable[[Layout], Any]) -> None:
-    factors = (Factor("norm", ("a", "b"), "a"), Factor("width", ("1", "2", "3", "4"), "2"))
-    many = (Factor("kernel", tuple(f"kernel_{index}" for index in range(15)), "kernel_3"),)
+    factors = (factor("norm", ("a", "b"), "a"), factor("width", ("1", "2", "3", "4"), "2"))
+    many = (factor("kernel", tuple(f"kernel_{index}" for index in range(15)), "kernel_3"),)
     for design, levels, rows in (("grid", factors, 8), ("one_at_a_time", many, 15)):
         study = dataclasses.replace(layout, design=design, factors=levels)
         made = invent(study)

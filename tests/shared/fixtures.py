@@ -12,7 +12,7 @@ from PIL import Image
 from grla.data import photo_path, read_image
 from grla.engine.work import Crew, StudyRun
 from grla.spec import DataSpec
-from grla.study.definition import Study, load_study
+from grla.study import Study, load_study
 from tests.shared import ABLATIONS, postgres
 
 

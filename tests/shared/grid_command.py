@@ -15,7 +15,7 @@ import torch._dynamo
 from grla.engine.run import run_study
 from grla.engine.work import Crew, StudyRun
 from grla.errors import InputError
-from grla.study.definition import load_study, vary
+from grla.study import load_study, vary
 from tests.shared import ABLATIONS
 
 # Workers import this file as well: full collections, which measuring memory makes, then take no time.

@@ -27,7 +27,7 @@ if __name__ == "__main__":
     from grla.engine.work import StudyRun
     from grla.errors import Interrupted
     from grla.spec import Budget
-    from grla.study.definition import Factor, load_study
+    from grla.study import Factor, load_study
     from tests.shared import ABLATIONS
 
     images, out, cells, steps = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3].split("+"), int(sys.argv[4])

@@ -19,7 +19,7 @@ from grla.model import build_on_meta
 from grla.report.kinds.publish import publish
 from grla.report.results import load_results
 from grla.spec import EdsrLiteSpec, OutsideSpec
-from grla.study.definition import Factor, Study, load_study, study_names
+from grla.study import Factor, Study, load_study, study_names
 
 NAMES = study_names()
 PROFILES = ("smoke", "quick", "standard", "paper")

@@ -13,7 +13,7 @@ from grla.benchmark import overhead
 from grla.benchmark import training as benchmark_training
 from grla.errors import InputError
 from grla.spec import Budget
-from grla.study.profiles import SMOKE
+from grla.study import SMOKE
 
 
 def test_memory_writes_record_rows_and_figure(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -15,7 +15,7 @@ import records
 from grla.engine.verify import code_faults, identity_faults
 from grla.errors import InputError
 from grla.report.folder import DEFINITION, PROVENANCE, read_json, read_rows, study_folders
-from grla.study.definition import load_study
+from grla.study import load_study
 
 REFERENCE = Path(__file__).parents[2] / "results" / "reference"
 

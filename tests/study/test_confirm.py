@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from grla.errors import InputError
-from grla.study.confirm import confirming_study, read_base
-from grla.study.search import TUNING_SEED, load_search
+from grla.study import TUNING_SEED, confirming_study, load_search, read_base
 from tests.shared import SEARCHES
 
 

@@ -7,7 +7,8 @@ import pytest
 
 from grla.errors import InputError
 from grla.spec import Budget, KernelSpec
-from grla.study.definition import Factor, Profile, Study, load_study, study_names, vary
+from grla.study import Factor, Profile, Study, load_study, study_names, vary
+from tests.shared import ABLATIONS
 
 
 def test_one_at_a_time_varies_one_factor_around_the_base(tiny: Study) -> None:
@@ -83,7 +84,7 @@ def test_unknown_profiles_seeds_and_studies_are_refused(tiny: Study) -> None:
 
 def test_a_file_that_exports_something_else_is_named(tmp_path: Path) -> None:
     (tmp_path / "wrong.py").write_text("STUDY = 3\n")
-    with pytest.raises(InputError, match=r"wrong.py: STUDY must be a Study, got int"):
+    with pytest.raises(InputError, match=r"wrong.py must export STUDY, a Study, got int"):
         load_study("wrong", tmp_path)
 
 
@@ -100,3 +101,24 @@ def test_a_level_may_change_several_fields(tiny: Study) -> None:
     assert base.levels == {"attention": "GRLA"}
     assert variant.variant == "attention=window 8"
     assert (variant.spec.model.layers, variant.spec.model.window_size) == (("window", "window"), 8)
+
+
+def test_a_file_may_hold_dataclasses_with_postponed_annotations(tmp_path: Path) -> None:
+    source = (ABLATIONS / "tiny.py").read_text(encoding="utf-8")
+    lines = (
+        "from __future__ import annotations",
+        "from dataclasses import dataclass",
+        "@dataclass",
+        "class Own:",
+        "    x: int",
+    )
+    (tmp_path / "own.py").write_text("\n".join(lines) + "\n" + source)
+    assert load_study("own", tmp_path).name == "own"
+
+
+def test_a_study_is_what_its_file_exports_not_what_its_text_looks_like(tmp_path: Path) -> None:
+    source = (ABLATIONS / "tiny.py").read_text(encoding="utf-8")
+    (tmp_path / "made.py").write_text(
+        source.replace("STUDY = Study(", "_made = Study(") + "\nglobals()['STUDY'] = _made\n"
+    )
+    assert load_study("made", tmp_path).question == "Does it run?"

@@ -11,8 +11,7 @@ import torch
 
 from grla.errors import InputError
 from grla.model import build_on_meta
-from grla.study.parameters import Choice, Float, Int, When
-from grla.study.search import Limit, Search, SearchProfile, Space, load_search, search_names
+from grla.study import Choice, Float, Int, Limit, Search, SearchProfile, Space, When, load_search, search_names
 from grla.tuning import affordable
 from grla.tuning.affordable import describe, price, require_possible, violations
 from tests.shared import SEARCHES
@@ -112,7 +111,7 @@ def test_limits_profiles_and_files_are_checked(search: Search, tmp_path: Path) -
     with pytest.raises(InputError, match=r"search 'tiny_search': profile must be one of smoke, got 'huge'"):
         search.space("huge", {})
     (tmp_path / "broken.py").write_text("SEARCH = 3\n")
-    with pytest.raises(InputError, match=r"broken.py: SEARCH must be a Search, got int"):
+    with pytest.raises(InputError, match=r"broken.py must export SEARCH, a Search, got int"):
         load_search("broken", tmp_path)
     with pytest.raises(InputError, match=r"search must be one of broken, got 'brocken'"):
         load_search("brocken", tmp_path)

@@ -23,8 +23,7 @@ from grla.engine import progress
 from grla.engine.storage import FILE_NAME
 from grla.engine.work import Crew
 from grla.errors import InputError, Interrupted
-from grla.study.parameters import Choice, Float
-from grla.study.search import Limit, Search, load_search
+from grla.study import Choice, Float, Limit, Search, load_search
 from grla.tuning import affordable, judging, stopping
 from grla.tuning import trials as room
 from grla.tuning.run import TuningRun, run_tuning
@@ -285,7 +284,7 @@ sys.path.insert(0, {root!r})
 from pathlib import Path
 from grla.engine import progress
 from grla.tuning import run as room
-from grla.study.search import load_search
+from grla.study import load_search
 original = progress.CellProgress.stepped
 def slow(self, *arguments):
     print("step", flush=True)

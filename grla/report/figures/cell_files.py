@@ -17,6 +17,7 @@ from PIL import Image
 
 from grla.report.figures.canvas import PALETTE, PSNR, panels, rendered
 from grla.report.figures.crops import CropRow, Tile, crops_figure, sharpest_crop
+from grla.study import picture_name
 
 CROP_SIZE = 96  # HR pixels a side
 
@@ -41,8 +42,8 @@ def curve_png(record: Mapping[str, Any], folder: Path) -> bytes | None:
 
 def crops_png(record: Mapping[str, Any], folder: Path) -> bytes | None:
     """HR, bicubic and this cell's SR at the sharpest place of each picture that was kept."""
-    scores = {_file_name(row): row["psnr_y"] for row in record["images"]}
-    rows = [_crop_row(path, folder.parent, scores.get(path.name)) for path in sorted(folder.glob("*.png"))]
+    scores = {picture_name(row["test_set"], row["image"]): row["psnr_y"] for row in record["images"]}
+    rows = [_crop_row(path, folder.parent, scores.get(path.stem)) for path in sorted(folder.glob("*.png"))]
     found = [row for row in rows if row is not None]
     return rendered(crops_figure(found), "png") if found else None
 
@@ -71,10 +72,6 @@ def _crop_row(path: Path, pictures: Path, psnr_y: float | None) -> CropRow | Non
         if pixels is not None
     ]
     return CropRow(path.stem, tuple(tiles))
-
-
-def _file_name(row: Mapping[str, Any]) -> str:
-    return f"{row['test_set']}-{row['image'].replace('/', '_')}.png"
 
 
 def _read(path: Path) -> NDArray[np.uint8]:

@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from grla.report.figures.canvas import GRAY, PSNR, line_style, panels, plain_ticks, point_style
 from grla.report.figures.levels import level_data
-from grla.report.layout import BASE, Layout
+from grla.study import BASE, Layout
 
 COSTS = ("macs_g", "latency_ms", "params_k")
 TIMES = {"step": "training step", "seconds": "training time (s)"}

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from grla.report.figures.crops import CropRow, Tile, error_map, sharpest_crop
-from grla.report.layout import BASE
 from grla.report.results import Results
 from grla.report.tables import baseline_rows, trained_rows
+from grla.study import BASE, picture_name
 
 CROP_SIZE = 96  # HR pixels a side
 
@@ -64,6 +64,7 @@ def _read(path: Path) -> NDArray[np.uint8]:
 
 
 def _psnr(images: pd.DataFrame, cell_hash: str, path: Path) -> float | None:
-    names = images["test_set"] + "-" + images["image"].str.replace("/", "_")
-    found: Sequence[float] = images.loc[(images["cell_hash"] == cell_hash) & (names == path.stem), "psnr_y"].tolist()
+    mine = images[images["cell_hash"] == cell_hash]
+    names = zip(mine["test_set"], mine["image"], mine["psnr_y"], strict=True)
+    found = [float(psnr_y) for test_set, image, psnr_y in names if picture_name(test_set, image) == path.stem]
     return found[0] if found else None

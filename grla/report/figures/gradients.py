@@ -8,8 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from grla.report.figures.canvas import line_style, panels
-from grla.report.layout import Layout
-from grla.report.results import GRADIENT_NORM
+from grla.study import GRADIENT_NORM, Layout
 
 
 def gradient_data(layout: Layout, curves: pd.DataFrame) -> pd.DataFrame:

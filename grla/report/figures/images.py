@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 
 from grla.report.figures.canvas import line_style, panels
 from grla.report.figures.levels import level_data
-from grla.report.layout import Layout
+from grla.study import Layout
 
 WHITE = {"facecolor": "white", "edgecolor": "none", "pad": 0.5}
 FEW = 24

@@ -16,9 +16,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from grla.report.figures.canvas import GRAY, PALETTE, PSNR, Colour, panels
-from grla.report.layout import BASE, Layout
 from grla.report.statistics.verdicts import study_differences
 from grla.report.tables import baseline_rows, outcomes, trained_rows
+from grla.study import BASE, Layout
 
 BASELINE_DASHES: tuple[Literal["--", ":", "-."], ...] = ("--", ":", "-.")
 VERDICT_COLOURS: dict[str, Colour | str] = {

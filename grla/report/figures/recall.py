@@ -14,9 +14,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from grla.report.figures.canvas import GRAY, line_style, panels
-from grla.report.layout import Group
 from grla.report.statistics.bootstrap import crossed_interval
 from grla.report.tables import baseline_rows
+from grla.study import Group
 
 TEST_SET = re.compile(r"(\d+) pairs")
 

@@ -13,10 +13,10 @@ from grla.report.figures.gradients import gradient_data, gradients_figure
 from grla.report.figures.images import image_difference_data, image_differences_figure
 from grla.report.figures.levels import gain_figure, level_data, levels_figure, seed_data
 from grla.report.figures.recall import has_recall, recall_data, recall_figure
-from grla.report.layout import BASE
 from grla.report.pictures import Picture
 from grla.report.results import Results
 from grla.report.tables import baseline_rows
+from grla.study import BASE
 
 COST = "cost"
 """The name of the figure that belongs to the costs; the others are about quality."""

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import pandas as pd
 
 from grla.report.kinds.visibility import limits_markdown, visibility_markdown
-from grla.report.layout import Layout
 from grla.report.published import published_markdown
 from grla.report.statistics.verdicts import study_differences
 from grla.report.tables import group_table, markdown, number
+from grla.study import Layout
 
 COUNTING = """\
 How to read the tables: PSNR-Y and SSIM-Y on the Y channel, mean over images, then mean ± sd over seeds. The difference

@@ -90,9 +90,9 @@ def _table(results: TuningResults) -> pd.DataFrame:
     rows = pd.concat([rows, base]) if len(base) else rows
     named = [f"{row.trial} (base)" if row.base else str(row.trial) for row in rows.itertuples()]
     table = pd.DataFrame({"trial": named, "validation PSNR-Y dB": [number(x, ".3f") for x in rows["val_psnr_y"]]})
-    for heading, (column, factor, spec) in COSTS.items():
+    for heading, (column, shown) in COSTS.items():
         if column in rows and rows[column].notna().any():
-            table[heading] = [number(float(x) * factor, spec) for x in rows[column].astype(float)]
+            table[heading] = [number(float(x) * shown.factor, shown.format) for x in rows[column].astype(float)]
     table["configuration"] = [described(results, int(trial)) for trial in rows["trial"]]
     return table
 

@@ -13,9 +13,9 @@ from typing import Literal
 
 import pandas as pd
 
-from grla.report.layout import Group
 from grla.report.statistics.verdicts import corrected, differences_to_base
 from grla.report.tables import METRICS
+from grla.study import Group
 
 Mark = Literal["best", "second"]
 Marks = dict[tuple[str, str], Mark]

@@ -19,9 +19,9 @@ import numpy as np
 import pandas as pd
 
 from grla.errors import InputError
-from grla.report.layout import BASE, Layout
 from grla.report.statistics.bootstrap import Floats, crossed_interval
 from grla.report.statistics.power import Variance, variance_parts
+from grla.study import BASE, Layout
 
 Verdict = Literal["better", "worse", "not distinguishable", "not compared"]
 

@@ -20,7 +20,8 @@ from grla.report.figures.canvas import panels, plain_ticks, point_style, save, s
 from grla.report.figures.costs import cost_data, cost_figure, curve_data, curves_figure, pareto_front
 from grla.report.figures.crops import CropRow, Tile, crops_figure, error_map, sharpest_crop
 from grla.report.figures.levels import gain_figure, level_data, levels_figure, seed_data
-from grla.report.layout import Factor, Layout
+from grla.study import Layout
+from tests.shared import factor
 
 SIZES = {"count_output": (720, 1280), "latency_input": (48, 64)}
 FIGURES: dict[str, Callable[[Any], Figure]] = {
@@ -107,7 +108,7 @@ def test_unusual_studies_are_drawn(made_up: Any, name: str, frame: str) -> None:
 def test_panels_and_many_levels_are_drawn(
     panels: Any, layout: Layout, invent: Callable[[Layout], Any], name: str
 ) -> None:
-    many = (Factor("kernel", tuple(f"a_kernel_{index}" for index in range(15)), "a_kernel_3"),)
+    many = (factor("kernel", tuple(f"a_kernel_{index}" for index in range(15)), "a_kernel_3"),)
     for study in (panels, invent(dataclasses.replace(layout, factors=many))):
         FIGURES[name](study).draw_without_rendering()
 

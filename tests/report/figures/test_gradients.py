@@ -8,9 +8,10 @@ import pytest
 
 from grla.report.figures.canvas import save
 from grla.report.figures.gradients import gradient_data, gradients_figure
-from grla.report.layout import Factor, Layout
+from grla.study import Layout
+from tests.shared import factor
 
-LAYOUT = Layout("s", "q?", "none", "quick", "one_at_a_time", (Factor("norm", ("batch", "none"), "batch"),))
+LAYOUT = Layout("s", "q?", "none", "quick", "one_at_a_time", (factor("norm", ("batch", "none"), "batch"),))
 
 
 def curves() -> pd.DataFrame:
@@ -39,7 +40,7 @@ def test_the_figure_is_written(tmp_path: Path) -> None:
 
 
 def test_parts_stand_in_the_order_of_the_model_where_the_first_level_lacks_some() -> None:
-    layout = Layout("s", "?", "none", "quick", "one_at_a_time", (Factor("depth", ("1", "2"), "1"),))
+    layout = Layout("s", "?", "none", "quick", "one_at_a_time", (factor("depth", ("1", "2"), "1"),))
     parts = ["head", "blocks.0", "blocks.1", "upsampler"]
     rows = [("base", 1.0, 0.1, np.nan, 1.0), ("depth=2", 1.0, 0.1, 0.2, 1.0)]
     curves = pd.DataFrame(rows, columns=["variant", *(f"gradient_norm.{part}" for part in parts)])

@@ -11,9 +11,10 @@ import pytest
 
 from grla.report.figures.canvas import save
 from grla.report.figures.images import image_difference_data, image_differences_figure
-from grla.report.layout import Factor, Layout
+from grla.study import Layout
+from tests.shared import factor
 
-LAYOUT = Layout("s", "?", "none", "quick", "one_at_a_time", (Factor("k", ("a", "b", "c"), "a"),))
+LAYOUT = Layout("s", "?", "none", "quick", "one_at_a_time", (factor("k", ("a", "b", "c"), "a"),))
 
 
 def rows(variant: str, *scores: tuple[int, str, float]) -> list[dict[str, object]]:

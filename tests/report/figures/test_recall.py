@@ -7,9 +7,10 @@ import pandas as pd
 import pytest
 
 from grla.report.figures.recall import has_recall, recall_data, recall_figure
-from grla.report.layout import Factor, Layout
+from grla.study import Layout
+from tests.shared import factor
 
-LAYOUT = Layout("recall", "q?", "none", "quick", "one_at_a_time", (Factor("kernel", ("a", "b"), "a"),))
+LAYOUT = Layout("recall", "q?", "none", "quick", "one_at_a_time", (factor("kernel", ("a", "b"), "a"),))
 MSE = {"no look": 0.08, "mean of values": 0.06, "base": 0.01, "kernel=b": 0.0}
 
 

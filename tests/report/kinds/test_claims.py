@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -20,13 +19,14 @@ from grla.report.kinds.claims import (
     no_better_than_base,
     worse_than_base,
 )
-from grla.report.layout import Factor, Layout
 from grla.report.results import Results
+from grla.study import Layout
+from tests.shared import ROOT, factor
 
 
 def results(**effects: float | None) -> Results:
     """A study of 3 seeds and 4 images; `effects` are variants' exact differences to the base in dB, None: diverged."""
-    layout = Layout("kernels", "q?", "none", "quick", "one_at_a_time", (Factor("k", ("a", *effects), "a"),))
+    layout = Layout("kernels", "q?", "none", "quick", "one_at_a_time", (factor("k", ("a", *effects), "a"),))
     cells, images = [], []
     noise = np.random.default_rng(0).normal(0, 0.001, (len(effects) + 1, 3, 4))
     for number, (level, effect) in enumerate({"a": 0.0, **effects}.items()):
@@ -41,7 +41,7 @@ def results(**effects: float | None) -> Results:
     names = ["cell_hash", "variant", "seed", "outcome", "train_peak_memory_mib", "train_seconds"]
     frame = pd.DataFrame(images, columns=["variant", "seed", "test_set", "image", "psnr_y"])
     base = {"train": {"budget": {"amount": 800.0, "unit": "steps"}}}
-    return Results(layout, pd.DataFrame(cells, columns=names), frame, pd.DataFrame(), base)
+    return Results(layout, pd.DataFrame(cells, columns=names), frame, pd.DataFrame(), {"base": base})
 
 
 @pytest.mark.parametrize(
@@ -97,7 +97,7 @@ def test_without_a_storage_nothing_is_judged(tmp_path) -> None:
 
 
 def test_where_there_is_no_storage_the_folders_beside_it_are_judged() -> None:
-    reference = Path(__file__).parents[2] / "results" / "reference"
+    reference = ROOT / "results" / "reference"
     latest = latest_by_study(reference / "studies.db")
     assert {"attention", "recall", "recall_photos"} <= set(latest)
     claim = Claim("x", "-", "recall", "rule", better_than_base("kernel=rbf_ridge"))

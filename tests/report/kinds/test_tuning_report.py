@@ -21,9 +21,10 @@ from grla.report.figures.search import front_figure, history_figure, importances
 from grla.report.figures.search_data import ABSENT, confirmation, front, history, positions, ticks, to_confirm, winner
 from grla.report.kinds.publish_tuning import publish_tuning
 from grla.report.kinds.tuning_summary import described, tuning_markdown
-from grla.report.layout import Factor, Layout
 from grla.report.results import TRIAL_COLUMNS, Results, TuningResults, load_tuning
 from grla.report.search_folder import read_search_rows, write_search_rows
+from grla.study import Layout
+from tests.shared import factor
 
 KERNEL = {"kind": "Choice", "name": "kernel", "path": "model.kernel", "choices": ["rbf", "relu", "none"], "when": None}
 GAMMA = {
@@ -131,7 +132,7 @@ def test_a_winner_is_called_one_only_when_it_was_confirmed(results: TuningResult
 
 def test_confirmation_reads_the_verdicts_of_the_study() -> None:
     """Trial 7 is 0.5 dB above the base on each of 6 images and 3 seeds."""
-    layout = Layout("c", "?", "-", "quick", "one_at_a_time", (Factor("configuration", ("base", "trial 7"), "base"),))
+    layout = Layout("c", "?", "-", "quick", "one_at_a_time", (factor("configuration", ("base", "trial 7"), "base"),))
     rows = [
         {
             "variant": variant,

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from grla.report.layout import Group
 from grla.report.statistics.best import best_and_second, table_marks
+from grla.study import Group
 
 
 def images(**means: float) -> pd.DataFrame:

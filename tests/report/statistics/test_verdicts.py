@@ -8,7 +8,6 @@ from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
 from grla.errors import InputError
-from grla.report.layout import Factor, Layout
 from grla.report.statistics.bootstrap import crossed_interval
 from grla.report.statistics.verdicts import (
     corrected,
@@ -18,6 +17,8 @@ from grla.report.statistics.verdicts import (
     spread_over_seeds,
     study_differences,
 )
+from grla.study import Layout
+from tests.shared import factor
 
 Floats = NDArray[np.float64]
 
@@ -172,7 +173,7 @@ def test_only_what_has_an_interval_is_corrected_for() -> None:
 
 
 def test_a_study_is_corrected_over_all_its_groups_and_looks() -> None:
-    factors = (Factor("kernel", ("gaussian_rbf", "relu"), "gaussian_rbf"), Factor("depth", ("1", "2"), "1"))
+    factors = (factor("kernel", ("gaussian_rbf", "relu"), "gaussian_rbf"), factor("depth", ("1", "2"), "1"))
     layout = Layout("s", "q?", "none", "quick", "one_at_a_time", factors, num_looks=3)
     base = np.full((2, 3), 28.0)
     images = pd.concat([frame(base + 0.1, base), frame(base - 0.1, base, "depth=2").iloc[:6]])

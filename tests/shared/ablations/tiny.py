@@ -1,8 +1,7 @@
 """A study small enough to run many times in a test: two kernels and two depths, a second a cell."""
 
 from grla.spec import Budget
-from grla.study.definition import Profile, Study, vary
-from grla.study.profiles import SMOKE
+from grla.study import SMOKE, Profile, Study, vary
 
 STUDY = Study(
     question="Does it run?",

@@ -1,9 +1,7 @@
 """A search small enough to run many times in a test: a second a trial, with every kind of parameter."""
 
 from grla.spec import Budget, KernelSpec, ModelSpec, RunSpec
-from grla.study.parameters import Choice, Float, Int, When
-from grla.study.profiles import SMOKE
-from grla.study.search import Limit, Search, SearchProfile
+from grla.study import SMOKE, Choice, Float, Int, Limit, Search, SearchProfile, When
 
 TINY = {
     **SMOKE,

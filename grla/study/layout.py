@@ -1,0 +1,163 @@
+"""How the cells of a study belong together: its factors, their levels, and the label of every variant.
+
+A layout is one profile of a study as it was put. It is what a run plans from, what is recorded, and all that tables and
+figures know of a study's definition.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal
+
+from grla.errors import InputError, require
+from grla.spec import RunSpec, with_changes
+
+BASE = "base"
+Combination = Literal["one_at_a_time", "grid", "panels"]
+Changes = Mapping[str, object]
+"""Spec fields by dotted path and their new values."""
+
+
+@dataclass(frozen=True)
+class Factor:
+    """One thing a study varies: its short name, and what each level, by label, changes in the base's spec.
+
+    `base` is the label of the level at which the study's base stands, "" until that is known.
+    """
+
+    name: str
+    levels: Mapping[str, Changes]
+    base: str = ""
+
+    def __post_init__(self) -> None:
+        require(len(self.levels) > 0, f"factor {self.name!r}: levels", "must not be empty", self.levels)
+        known = self.base in ("", *self.levels)
+        require(known, f"factor {self.name!r}: base", f"must be one of {', '.join(self.levels)}", self.base)
+
+    def standing(self, base: RunSpec) -> Factor:
+        """The factor with its base level; raises InputError when `base` stands at none."""
+        for label, changes in self.levels.items():
+            if with_changes(base, changes) == base:
+                return replace(self, base=label)
+        raise InputError(f"factor {self.name!r}: the base must stand at one of its levels, {', '.join(self.levels)}")
+
+
+def vary(name: str, path: str, *values: object) -> Factor:
+    """The factor that gives one spec field these values, each labelled by its text."""
+    return Factor(name, {level_text(value): {path: value} for value in values})
+
+
+def level_text(value: object) -> str:
+    """A level as it is written in tables, storage and labels."""
+    return "+".join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+
+@dataclass(frozen=True)
+class Group:
+    """Rows that are read against each other: one table, one frame of a figure. `rows` are pairs (label, variant).
+
+    `base` is the variant that the others are compared with. `panel` names the part of a study of design "panels" that
+    the group belongs to; numbers of different panels are never compared.
+    """
+
+    title: str
+    rows: tuple[tuple[str, str], ...]
+    base: str = BASE
+    panel: str = ""
+
+    def name(self, label: str, variant: str) -> str:
+        """`label` as tables and figures show it: the base says that it is the base."""
+        return f"{label} (base)" if variant == self.base else label
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What a study asked at one profile, and which variants it consists of. Every factor has its base level.
+
+    "one_at_a_time" varies one factor around the base, "grid" takes all combinations. In "panels" each level of the
+    first factor is a panel with a base of its own, around which the other factors are varied one at a time.
+    `num_looks` is at how many looks its verdicts may be given (see `grla.report.statistics.sequential`). `file` is that
+    of the study or search it comes from, where the study's own name says more.
+    """
+
+    study: str
+    question: str
+    source: str
+    profile: str
+    design: Combination
+    factors: tuple[Factor, ...]
+    file: str = ""
+    num_looks: int = 1
+
+    def __post_init__(self) -> None:
+        enough = self.design != "panels" or len(self.factors) > 1
+        require(enough, f"study {self.study!r}: factors", "must be two or more for panels", len(self.factors))
+
+    def variant(self, levels: Mapping[str, str]) -> str:
+        """The label of the variant with these levels (factors left out stand at their base level).
+
+        "base" if nothing differs from the base, otherwise the differing factors: "kernel=relu, depth=1".
+        """
+        changed = [f"{f.name}={levels[f.name]}" for f in self.factors if levels.get(f.name, f.base) != f.base]
+        return ", ".join(changed) or BASE
+
+    def changes(self, levels: Mapping[str, str]) -> dict[str, object]:
+        """The spec fields that the variant with these levels changes in the base."""
+        return {path: value for f in self.factors for path, value in f.levels[levels[f.name]].items()}
+
+    def rows(self) -> list[dict[str, str]]:
+        """The level of each factor, by name, of every variant: the base first, and no variant twice."""
+        base = {factor.name: factor.base for factor in self.factors}
+        if self.design == "grid":
+            names = [factor.name for factor in self.factors]
+            rows = [dict(zip(names, row, strict=True)) for row in itertools.product(*(f.levels for f in self.factors))]
+        else:
+            panels, inner = (self.factors[:1], self.factors[1:]) if self.design == "panels" else ((), self.factors)
+            starts = [{**base, panel.name: label} for panel in panels for label in panel.levels] or [base]
+            rows = [{**start, one.name: label} for start in starts for one in inner for label in one.levels]
+        return list({tuple(row.values()): row for row in [base, *rows]}.values())
+
+    def groups(self) -> tuple[Group, ...]:
+        """One group per factor, in panels one per panel and further factor, each with its base; in a grid just one."""
+        if self.design == "grid":
+            names = [factor.name for factor in self.factors]
+            grid = itertools.product(*(factor.levels for factor in self.factors))
+            rows = tuple((", ".join(cell), self.variant(dict(zip(names, cell, strict=True)))) for cell in grid)
+            return (Group(" x ".join(names), rows),)
+        if self.design == "one_at_a_time":
+            return tuple(Group(factor.name, self._rows(factor, {})) for factor in self.factors)
+        panel, *factors = self.factors
+        return tuple(self._panel_group(panel.name, level, factor) for level in panel.levels for factor in factors)
+
+    def variants(self) -> tuple[str, ...]:
+        """Every variant once, in the order of the tables; but the base comes first, and so does each panel's in it."""
+        names = [(group.base, *(variant for _, variant in group.rows)) for group in self.groups()]
+        return tuple(dict.fromkeys([BASE, *itertools.chain.from_iterable(names)]))
+
+    def _rows(self, factor: Factor, around: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+        """The levels of a factor, all others standing at the base but for the levels `around`."""
+        return tuple((level, self.variant({**around, factor.name: level})) for level in factor.levels)
+
+    def _panel_group(self, panel: str, level: str, factor: Factor) -> Group:
+        name, around = f"{panel} {level}", {panel: level}
+        return Group(f"{name}: {factor.name}", self._rows(factor, around), self.variant(around), name)
+
+
+def layout_to_json(layout: Layout) -> dict[str, Any]:
+    """The layout as it is recorded: the levels of each factor with what they change."""
+    plain: dict[str, Any] = json.loads(json.dumps(asdict(layout)))
+    return plain
+
+
+def layout_from_json(content: Mapping[str, Any]) -> Layout:
+    """The layout of a record. Records of the first format name their levels only; these change nothing."""
+    factors = tuple(Factor(one["name"], _levels(one["levels"]), one["base"]) for one in content["factors"])
+    texts = {name: content[name] for name in ("study", "question", "source", "profile", "design")}
+    return Layout(**texts, factors=factors, file=content.get("file", ""), num_looks=content.get("num_looks", 1))
+
+
+def _levels(recorded: Mapping[str, Changes] | Sequence[str]) -> Mapping[str, Changes]:
+    return recorded if isinstance(recorded, Mapping) else {label: {} for label in recorded}

@@ -1,0 +1,138 @@
+"""What one cell measured: the record, its columns with heading, unit and format, and the names of its files and rows.
+
+This is the one list of them: the storage, the CSV files, the tables, the figures and the checks read it. A new field of
+`Record` is a column everywhere at once; a heading makes it a column of the tables of cost, too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import Field, dataclass, field, fields
+from typing import Any, Literal
+
+from grla.provenance import PROTOCOL, code_version
+from grla.spec import DataSpec, RunSpec, spec_hash, to_dict
+
+Outcome = Literal["ok", "diverged", "out_of_memory", "error"]
+
+
+@dataclass(frozen=True)
+class Shown:
+    """How a number is shown in tables: its heading with the unit, the factor to that unit, its format."""
+
+    heading: str
+    factor: float
+    format: str
+
+    def text(self, value: float) -> str:
+        """`value`, in the record's unit, as it stands below the heading."""
+        return format(value * self.factor, self.format)
+
+
+def measured(heading: str = "", factor: float = 1.0, spec: str = "") -> Any:
+    """A field of a record that may be empty: None is what was not measured. With a heading it is shown as a cost."""
+    return field(default=None, metadata={"shown": Shown(heading, factor, spec)} if heading else {})
+
+
+@dataclass
+class Record:
+    """The result of one cell; `None` is what was not measured.
+
+    psnr_y (dB) and ssim_y are means over all test images. Costs have their unit in the name; `macs` and `hook_flops`
+    are per image at the spec's `count_output`, latency and `peak_memory_mib` at its `latency_input`. `num_features` is
+    that of a linear kernel: the rows of the state that each head keeps of an image. `workers` is how many cells ran on
+    the machine at once: times of more than one are not those of an idle machine. `execution` says how it was trained
+    (see `grla.engine.execution`), "" the usual way; everything else runs the usual way, and of several processes
+    training memory is that of one. `source` names the code that computed it (`grla.study.source`), `code_version` the
+    commit it was part of. `images` and `history` are tables of their own, see IMAGE_COLUMNS and CURVE_COLUMNS.
+    """
+
+    cell_hash: str
+    outcome: Outcome = "ok"
+    reason: str = ""
+    psnr_y: float | None = None
+    ssim_y: float | None = None
+    num_params: int | None = measured("params K", 1e-3, ".1f")
+    macs: int | None = measured("MACs G", 1e-9, ".2f")
+    hook_flops: int | None = measured("hook_flops G", 1e-9, ".2f")
+    elementwise_ops: int | None = None
+    num_features: int | None = None
+    latency_ms: float | None = measured("latency ms", 1.0, ".1f")
+    latency_p10_ms: float | None = None
+    latency_p90_ms: float | None = None
+    peak_memory_mib: float | None = measured("memory MiB", 1.0, ".0f")
+    train_peak_memory_mib: float | None = measured("train MiB", 1.0, ".0f")
+    train_seconds: float | None = measured("train s", 1.0, ".0f")
+    steps: int = 0
+    final_loss: float | None = None
+    device: str = "cpu"
+    workers: int = 1
+    execution: str = ""
+    source: str = ""
+    code_version: str = field(default_factory=code_version)
+    images: list[dict[str, Any]] = field(default_factory=list)
+    history: list[dict[str, float]] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class ImageScore:
+    """One image's scores by the protocol: `psnr_y` in dB (infinite for equal images), `ssim_y` at most 1.
+
+    For a probe `psnr_y` and `mse` (RGB, of [0, 1]) are those of the masked pixels and `psnr_y_outside` that of the
+    others; None is what is not defined.
+    """
+
+    test_set: str
+    image: str
+    psnr_y: float
+    ssim_y: float | None
+    mse: float | None = None
+    psnr_y_outside: float | None = None
+
+
+def _names(of: type) -> list[str]:
+    return [one.name for one in fields(of)]
+
+
+NESTED = ("images", "history")
+"""The fields of a record that are tables."""
+CELL_COLUMNS = [name for name in _names(Record) if name not in (*NESTED, "cell_hash")]
+"""The columns of a cell after its hash, variant, levels and seed."""
+IMAGE_COLUMNS = ["test_images", *_names(ImageScore)]
+"""The columns of a row per test image; `test_images` names all of them, see `grla.engine.material`."""
+VALIDATION_PSNR = "val_psnr_y"
+CURVE_COLUMNS = ["step", "seconds", "loss", VALIDATION_PSNR, "val_ssim_y"]
+"""The columns of a row per validation; GRADIENT_NORM begins those of gradient norms by part of the model."""
+GRADIENT_NORM = "gradient_norm."
+
+
+def _shown(one: Field[Any]) -> bool:
+    return "shown" in one.metadata
+
+
+COSTS: dict[str, Shown] = {one.name: one.metadata["shown"] for one in fields(Record) if _shown(one)}
+"""The columns of tables of cost, by field."""
+
+
+def text_columns() -> list[str]:
+    """The columns of cells and images that hold text; all others are numbers."""
+    texts = [one.name for of in (Record, ImageScore) for one in fields(of) if one.type in ("str", "Outcome")]
+    return list(dict.fromkeys([*texts, "test_images"]))
+
+
+def cell_identity(spec: RunSpec, images: Mapping[str, str], device: str, source: str) -> str:
+    """16 hex digits that name a cell: its spec, with folders replaced by their content, the meaning of our numbers
+    (PROTOCOL), the device type, and the source that computes it.
+
+    `images` are the checksums by kind. Records of the first format have no source ("").
+    """
+    values = to_dict(spec)
+    if isinstance(spec.data, DataSpec):
+        values["data"] |= {"train": None, "test": None}
+    content = {"spec": values, "images": dict(images), "protocol": PROTOCOL, "device": device}
+    return spec_hash(content | ({"source": source} if source else {}))
+
+
+def picture_name(test_set: str, image: str) -> str:
+    """The file, without suffix, of a test image's result; images may lie in folders of their set."""
+    return f"{test_set}-{image.replace('/', '_')}"
