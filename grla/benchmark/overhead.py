@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from grla.cost import Laps
-from grla.engine import Workplace, load_material, make_plan, named_cells, open_storage, run_plan
+from grla.engine import CellStore, Worker, load_material, make_plan, named_cells, open_storage, run_plan
 from grla.study import QUICK, Changes, Profile, Study
 from grla.training import StepStats
 
@@ -29,6 +29,9 @@ class TimedCell:
         """Not shown."""
 
     def validated(self, entry: dict[str, float]) -> None:
+        """Not shown."""
+
+    def checkpointed(self) -> None:
         """Not shown."""
 
     def should_stop(self) -> bool:
@@ -53,7 +56,7 @@ def harness_share(changes: Changes, folder: Path, device: torch.device) -> dict[
         material = load_material(spec.data, spec.model.upscale, Path(scratch), device)
         plan = make_plan(open_storage(Path(scratch)), study, "cell", named_cells(cells, lambda _: material, device))
         cell = TimedCell(device)
-        run_plan(plan, Workplace(Path(scratch), device), lambda _: cell)
+        run_plan(plan, Worker(CellStore(Path(scratch)), device), lambda _: cell)
     harness = sum(cell.lap.seconds.get(phase, 0.0) for phase in HARNESS_PHASES)
     about = {"budget": str(spec.train.budget), "batch_size": spec.data.batch_size, "patch_size": spec.data.patch_size}
     share = harness / cell.lap.total

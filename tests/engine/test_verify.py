@@ -8,8 +8,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from grla.engine.matching import Matching, match_study, 
-from grla.engine.run import StudyRun, run_study
+from grla.engine import Matching, StudyRun, match_study, run_study
 from grla.engine.storage import FILE_NAME
 from grla.engine.verify import identity_faults
 from grla.errors import InputError
@@ -17,7 +16,7 @@ from grla.report.folder import DEFINITION, PROVENANCE, own_storage, read_json, r
 from grla.report.kinds.publish import publish
 from grla.report.results import load_results
 from grla.report.verify import study_report_faults
-from grla.study import Study, vary
+from grla.study import Factor, Study, layout_from_json, resized_study, vary
 
 MakeRun = Callable[..., StudyRun]
 
@@ -32,7 +31,7 @@ def identity(run: StudyRun) -> list[str]:
 def test_a_fresh_run_matches_until_its_rows_are_changed(make_run: MakeRun, tiny: Study) -> None:
     run = make_run(seeds=2, study=replace(tiny, factors=tiny.factors[:1]))
     folder = run.folder
-    publish(run.out / FILE_NAME, run_study(run), folder)
+    publish(run.settings.out / FILE_NAME, run_study(run), folder)
     assert own_storage(folder) is not None
     assert identity(run) == []
     assert study_report_faults(folder) == []
@@ -43,7 +42,7 @@ def test_a_fresh_run_matches_until_its_rows_are_changed(make_run: MakeRun, tiny:
 
 def rows_of(run: StudyRun) -> StudyRun:
     """The run with its rows written, and nothing drawn."""
-    write_rows(load_results(run.out / FILE_NAME, run_study(run)), run.folder)
+    write_rows(load_results(run.settings.out / FILE_NAME, run_study(run)), run.folder)
     return run
 
 
@@ -80,10 +79,11 @@ def test_a_run_at_equal_cost_matches_the_study_it_comes_from(make_run: MakeRun, 
     matched = match_study(tiny, "smoke", {}, Matching("macs", torch.device("cpu")))
     run = rows_of(make_run(study=matched))
     definition = read_json(run.folder / DEFINITION)
-    levels = {factor["name"]: factor["levels"] for factor in definition["factors"]}
-    assert any(" dim " in label for label in levels["depth"])
-    found = matched_study(tiny, "smoke", levels)
-    assert found.factors == matched.factors
-    assert identity(replace(run, study=replace(found, name=matched.name))) == []
-    with pytest.raises(InputError, match="level of a study at equal cost must be one of 1, 2, got '3'"):
-        matched_study(tiny, "smoke", {"depth": ["3 dim 4 (+1.0%)"]})
+    recorded = layout_from_json(definition)
+    found = resized_study(tiny, recorded)
+    assert [factor.levels for factor in found.factors] == [factor.levels for factor in matched.factors]
+    assert any("model.dim" in changes for factor in found.factors for changes in factor.levels.values())
+    assert identity(replace(run, study=found)) == []
+    deeper = replace(recorded, factors=(Factor("depth", {"3 dim 4": {"model.depth": 3, "model.dim": 4}}),))
+    with pytest.raises(InputError, match=r"level '3 dim 4' .* is, without its model.dim, none of the study's file"):
+        resized_study(tiny, deeper)

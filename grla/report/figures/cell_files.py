@@ -1,7 +1,7 @@
 """What a reader wants to see of one cell, as files: its scores per image, its training curve, its pictures.
 
-Each maker takes the cell's record (the JSON in the storage) and the folder of its SR pictures, beside which lie those
-of `hr` and `bicubic`, and gives the file's content, or None where the cell has nothing to show.
+Each maker takes the cell's record (the JSON in the storage), the folder of its SR pictures, and the study's folder with
+those of `hr` and `bicubic`; it gives the file's content, or None where the cell has nothing to show.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from grla.study import picture_name
 CROP_SIZE = 96  # HR pixels a side
 
 
-def images_csv(record: Mapping[str, Any], folder: Path) -> bytes | None:
+def images_csv(record: Mapping[str, Any], folder: Path, references: Path) -> bytes | None:
     """A row per test image with its scores."""
     return pd.DataFrame(record["images"]).to_csv(index=False).encode() if record["images"] else None
 
 
-def curve_png(record: Mapping[str, Any], folder: Path) -> bytes | None:
+def curve_png(record: Mapping[str, Any], folder: Path, references: Path) -> bytes | None:
     """Validation PSNR-Y and training loss against the step."""
     if not record["history"]:
         return None
@@ -40,15 +40,15 @@ def curve_png(record: Mapping[str, Any], folder: Path) -> bytes | None:
     return rendered(figure, "png")
 
 
-def crops_png(record: Mapping[str, Any], folder: Path) -> bytes | None:
+def crops_png(record: Mapping[str, Any], folder: Path, references: Path) -> bytes | None:
     """HR, bicubic and this cell's SR at the sharpest place of each picture that was kept."""
     scores = {picture_name(row["test_set"], row["image"]): row["psnr_y"] for row in record["images"]}
-    rows = [_crop_row(path, folder.parent, scores.get(path.stem)) for path in sorted(folder.glob("*.png"))]
+    rows = [_crop_row(path, references, scores.get(path.stem)) for path in sorted(folder.glob("*.png"))]
     found = [row for row in rows if row is not None]
     return rendered(crops_figure(found), "png") if found else None
 
 
-CELL_FILES: dict[str, Callable[[Mapping[str, Any], Path], bytes | None]] = {
+CELL_FILES: dict[str, Callable[[Mapping[str, Any], Path, Path], bytes | None]] = {
     "crops.png": crops_png,
     "curve.png": curve_png,
     "images.csv": images_csv,
@@ -56,9 +56,9 @@ CELL_FILES: dict[str, Callable[[Mapping[str, Any], Path], bytes | None]] = {
 """The makers by file name, in the order in which they are shown."""
 
 
-def _crop_row(path: Path, pictures: Path, psnr_y: float | None) -> CropRow | None:
+def _crop_row(path: Path, references: Path, psnr_y: float | None) -> CropRow | None:
     """None where there is no HR of the same size: that of the study's base, where upscale factors differ."""
-    hr_path, bicubic_path = pictures / "hr" / path.name, pictures / "bicubic" / path.name
+    hr_path, bicubic_path = references / "hr" / path.name, references / "bicubic" / path.name
     sr = _read(path)
     hr = _read(hr_path) if hr_path.is_file() else None
     if hr is None or hr.shape != sr.shape:
