@@ -70,7 +70,7 @@ def _onednn_suits(x: Tensor) -> bool:
     if watched():
         return False
     fits = x.device.type == "cpu" and x.dtype == torch.float32 and x.numel() > 0
-    return fits and torch.backends.mkldnn.is_available()
+    return fits and torch.backends.mkldnn.is_available() and bool(torch.backends.mkldnn.enabled)
 
 
 def _product(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:

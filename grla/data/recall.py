@@ -12,17 +12,15 @@ from dataclasses import dataclass
 from typing import NamedTuple, TypeVar
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from grla.data.images import ImagePair
+from grla.data.probes import STREAMS, Pixels, shrunk, to_float
 
-Pixels = NDArray[np.uint8]
 Number = TypeVar("Number", bound=np.generic)
 GRAY = 128
 """What blanked values show; also the best guess of a value by one who does not look elsewhere."""
-STREAMS = {"train": 0, "validation": 1, "test": 2}
 
 
 class RecallBatch(NamedTuple):
@@ -144,16 +142,3 @@ def _assembled(cells: NDArray[Number]) -> NDArray[Number]:
     """Cells (batch, rows, columns, 2, side, side, channels) as images (batch, height, width, channels)."""
     batch, rows, columns, halves, side, _, channels = cells.shape
     return cells.transpose(0, 1, 4, 2, 3, 5, 6).reshape(batch, rows * side, columns * halves * side, channels)
-
-
-def shrunk(hr: Pixels, factor: int) -> Pixels:
-    """The mean of factor x factor pixels of (batch, height, width, channels), rounded to uint8."""
-    batch, height, width, channels = hr.shape
-    blocks = hr.reshape(batch, height // factor, factor, width // factor, factor, channels)
-    shrunk: Pixels = np.rint(blocks.mean((2, 4))).astype(np.uint8)
-    return shrunk
-
-
-def to_float(images: Pixels) -> Tensor:
-    """uint8 (batch, height, width, channels) as float32 (batch, channels, height, width) in [0, 1]."""
-    return torch.from_numpy(images).permute(0, 3, 1, 2).to(torch.float32).mul_(1 / 255)

@@ -17,8 +17,8 @@ from torch import Tensor
 
 from grla.data.bundled import photo_path
 from grla.data.images import ImagePair
+from grla.data.probes import STREAMS, Pixels, shrunk, to_float
 from grla.data.reading import read_image
-from grla.data.recall import STREAMS, Pixels, shrunk, to_float
 from grla.data.resize import imresize
 
 TEXTURES = ("brick", "gravel", "grass")

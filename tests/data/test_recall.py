@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from grla.data import ImagePair, RecallSampler
-from grla.data.recall import GRAY, Pixels
+from grla.data.probes import Pixels
+from grla.data.recall import GRAY
 from grla.evaluation import score
 
 FLAT = RecallSampler(num_pairs=(2, 4, 8, 16), side=16, glyph=2, texture=0.0, band=0, upscale=2)
