@@ -7,8 +7,8 @@ This is the one list of them: the storage, the CSV files, the tables, the figure
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import Field, dataclass, field, fields
-from typing import Any, Literal
+from dataclasses import dataclass, field, fields
+from typing import Any, Literal, get_origin, get_type_hints
 
 from grla.provenance import PROTOCOL, code_version
 from grla.spec import DataSpec, RunSpec, spec_hash, to_dict
@@ -90,15 +90,11 @@ class ImageScore:
     psnr_y_outside: float | None = None
 
 
-def _names(of: type) -> list[str]:
-    return [one.name for one in fields(of)]
-
-
 NESTED = ("images", "history")
 """The fields of a record that are tables."""
-CELL_COLUMNS = [name for name in _names(Record) if name not in (*NESTED, "cell_hash")]
+CELL_COLUMNS = [one.name for one in fields(Record) if one.name not in (*NESTED, "cell_hash")]
 """The columns of a cell after its hash, variant, levels and seed."""
-IMAGE_COLUMNS = ["test_images", *_names(ImageScore)]
+IMAGE_COLUMNS = ["test_images", *(one.name for one in fields(ImageScore))]
 """The columns of a row per test image; `test_images` names all of them, see `grla.engine.material`."""
 VALIDATION_PSNR = "val_psnr_y"
 CURVE_COLUMNS = ["step", "seconds", "loss", VALIDATION_PSNR, "val_ssim_y"]
@@ -106,18 +102,18 @@ CURVE_COLUMNS = ["step", "seconds", "loss", VALIDATION_PSNR, "val_ssim_y"]
 GRADIENT_NORM = "gradient_norm."
 
 
-def _shown(one: Field[Any]) -> bool:
-    return "shown" in one.metadata
-
-
-COSTS: dict[str, Shown] = {one.name: one.metadata["shown"] for one in fields(Record) if _shown(one)}
+COSTS: dict[str, Shown] = {one.name: one.metadata["shown"] for one in fields(Record) if "shown" in one.metadata}
 """The columns of tables of cost, by field."""
+
+
+def text_fields(of: type) -> list[str]:
+    """The fields of a dataclass that hold text: any text, or one of several strings."""
+    return [name for name, hint in get_type_hints(of).items() if hint is str or get_origin(hint) is Literal]
 
 
 def text_columns() -> list[str]:
     """The columns of cells and images that hold text; all others are numbers."""
-    texts = [one.name for of in (Record, ImageScore) for one in fields(of) if one.type in ("str", "Outcome")]
-    return list(dict.fromkeys([*texts, "test_images"]))
+    return list(dict.fromkeys([*text_fields(Record), *text_fields(ImageScore), "test_images"]))
 
 
 def cell_identity(spec: RunSpec, images: Mapping[str, str], device: str, source: str) -> str:
