@@ -1,8 +1,8 @@
-"""The self-similarity probe: real textures and text in several copies, each of which lost other samples to aliasing.
+"""The self-similarity probe: real textures and text in several copies, each with different samples lost to aliasing.
 
 An image is a square of copies of one patch, each displaced by whole HR pixels, so by fractions of an LR pixel: what
-aliasing removed from one copy stands in others. A network that finds it gains over itself when it is shown the patch
-once, among patches of other places.
+aliasing removed from one copy is visible in others. A network that uses it restores the patch better among copies than
+among patches of other places.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class SimilaritySampler:
     upscale: int
 
     def batch(self, seed: int, step: int, batch_size: int) -> tuple[Tensor, Tensor]:
-        """lr (batch, 3, p, p) and hr (batch, 3, p * upscale, p * upscale), float32 in [0, 1], half of each kind."""
+        """lr (batch, 3, p, p) and hr (batch, 3, p * upscale, p * upscale), float32 in [0, 1], half of them copies."""
         draws = [self._random("train", seed, step, index) for index in range(batch_size)]
         hr = np.stack([self._image(random, "train", index % 2 == 0) for index, random in enumerate(draws)])
         return to_float(shrunk(hr, self.upscale)), to_float(hr)
@@ -100,7 +100,7 @@ def _part(picture: Pixels, stream: str) -> Pixels:
 
 
 def _text() -> Pixels:
-    """512x512 pixels of random letters in the font that Pillow brings, black on white."""
+    """512x512 pixels of random letters in the font that Pillow ships, black on white."""
     random = np.random.default_rng(0)
     picture = Image.new("L", (512, 512), 255)
     draw = ImageDraw.Draw(picture)

@@ -1,7 +1,7 @@
 """What one cell measured: the record, its columns with heading, unit and format, and the names of its files and rows.
 
-This is the one list of them: the storage, the CSV files, the tables, the figures and the checks read it. A new field of
-`Record` is a column everywhere at once; a heading makes it a column of the tables of cost, too.
+This is the only list of columns: the storage, the CSV files, the tables, the figures and the checks read it. A new
+field of `Record` becomes a column in all of them; with a heading it is shown in the tables of cost as well.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Shown:
 
 
 def measured(heading: str = "", factor: float = 1.0, spec: str = "") -> Any:
-    """A field of a record that may be empty: None is what was not measured. With a heading it is shown as a cost."""
+    """A field of a record that is None where it was not measured. With a heading it is shown as a cost."""
     return field(default=None, metadata={"shown": Shown(heading, factor, spec)} if heading else {})
 
 
@@ -41,9 +41,9 @@ class Record:
     psnr_y (dB) and ssim_y are means over all test images. Costs have their unit in the name; `macs` and `hook_flops`
     are per image at the spec's `count_output`, latency and `peak_memory_mib` at its `latency_input`. `num_features` is
     that of a linear kernel: the rows of the state that each head keeps of an image. `workers` is how many cells ran on
-    the machine at once: times of more than one are not those of an idle machine. `execution` says how it was trained
-    (see `grla.engine.execution`), "" the usual way; everything else runs the usual way, and of several processes
-    training memory is that of one. `source` names the code that computed it (`grla.study.source`), `code_version` the
+    the machine at once: with more than one, times are not those of an idle machine. `execution` says how it was trained
+    (see `grla.engine.execution`), "" for the usual way; nothing else depends on it, and training memory is that of one
+    process. `source` names the code that computed it (`grla.study.source`), `code_version` the
     commit it was part of. `images` and `history` are tables of their own, see IMAGE_COLUMNS and CURVE_COLUMNS.
     """
 

@@ -90,7 +90,7 @@ def test_a_level_that_the_file_no_longer_has_is_named(study: Study, design: str)
     study = replace(study, design=design)
     layout = recorded(sized(study))
     other = replace(study, factors=(vary("kernel", "model.kernel", "gaussian_rbf", "softmax"), study.factors[1]))
-    with pytest.raises(InputError, match=r"level 'relu.* dim 12 \(\+0.3%\)' .*without its model.dim"):
+    with pytest.raises(InputError, match=r"level 'relu.* dim 12 \(\+0.3%\)' .*must, without its model.dim, be one"):
         resized_study(other, layout)
 
 

@@ -68,7 +68,7 @@ def test_a_damaged_checkpoint_means_a_fresh_start_with_a_warning(tmp_path: Path)
     path = tmp_path / "c.pt"
     assert resume_checkpoint(path) is None
     path.write_bytes(b"half a checkpoint")
-    with pytest.warns(UserWarning, match=r"not a readable checkpoint.*starts afresh"):
+    with pytest.warns(UserWarning, match=r"not a readable checkpoint.*starts over"):
         assert resume_checkpoint(path) is None
 
 
