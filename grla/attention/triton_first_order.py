@@ -36,7 +36,7 @@ def fused_first_order_attention(q: Tensor, k: Tensor, v: Tensor, slope: float) -
 class _Fused(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, q: Tensor, k: Tensor, v: Tensor, slope: float) -> Tensor:
-        shares = _room(k)
+        shares = _buffer(k)
         _launch(sum_keys, (k, v), shares, slope)
         sums, out = shares.sum(1), torch.empty_like(q)
         _launch(answer, (q, out), sums, k.shape[-2])
@@ -48,7 +48,7 @@ class _Fused(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
         q, k, v, sums = ctx.saved_tensors
-        grad_q, grad_k, grad_v, shares = torch.empty_like(q), torch.empty_like(k), torch.empty_like(v), _room(q)
+        grad_q, grad_k, grad_v, shares = torch.empty_like(q), torch.empty_like(k), torch.empty_like(v), _buffer(q)
         _launch(query_gradients, (q, grad, grad_q), sums, shares, k.shape[-2], ctx.slope)
         _launch(key_gradients, (k, v, grad_k, grad_v), shares.sum(1))
         return grad_q, grad_k, grad_v, None
@@ -75,7 +75,7 @@ def _plan(tokens: Tensor) -> _Plan:
     return _Plan((heads, triton.cdiv(num_tokens, span)), span, block, width)
 
 
-def _room(tokens: Tensor) -> Tensor:
+def _buffer(tokens: Tensor) -> Tensor:
     """Memory for the sums over each share of tokens: (batch * num_heads, shares, head_dim + 1, head_dim + 1)."""
     side = tokens.shape[-1] + 1
     return tokens.new_empty(*_plan(tokens).programs, side, side, dtype=torch.float32)

@@ -73,7 +73,7 @@ class SimilaritySampler:
         """HR (p * upscale, p * upscale, 3): copies of one patch, or the same first patch among others."""
         pictures = textures(stream)
         width, number = self._width(), self.copies**2
-        room = width + self.upscale - 1
+        extent = width + self.upscale - 1
         kinds = random.integers(0, len(pictures), number)
         places = random.random((number, 2))
         shifts = random.integers(0, self.upscale, (number, 2))
@@ -81,7 +81,7 @@ class SimilaritySampler:
         for index in range(number):
             source = 0 if together else index
             picture = pictures[kinds[source]]
-            top, left = (places[source] * (np.array(picture.shape) - room + 1)).astype(int) + shifts[index]
+            top, left = (places[source] * (np.array(picture.shape) - extent + 1)).astype(int) + shifts[index]
             patches.append(picture[top : top + width, left : left + width])
         rows = [np.concatenate(patches[start : start + self.copies], 1) for start in range(0, number, self.copies)]
         return np.repeat(np.concatenate(rows)[..., None], 3, axis=2)

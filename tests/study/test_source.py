@@ -151,8 +151,8 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, content: str | None
 
 def test_what_plans_stores_and_reports_is_no_source_of_a_number() -> None:
     counted = set().union(*(modules_of(spec) for spec in SPECS.values()))
-    rooms = {module.split(".")[1] for module in counted}
-    assert not rooms & {"analysis", "benchmark", "report", "tuning"}
+    packages = {module.split(".")[1] for module in counted}
+    assert not packages & {"analysis", "benchmark", "report", "tuning"}
     assert not [module for module in counted if "optuna" in code_of(path_of(module))]
 
 
