@@ -52,8 +52,8 @@ def decreed(*study: object) -> dict[str, Difference]:
 
 def test_nonsense_is_refused_before_anything_runs(make_run: MakeRun) -> None:
     run = make_run(seeds=4)
-    with pytest.raises(InputError, match="--max-seeds must be a whole number of at least 4, got 3"):
+    with pytest.raises(InputError, match="max_seeds must be a whole number of at least 4, got 3"):
         run_until_clear(run, 0.05, 3)
-    with pytest.raises(InputError, match="--until-clear must be above 0 dB, got -1"):
+    with pytest.raises(InputError, match="clear must be above 0 dB, got -1"):
         run_until_clear(run, -1, 8)
     assert not run.out.exists()
