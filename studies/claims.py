@@ -25,13 +25,13 @@ from grla.errors import InputError
 from grla.files import write_text
 from grla.report import (
     Claim,
+    Table,
     better_than_base,
     cheaper_to_train,
     diverging,
     faster_than_swinir,
     judge_claims,
     latest_by_study,
-    markdown,
     memory_is_linear,
     no_better_than_base,
     worse_than_base,
@@ -181,7 +181,7 @@ def main(arguments: Arguments) -> None:
 
 def ledger_text(ledger: pd.DataFrame) -> str:
     """The ledger as a page of Markdown."""
-    return f"# {TITLE}\n\n{NOTE}\n\n{markdown(ledger, left=tuple(ledger.columns))}\n"
+    return f"# {TITLE}\n\n{NOTE}\n\n{Table(ledger, left=tuple(ledger.columns)).markdown()}\n"
 
 
 def judged(out: Path) -> pd.DataFrame:

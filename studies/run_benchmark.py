@@ -53,7 +53,7 @@ from grla.report import (
     scaling_table,
     training_notes,
     training_table,
-    write_pictures,
+    write_figures,
 )
 
 
@@ -246,7 +246,7 @@ def write_record(out: Path, name: str, record: dict[str, Any]) -> None:
     """Write `name`.json, its rows as `name`.csv, and its figures."""
     write_text(out / f"{name}.json", json.dumps(record, indent=2) + "\n")
     write_text(out / f"{name}.csv", ROWS[name](record).to_csv(index=False))
-    write_pictures(record_pictures(name, record), out)
+    write_figures(record_pictures(name, record), out)
 
 
 def warn_of_other_work(record: dict[str, Any]) -> None:

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from grla.engine.matching import Matching, match_study, 
+from grla.engine.matching import Matching, match_study, matched_study
 from grla.engine.run import StudyRun, run_study
 from grla.engine.storage import FILE_NAME
 from grla.engine.verify import identity_faults

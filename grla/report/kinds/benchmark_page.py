@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from grla.report.document import Link, Page, Section, Shown, Table, Text
+from grla.report.document import Document, Link, Section, Table, Text
 from grla.report.figures.memory import memory_table
 from grla.report.figures.scaling import memory_verdict, scaling_table
 from grla.report.figures.training import training_notes, training_table
@@ -25,7 +25,7 @@ TITLES = {
 LEAD = "What networks and attention kernels cost on one machine, measured in turns within one run."
 
 
-def benchmark_page(folder: Path) -> Page:
+def benchmark_page(folder: Path) -> Document:
     """The page of all records of `run_benchmark.py` in `folder` and one below it, made now from the records."""
     records = {path: read_record(path) for path in record_files(folder)}
     sections = [_section(folder, path, record) for path, record in records.items()]
@@ -33,7 +33,7 @@ def benchmark_page(folder: Path) -> Page:
     sections.sort(key=lambda section: order.index(section.title.partition(",")[0]))
     about = [_provenance(folder, path, record) for path, record in records.items()]
     table = Table(pd.DataFrame(about), "How and where each record was measured.")
-    return Page("Benchmark", LEAD, (*sections, Section("Provenance", (table,))))
+    return Document("Benchmark", LEAD, (*sections, Section("Provenance", (table,))))
 
 
 def benchmark_link(folder: Path, address: str) -> Link:
@@ -45,7 +45,7 @@ def benchmark_link(folder: Path, address: str) -> Link:
 def _section(folder: Path, path: Path, record: Record) -> Section:
     where = "" if path.parent == folder else f", {path.parent.name}"
     blocks = TABLES[path.stem](record)
-    pictures = tuple(Shown.figure(picture) for picture in record_pictures(path.stem, record))
+    pictures = tuple(record_pictures(path.stem, record))
     return Section(f"{TITLES[path.stem]}{where}", (*blocks, *pictures))
 
 

@@ -8,12 +8,12 @@ from typing import Any
 
 import pandas as pd
 
+from grla.report.document import Figure
 from grla.report.figures.memory import memory_figure
 from grla.report.figures.scaling import roofline_data, roofline_figure, scaling_figure
 from grla.report.figures.training import training_figure
 from grla.report.kinds.cost import cost_frame
 from grla.report.kinds.cost_claims import read_record
-from grla.report.pictures import Picture
 
 Record = dict[str, Any]
 
@@ -50,7 +50,7 @@ def record_files(folder: Path) -> list[Path]:
     return [path for path in paths if path.stem in ROWS]
 
 
-def benchmark_pictures(folder: Path) -> list[Picture]:
+def benchmark_pictures(folder: Path) -> list[Figure]:
     """The figures of the records in `folder` itself."""
     records = {name: folder / f"{name}.json" for name in ROWS}
     return [
@@ -61,21 +61,21 @@ def benchmark_pictures(folder: Path) -> list[Picture]:
     ]
 
 
-def record_pictures(name: str, record: Record) -> list[Picture]:
+def record_pictures(name: str, record: Record) -> list[Figure]:
     """The figures of a `record` called `name`; costs and latencies have none."""
     if name == "memory":
         caption = "The growth of memory at its peak, median of several processes; whiskers from lowest to highest."
-        return [Picture("memory", caption, (models_frame(record),), lambda: memory_figure(record))]
+        return [Figure("memory", caption, (models_frame(record),), lambda: memory_figure(record))]
     if name == "training":
         caption = "Where the time of a training step goes."
-        return [Picture("training", caption, (models_frame(record),), lambda: training_figure(record))]
+        return [Figure("training", caption, (models_frame(record),), lambda: training_figure(record))]
     return _scaling_pictures(record) if name == "scaling" else []
 
 
-def _scaling_pictures(record: Record) -> list[Picture]:
+def _scaling_pictures(record: Record) -> list[Figure]:
     points = points_frame(record)
     found = [
-        Picture(
+        Figure(
             f"scaling-{kind}s",
             f"Time and memory of the {kind}s against the number of tokens; a straight line is a power law.",
             (points[points["kind"] == kind],),
@@ -84,4 +84,4 @@ def _scaling_pictures(record: Record) -> list[Picture]:
         for kind in dict.fromkeys(points["kind"])
     ]
     caption = "What each forward pass reaches, under the roofs that this machine's memory and arithmetic set."
-    return [*found, Picture("roofline", caption, (roofline_data(record),), lambda: roofline_figure(record))]
+    return [*found, Figure("roofline", caption, (roofline_data(record),), lambda: roofline_figure(record))]

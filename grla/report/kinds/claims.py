@@ -9,9 +9,8 @@ from typing import Literal
 
 import pandas as pd
 
-from grla.report.folder import read_rows, study_folders
-from grla.report.results import Results, load_results, stored_studies
-from grla.report.statistics.verdicts import Difference, study_differences
+from grla.report.results import Results, folders_of, load_results, read_rows, stored_studies
+from grla.report.statistics.verdicts import Difference
 from grla.report.tables import interval
 
 Verdict = Literal["supported", "contradicted", "not distinguishable at this budget", "not yet run"]
@@ -149,7 +148,7 @@ def latest_by_study(storage: Path) -> dict[str, Results]:
 
 
 def _folders_by_study(root: Path) -> dict[str, Results]:
-    found = [read_rows(folder) for folder in study_folders(root)]
+    found = [read_rows(folder) for folder in folders_of("study", root)]
     evidence = [results for results in found if results.layout.profile in PROFILES]
     evidence.sort(key=lambda results: -PROFILES.index(results.layout.profile))  # the largest last: it stays
     return {results.layout.study: results for results in evidence}
@@ -159,8 +158,7 @@ def _differences(results: Results, variants: Sequence[str]) -> dict[str, Differe
     """Each variant minus the base with the study's corrected verdict, or None when one is not in the study at all."""
     if not set(variants) <= set(results.cells["variant"]):
         return None
-    found = study_differences(results.layout, results.images)
-    return {variant: found[variant] for variant in variants}
+    return {variant: results.differences[variant] for variant in variants}
 
 
 def _missing(variants: Sequence[str]) -> Judgement:

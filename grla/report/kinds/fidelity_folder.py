@@ -9,10 +9,11 @@ import pandas as pd
 
 from grla.errors import InputError
 from grla.files import write_text
+from grla.report.document import Figure
 from grla.report.figures.fidelity import distance_figure, margin_figure, profile_figure, taylor_figure
-from grla.report.folder import PROVENANCE, folders_of, read_json
+from grla.report.folder import write_figures
 from grla.report.kinds.fidelity_summary import fidelity_summary
-from grla.report.pictures import Picture, write_pictures
+from grla.report.results import PROVENANCE, folders_of, read_json
 
 Tables = dict[str, pd.DataFrame]
 
@@ -36,7 +37,7 @@ def publish_fidelity(folder: Path) -> None:
     """Write summary.md and the figures that the tables in `folder` give."""
     for name, text in fidelity_texts(folder).items():
         write_text(folder / name, text)
-    write_pictures(fidelity_pictures(read_tables(folder)), folder)
+    write_figures(fidelity_pictures(read_tables(folder)), folder)
 
 
 def fidelity_texts(folder: Path) -> dict[str, str]:
@@ -45,24 +46,24 @@ def fidelity_texts(folder: Path) -> dict[str, str]:
     return {"summary.md": fidelity_summary(read_tables(folder), about)}
 
 
-def fidelity_pictures(tables: Tables) -> list[Picture]:
+def fidelity_pictures(tables: Tables) -> list[Figure]:
     """The figures of a fidelity run in the order of a page."""
     distances = tables["distances"]
     return [
-        Picture(
+        Figure(
             "profiles",
             "The weight of a key against its angle to the query: the paper's figure 1 for every kernel.",
             (tables["profiles"],),
             lambda: profile_figure(tables["profiles"]),
         ),
-        Picture(
+        Figure(
             "taylor",
             "The distribution of 2 gamma q.k and of the Taylor error: the paper's figure 6.",
             (tables["taylor_histogram"],),
             lambda: taylor_figure(tables["taylor_histogram"]),
         ),
         *(
-            Picture(
+            Figure(
                 f"distances-{source.replace(' ', '-')}",
                 f"How far each kernel is from softmax at the same temperature, beside plain averaging: {source}.",
                 (distances[distances["source"] == source],),
@@ -70,7 +71,7 @@ def fidelity_pictures(tables: Tables) -> list[Picture]:
             )
             for source in distances["source"].unique()
         ),
-        Picture(
+        Figure(
             "margins",
             "The smallest denominator of equation 12 by gamma and token length: at 0 and below attention breaks down.",
             (tables["margins"],),
