@@ -125,4 +125,4 @@ OTHERS = (
     Other("What kernels compute", fidelity_folders, publish_fidelity, fidelity_page, fidelity_link, fidelity_faults),
 )
 
-KINDS = [*find_kinds(), *cast("tuple[Kind, ...]", OTHERS)]
+KINDS = sorted([*find_kinds(), *cast("tuple[Kind, ...]", OTHERS)], key=lambda kind: kind.TITLE)

@@ -114,7 +114,7 @@ def test_cells_of_another_study_come_with_their_files(make_run: MakeRun, tiny: S
             theirs = first.folder / "images" / cell.cell_hash
             assert pictures == {path.name: path.read_bytes() for path in theirs.iterdir()}
             assert (second.folder / checkpoint).read_bytes() == (first.folder / checkpoint).read_bytes()
-    names = {tile.name for row in crop_rows(results(second, name), second.folder / "images") for tile in row.tiles}
+    names = {tile.name for row in crop_rows(results(second, name), second.folder) for tile in row.tiles}
     assert {"gaussian_rbf (base)", "relu", "uniform"} <= names
 
 

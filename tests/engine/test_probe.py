@@ -16,7 +16,7 @@ from grla.engine.run import run_study
 from grla.engine.storage import FILE_NAME
 from grla.engine.work import StudyRun
 from grla.errors import InputError
-from grla.report.kinds.publish import publish
+from grla.report.kinds.study import publish
 from grla.report.results import load_results
 from grla.spec import RecallSpec, RunSpec
 from grla.study import RECALL, Factor, load_study

@@ -15,7 +15,7 @@ from grla.engine.run import run_study
 from grla.engine.storage import FILE_NAME
 from grla.engine.work import StudyRun
 from grla.errors import InputError
-from grla.report.kinds.publish import publish
+from grla.report.kinds.study import publish
 from grla.report.results import CELL_COLUMNS, IMAGE_COLUMNS, load_results
 from grla.study import Study
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from grla.report.kinds.study import study_document
 from grla.report.results import Results
 from grla.study import Layout, layout_to_json
 from tests.shared import factor
@@ -18,6 +20,7 @@ FAILED = {("kernel=softmax", 1), ("depth=2", 0), ("depth=2", 1)}  # (variant, se
 COSTS = {
     "num_params": 20_500, "macs": 3.0e9, "hook_flops": 2.1e9, "latency_ms": 12.34, "peak_memory_mib": 150.0,
     "train_seconds": 45.0, "train_peak_memory_mib": 210.0, "steps": 400, "final_loss": 0.03,
+    "device": "cpu", "code_version": "1234567",
 }  # fmt: skip
 SPEC = {
     "model": {"upscale": 4, "dim": 55, "depth": 6, "window_size": 16},
@@ -39,6 +42,12 @@ class MadeUp(NamedTuple):
     def results(self) -> Results:
         """The frames as a report gets them."""
         return Results(self.layout, self.cells, self.images, self.curves, {**layout_to_json(self.layout), "base": SPEC})
+
+
+@pytest.fixture
+def summary(tmp_path: Path) -> Callable[[MadeUp], str]:
+    """The text of summary.md of a made-up study."""
+    return lambda made_up: study_document(made_up.results, tmp_path).markdown()
 
 
 @pytest.fixture

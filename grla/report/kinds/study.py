@@ -120,7 +120,7 @@ def study_document(results: Results, folder: Path) -> Document:
 
 def mixed_code(cells: pd.DataFrame) -> str:
     """The warning that a study's cells were computed by different versions of the code; "" where they were not."""
-    versions = sorted(set(cells["code_version"])) if "code_version" in cells else []
+    versions = sorted(set(cells["code_version"]))
     return f"Mixed code: cells were computed at commits {', '.join(versions)}." if len(versions) > 1 else ""
 
 
