@@ -21,7 +21,7 @@ from typing import Annotated, Literal
 import tyro
 from tabulate import tabulate
 
-from project_root import STUDIES
+import project_root  # noqa: F401  it puts the project on the path
 
 from grla.engine import (
     FILE_NAME,
@@ -135,7 +135,7 @@ def main(arguments: Arguments) -> None:
 
 def show_results(run: StudyRun, storage: Path | str, name: str) -> None:
     """Write tables and figures, print the summary and where to look; exit with an error if cells failed."""
-    results = publish(storage, name, run.folder, STUDIES / "published.csv")
+    results = publish(storage, name, run.folder)
     print((run.folder / "summary.md").read_text(encoding="utf-8"))
     print(f"Tables and figures: {run.folder}")
     print(f"Learning curves:    tensorboard --logdir {run.folder / 'tensorboard'}")

@@ -96,7 +96,7 @@ def confirm(run: TuningRun, arguments: Arguments, results: TuningResults, name: 
     confirming = StudyRun(study, run.profile, run.out, run.device, changes, arguments.seeds, run.crew)
     print(f"Confirming trials {', '.join(map(str, chosen))} beside the base on {arguments.seeds} seeds.")
     found = publish(storage, run_study(confirming), confirming.folder)
-    publish_tuning(storage, name, run.folder, confirmation(found))
+    publish_tuning(storage, name, run.folder, confirmation(found, chosen))
     print(f"Confirmation:       {confirming.folder / 'summary.md'}")
 
 

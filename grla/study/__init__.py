@@ -13,7 +13,7 @@ from grla.study.claims import (
     no_better_than_base,
     worse_than_base,
 )
-from grla.study.confirm import CONFIRMED, CONFIRMING_SEEDS, confirming_study, read_base
+from grla.study.confirm import CONFIRMED, CONFIRMING_SEEDS, confirming_study, read_base, trial_label
 from grla.study.definition import OPEN_FIELDS, Cell, Profile, Study, load_study, study_names
 from grla.study.layout import BASE, Changes, Factor, Group, Layout, layout_from_json, layout_to_json, level_text, vary
 from grla.study.parameters import Choice, Float, Int, Parameter, Value, When
@@ -119,6 +119,7 @@ __all__ = [
     "source_hash",
     "study_names",
     "text_columns",
+    "trial_label",
     "usual_profiles",
     "vary",
     "with_sizes",

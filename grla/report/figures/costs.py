@@ -7,7 +7,6 @@ validation).
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,19 +18,21 @@ from numpy.typing import ArrayLike, NDArray
 
 from grla.report.figures.canvas import GRAY, PSNR, line_style, panels, plain_ticks, point_style
 from grla.report.figures.levels import level_data
+from grla.report.results import Results
 from grla.study import BASE, Layout
 
 COSTS = ("macs_g", "latency_ms", "params_k")
 TIMES = {"step": "training step", "seconds": "training time (s)"}
 
 
-def cost_data(layout: Layout, cells: pd.DataFrame, images: pd.DataFrame) -> pd.DataFrame:
+def cost_data(results: Results) -> pd.DataFrame:
     """A row per variant with a finished cell: variant, panel, name, psnr_y, low, high (dB), COSTS, on_front_COST.
 
     Numbers are means over its cells; `panel` is that of its group, `name` the variant's within the panel. [low, high]
     is the 95 % interval of the paired difference, from the base's mean; NaN for a base. `on_front_COST` says that none
     in the panel is as good at a lower cost.
     """
+    layout, cells = results.layout, results.cells
     finished = cells[cells["outcome"] == "ok"].assign(macs_g=lambda rows: rows["macs"] / 1e9)
     finished = finished.assign(params_k=finished["num_params"] / 1e3)
     means = finished.groupby("variant")[["psnr_y", *COSTS]].mean()
@@ -39,7 +40,7 @@ def cost_data(layout: Layout, cells: pd.DataFrame, images: pd.DataFrame) -> pd.D
     groups = {variant: group for group in layout.groups() for _, variant in group.rows}
     means["panel"] = [groups[variant].panel for variant in means["variant"]]
     means["name"] = [_point_name(variant, groups[variant].base) for variant in means["variant"]]
-    found = level_data(layout, cells, images).drop_duplicates("variant").set_index("variant")
+    found = level_data(results).drop_duplicates("variant").set_index("variant")
     scores = means.set_index("variant")["psnr_y"]
     base = np.array([scores.get(groups[variant].base, np.nan) for variant in means["variant"]])
     for end in ("low", "high"):
@@ -84,14 +85,14 @@ def curve_data(layout: Layout, curves: pd.DataFrame) -> pd.DataFrame:
     return joined[["group", "label", *TIMES, "mean", "low", "high"]]
 
 
-def cost_figure(layout: Layout, cells: pd.DataFrame, images: pd.DataFrame, cost: Mapping[str, Sequence[int]]) -> Figure:
+def cost_figure(results: Results) -> Figure:
     """PSNR-Y against multiply-adds, latency and parameters: a mark per variant (base black), Pareto front, intervals.
 
-    `cost` is the base run's cost spec: the costs refer to its `count_output` and `latency_input`, (height, width) in
-    pixels. Panels of a study that must not be compared have a row of axes each. Axes of costs are logarithmic.
+    The costs refer to the base run's `count_output` and `latency_input`. Panels of a study that must not be compared
+    have a row of axes each. Axes of costs are logarithmic.
     """
-    data = cost_data(layout, cells, images)
-    names = list(dict.fromkeys(group.panel for group in layout.groups()))
+    data, cost = cost_data(results), results.base["cost"]
+    names = list(dict.fromkeys(group.panel for group in results.layout.groups()))
     points = list(dict.fromkeys(data["name"]))
     height = max(3.4, (0.7 + 0.21 * len(points)) / len(names))
     figure, axes = panels([1.0] * len(names), len(COSTS), (12.5, height * len(names)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from grla.report.figures.crops import CropRow, Tile, error_map, sharpest_crop
-from grla.report.results import Results
+from grla.report.results import Results, cell_folder
 from grla.report.tables import baseline_rows, trained_rows
 from grla.study import BASE, picture_name
 
@@ -21,29 +21,34 @@ CROP_SIZE = 96  # HR pixels a side
 def crop_rows(results: Results, folder: Path) -> list[CropRow]:
     """HR, baselines and the levels of the first factor, at each kept image's sharpest place; the first seed's results.
 
-    Of panels it is the one that holds the study's base, whose HR and baselines are those that were kept.
+    `folder` is the study's, which keeps HR and bicubic in images/. Of panels it is the one that holds the study's base,
+    whose HR and baselines are those that were kept.
     """
     group = next(group for group in results.layout.groups() if group.base == BASE)
     seed = results.cells["seed"].min()
     first = results.cells[(results.cells["seed"] == seed) & (results.cells["outcome"] == "ok")]
     hashes = dict(zip(first["variant"], first["cell_hash"], strict=True))
     baselines = baseline_rows(results.images, group)
-    sources = {"HR": "hr"} | {name: name for name in baselines["variant"].unique()}
-    sources |= {group.name(label, variant): hashes[variant] for label, variant in group.rows if variant in hashes}
+    kept = folder / "images"
+    sources = {"HR": kept / "hr"} | {name: kept / name for name in baselines["variant"].unique()}
+    rows = [(group.name(label, variant), hashes[variant]) for label, variant in group.rows if variant in hashes]
+    sources |= {name: cell_folder(folder, cell_hash) for name, cell_hash in rows}
     scores = pd.concat([trained_rows(results.images), baselines])
-    rows = []
-    for path in sorted((folder / "hr").glob("*.png")):
-        hr = _read(path)
-        size = min(CROP_SIZE, *hr.shape[:2])
-        top, left = sharpest_crop(hr, size)
-        tiles = [Tile("whole image", hr, box=(top, left, size))]
-        for name, source in sources.items():
-            if (folder / source / path.name).is_file():
-                pixels = _read(folder / source / path.name)[top : top + size, left : left + size]
-                error = None if name == "HR" else error_map(hr[top : top + size, left : left + size], pixels)
-                tiles.append(Tile(name, pixels, _psnr(scores, source, path), error))
-        rows.append(CropRow(path.stem, tuple(tiles)))
-    return rows
+    return [_crop_row(path, sources, scores) for path in sorted(sources["HR"].glob("*.png"))]
+
+
+def _crop_row(path: Path, sources: Mapping[str, Path], scores: pd.DataFrame) -> CropRow:
+    """The tiles of the HR picture at `path` and its namesakes in the folders of `sources`."""
+    hr = _read(path)
+    size = min(CROP_SIZE, *hr.shape[:2])
+    top, left = sharpest_crop(hr, size)
+    tiles = [Tile("whole image", hr, box=(top, left, size))]
+    for name, folder in sources.items():
+        if (folder / path.name).is_file():
+            pixels = _read(folder / path.name)[top : top + size, left : left + size]
+            error = None if name == "HR" else error_map(hr[top : top + size, left : left + size], pixels)
+            tiles.append(Tile(name, pixels, _psnr(scores, folder.name, path), error))
+    return CropRow(path.stem, tuple(tiles))
 
 
 def crop_data(rows: Sequence[CropRow]) -> pd.DataFrame:

@@ -78,8 +78,8 @@ def distance_figure(distances: pd.DataFrame, source: str) -> Figure:
     """`distances_to_softmax` of one source at the same temperature: a panel per measure, a row per kernel.
 
     Circles: the kernel; crosses: plain averaging against the same softmax (for effective rank and entropy: the softmax
-    itself). Errors below SMALLEST are drawn at SMALLEST. A kernel without a number (weights that are no distributions, constant
-    rows) has no circle.
+    itself). Errors are drawn at no less than SMALLEST. A kernel without a number (weights that are no distributions,
+    constant rows) has no circle.
     """
     rows = distances[(distances["source"] == source) & (distances["reference"] == "same temperature")]
     positions = np.arange(len(rows))

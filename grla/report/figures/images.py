@@ -12,6 +12,7 @@ from matplotlib.lines import Line2D
 
 from grla.report.figures.canvas import line_style, panels
 from grla.report.figures.levels import level_data
+from grla.report.results import Results
 from grla.study import Layout
 
 WHITE = {"facecolor": "white", "edgecolor": "none", "pad": 0.5}
@@ -40,13 +41,13 @@ def image_difference_data(layout: Layout, images: pd.DataFrame) -> pd.DataFrame:
     return pd.concat(rows, ignore_index=True)[columns] if rows else pd.DataFrame(columns=columns)
 
 
-def image_differences_figure(layout: Layout, cells: pd.DataFrame, images: pd.DataFrame) -> Figure:
+def image_differences_figure(results: Results) -> Figure:
     """A row per compared variant: a dot per image, one colour per test set, and the mean with its 95 % interval.
 
     Thin lines span the seeds; of few images those with the least and the largest difference are named at the ends.
     """
-    data = image_difference_data(layout, images)
-    means = level_data(layout, cells, images).set_index(["group", "label"])
+    data = image_difference_data(results.layout, results.images)
+    means = level_data(results).set_index(["group", "label"])
     groups = list(data.groupby("group", sort=False))
     heights = [rows["label"].nunique() + 0.5 for _, rows in groups] or [1.0]
     figure, axes = panels(heights, 1, (9.5, 1.3 + 0.75 * sum(heights) + 0.35 * len(heights)))

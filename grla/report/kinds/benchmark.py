@@ -88,7 +88,7 @@ def document(folder: Path) -> Document:
     ordered = sorted(records.items(), key=lambda item: list(TITLES).index(item[0].stem))
     sections = [_section(folder, path, record) for path, record in ordered]
     about = pd.DataFrame([_provenance(folder, path, record) for path, record in records.items()])
-    table = Table(about, "How and where each record was measured.", left=tuple(about))
+    table = Table(about, "How and where each record was measured.", left=list(map(str, about)))
     return Document("Benchmark", LEAD, (*sections, Section("Provenance", (table,))))
 
 

@@ -8,10 +8,10 @@ from typing import Any
 import pandas as pd
 
 from grla.report.document import EMPTY, Number
-from grla.report.figures.bars import PARTS, SHARE, phases, network_frame
+from grla.report.figures.bars import PARTS, SHARE, network_frame, phases
 from grla.report.figures.scaling import LINE
 
-Record = Mapping[str, Any]
+Record = Mapping[Any, Any]
 
 CLOSE = 0.01  # a counting rule gives a published figure when it comes within this share of it
 NEAREST = 3  # how many readings are shown when none is close
@@ -110,9 +110,9 @@ def latency_table(record: Record) -> pd.DataFrame:
 def memory_table(record: Record) -> str:
     """Markdown: model, median MiB of each part with its lowest and highest, on a GPU MiB reserved; outcome, reason."""
     frame = network_frame(record)
-    shown = {"model": frame["model"]}
+    shown: dict[str, Any] = {"model": frame["model"]}
     for part, name in PARTS.items():
-        shown[f"{name} MiB [low, high]"] = [str(_spread(row, part)) for _, row in frame.iterrows()]
+        shown[f"{name} MiB [low, high]"] = [str(_spread(row, part)) for row in frame.to_dict("records")]
         if frame[f"{part}_reserved_mib"].notna().any():
             shown[f"{name} MiB reserved"] = frame[f"{part}_reserved_mib"]
     return pd.DataFrame(shown | {"outcome": frame["outcome"], "reason": frame["reason"]}).to_markdown(
@@ -127,7 +127,7 @@ def training_table(record: Record) -> str:
         "model": frame["model"],
         "s / 1000 iterations": frame["seconds_per_1000"].map("{:.1f}".format),
         "images / s": frame["images_per_second"].map("{:.2f}".format),
-        "ratio to base [95 %]": [str(_ratio(row, ".3f")) for _, row in frame.iterrows()],
+        "ratio to base [95 %]": [str(_ratio(row, ".3f")) for row in frame.to_dict("records")],
         "MiB": frame["training_step_mib"].map("{:.0f}".format),
         **{f"{phase} %": (100 * frame[f"{phase}{SHARE}"]).map("{:.1f}".format) for phase in phases(frame)},
         "outcome": frame["outcome"],

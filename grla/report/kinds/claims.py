@@ -90,21 +90,24 @@ def results_by_study(root: Path) -> dict[str, Results]:
     return {results.layout.study: results for results in evidence}
 
 
-def judged(claim: Claim, study: str, results: Results | None) -> tuple[str, ...]:
-    """A claim's row, judged by the `results` of its `study`; the evidence names profile, cells, seeds and budget."""
+def judged(claim: Claim, study: str, results: Results | None) -> Judgement:
+    """A claim judged by the `results` of its `study`; the evidence names profile, cells, seeds and budget."""
     if results is None:
-        found = Judgement(NOT_YET_RUN, f"study {study} has no records")
-    else:
-        found = judge(claim.rule, results)
-    where = _where(results) if results is not None and found.verdict != NOT_YET_RUN else ""
-    return claim.statement, claim.paper, claim.rule.words, where + found.evidence, found.verdict
+        return Judgement(NOT_YET_RUN, f"study {study} has no records")
+    found = judge(claim.rule, results)
+    where = "" if found.verdict == NOT_YET_RUN else _where(results)
+    return Judgement(found.verdict, where + found.evidence)
 
 
 def _studied(root: Path) -> list[tuple[str, ...]]:
     """The claims of all studies, in the order of the paper; those of studies that are not in it come last."""
     results = results_by_study(root)
     studies = dict.fromkeys([*published_studies(), *study_names()])
-    return [judged(claim, study, results.get(study)) for study in studies for claim in load_claims(study)]
+    return [
+        _row(claim.statement, claim.paper, claim.rule.words, judged(claim, study, results.get(study)))
+        for study in studies
+        for claim in load_claims(study)
+    ]
 
 
 def _settled(root: Path) -> list[tuple[str, ...]]:

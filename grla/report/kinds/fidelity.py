@@ -1,4 +1,4 @@
-"""The report of a fidelity run: what the attention kernels compute, without training, and the paper's numbers beside it.
+"""The report of a fidelity run: what the kernels compute, without training, and the paper's numbers beside it.
 
 The data are the tables that `run_fidelity.py` writes as CSV.
 """
