@@ -15,6 +15,8 @@ from typing import Any
 PROTOCOL = "grla-1"
 """Names the meaning of our numbers (scoring, degradation, counting). It enters every cell's hash: change it when code
 changes what an equal spec would measure."""
+BENCHMARK_PROTOCOL = "grla-benchmark-1"
+"""The same for the records of `run_benchmark.py`: those of another one are not compared."""
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("torch", "numpy", "scipy", "pillow", "scikit-image", "matplotlib", "pandas", "seaborn", "optuna", "fvcore")

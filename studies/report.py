@@ -16,13 +16,12 @@ from pathlib import Path
 from typing import Annotated
 
 import tyro
-from other_kinds import KINDS
 
 import project_root  # noqa: F401  it puts the project on the path
 
 from grla.errors import InputError, require
 from grla.files import write_text
-from grla.report import PROVENANCE, Document, Kind, Link, Links, Section, read_json
+from grla.report import PROVENANCE, Document, Kind, Link, Links, Section, find_kinds, read_json
 
 RESULTS = Path("results")
 
@@ -67,7 +66,7 @@ def main(arguments: Arguments) -> None:
 def find(what: str) -> Found:
     """The records that `what` names; an InputError where there are none."""
     root = Path(what) if Path(what).is_dir() else RESULTS
-    folders = tuple((kind, folder) for kind in KINDS for folder in kind.folders(root))
+    folders = tuple((kind, folder) for kind in find_kinds() for folder in kind.folders(root))
     if root == RESULTS and what not in ("all", str(RESULTS)):
         folders = tuple((kind, folder) for kind, folder in folders if name_of(folder) == what)
     rule = f'must be a folder with results, or "all" or a study or search that has results in {RESULTS}/'

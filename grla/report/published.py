@@ -35,6 +35,11 @@ Test sets: PSNR-Y (dB) / SSIM-Y. Costs refer to the paper's machine and sizes. "
 dash: not given. hook_flops: the paper's "FLOPs", which leave out the matrix products inside attention."""
 
 
+def published_studies() -> list[str]:
+    """The studies that the paper has numbers for, in its order."""
+    return list(dict.fromkeys(pd.read_csv(PUBLISHED, usecols=["study"])["study"]))
+
+
 def load_published(study: str, csv: Path = PUBLISHED) -> pd.DataFrame:
     """The rows of `study` in the paper's order, COLUMNS as columns; none where the paper has nothing on it.
 

@@ -56,6 +56,16 @@ def seed_data(images: pd.DataFrame) -> pd.DataFrame:
     return trained_rows(images).groupby(["variant", "seed"], sort=False)[["psnr_y"]].mean().reset_index()
 
 
+def baseline_data(results: Results) -> pd.DataFrame:
+    """PSNR-Y in dB, mean over images, of every baseline beside each group: group, variant, psnr_y."""
+    rows = [
+        (group.title, variant, scores["psnr_y"].mean())
+        for group in results.layout.groups()
+        for variant, scores in baseline_rows(results.images, group).groupby("variant", sort=False)
+    ]
+    return pd.DataFrame(rows, columns=["group", "variant", "psnr_y"])
+
+
 def levels_figure(results: Results) -> Figure:
     """PSNR-Y by level, a panel per group: seeds as light points, means, intervals, baselines and base as lines.
 
@@ -63,25 +73,24 @@ def levels_figure(results: Results) -> Figure:
     covers 0. The spread of PSNR itself over images would only say that some pictures are harder than others.
     Panels of a study that must not be compared have x axes of their own.
     """
-    images = results.images
-    data, seeds = level_data(results), seed_data(images)
+    data, seeds, baselines = level_data(results), seed_data(results.images), baseline_data(results)
     groups = results.layout.groups()
     figure, axes = _level_panels(data, [group.panel for group in groups], f"{PSNR}, mean over images")
     for panel, group in zip(axes, groups, strict=True):
         base = float(seeds.loc[seeds["variant"] == group.base, "psnr_y"].mean())
         rows = data[data["group"] == group.title]
-        by_name = baseline_rows(images, group).groupby("variant", sort=False)
-        for dashes, (_, scores) in zip(BASELINE_DASHES, by_name, strict=False):
-            panel.axvline(float(scores["psnr_y"].mean()), color=GRAY, linestyle=dashes, linewidth=1)
+        beside = baselines.loc[baselines["group"] == group.title, "psnr_y"]
+        for dashes, psnr_y in zip(BASELINE_DASHES, beside, strict=False):
+            panel.axvline(psnr_y, color=GRAY, linestyle=dashes, linewidth=1)
         panel.axvline(base, color="black", linewidth=0.8)
         for y, row in enumerate(rows.itertuples()):
             points = seeds.loc[seeds["variant"] == row.variant, "psnr_y"]
             panel.plot(points, np.full(len(points), y + 0.25), "o", color=PALETTE[9], markersize=5, alpha=0.7)
             _draw_interval(panel, y, row, base)
-    baselines = zip(BASELINE_DASHES, images.loc[images["seed"].isna(), "variant"].unique(), strict=False)
+    named = zip(BASELINE_DASHES, baselines["variant"].unique(), strict=False)
     extra = [
         Line2D([], [], color=PALETTE[9], marker="o", linestyle="", markersize=5, label="one seed"),
-        *(Line2D([], [], color=GRAY, linestyle=dashes, label=name) for dashes, name in baselines),
+        *(Line2D([], [], color=GRAY, linestyle=dashes, label=name) for dashes, name in named),
         Line2D([], [], color="black", linewidth=0.8, label="base, mean over seeds"),
     ]
     _legend(figure, data, extra)
