@@ -15,6 +15,8 @@ from typing import Any
 PROTOCOL = "grla-1"
 """Names the meaning of our numbers (scoring, degradation, counting) and is part of every cell's hash. Change it when a
 code change alters what an equal spec measures."""
+BENCHMARK_PROTOCOL = "grla-benchmark-1"
+"""The same for the records of `run_benchmark.py`: those of another one are not compared."""
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("torch", "numpy", "scipy", "pillow", "scikit-image", "matplotlib", "pandas", "seaborn", "optuna", "fvcore")

@@ -18,7 +18,7 @@ import tyro
 import project_root  # noqa: F401  it puts the project on the path
 
 from grla.errors import InputError, require_at_least
-from grla.report import check_all, check_looks, markdown
+from grla.report import Table, check_all, check_looks
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ def main(arguments: Arguments) -> None:
     require_at_least("--studies", arguments.studies, 1)
     require_at_least("--variants", arguments.variants, 1)
     for table in (check_all, check_looks):
-        print(markdown(table(arguments.studies, arguments.variants), left=("what varies",)), end="\n\n")
+        print(Table(table(arguments.studies, arguments.variants), left=("what varies",)).markdown(), end="\n\n")
 
 
 if __name__ == "__main__":

@@ -21,8 +21,7 @@ import project_root  # noqa: F401  it puts the project on the path
 
 from grla.errors import InputError, require
 from grla.files import write_text
-from grla.report import PROVENANCE, Link, Links, Page, Section, read_json
-from records import KINDS, Kind
+from grla.report import PROVENANCE, Document, Kind, Link, Links, Section, find_kinds, read_json
 
 RESULTS = Path("results")
 
@@ -67,7 +66,7 @@ def main(arguments: Arguments) -> None:
 def find(what: str) -> Found:
     """The records that `what` names; an InputError where there are none."""
     root = Path(what) if Path(what).is_dir() else RESULTS
-    folders = tuple((kind, folder) for kind in KINDS for folder in kind.folders(root))
+    folders = tuple((kind, folder) for kind in find_kinds() for folder in kind.folders(root))
     if root == RESULTS and what not in ("all", str(RESULTS)):
         folders = tuple((kind, folder) for kind, folder in folders if name_of(folder) == what)
     rule = f'must be a folder with results, or "all" or a study or search that has results in {RESULTS}/'
@@ -93,12 +92,12 @@ def write_pages(found: Found, out: Path) -> None:
     links: dict[str, list[Link]] = {}
     for kind, folder in found.folders:
         name = found.page_name(folder)
-        write_text(out / name, kind.page(folder).html())
-        links.setdefault(kind.title, []).append(kind.link(folder, name))
+        write_text(out / name, kind.document(folder).html())
+        links.setdefault(kind.TITLE, []).append(kind.link(folder, name))
         print(out / name)
     sections = tuple(Section(title, (Links(tuple(of_kind)),)) for title, of_kind in links.items())
     lead = "Which attention is worth it in lightweight image super-resolution, and is the difference real?"
-    write_text(out / "index.html", Page("Results of the GRLA study harness", lead, sections).html())
+    write_text(out / "index.html", Document("Results of the GRLA study harness", lead, sections).html())
     print(out / "index.html")
 
 
@@ -108,7 +107,7 @@ def check(found: Found) -> None:
     if faults:
         raise InputError("does not match:\n" + "\n".join(f"  {folder}: {fault}" for folder, fault in faults))
     folders = [folder for _, folder in found.folders]
-    print(f"{len(folders)} folders match their raw rows: {', '.join(map(str, folders))}")
+    print(f"No fault found in {', '.join(map(str, folders))}.")
 
 
 if __name__ == "__main__":

@@ -48,12 +48,12 @@ from grla.report import (
     memory_table,
     memory_verdict,
     models_frame,
-    read_record,
-    record_pictures,
+    read_json,
+    record_figures,
     scaling_table,
     training_notes,
     training_table,
-    write_pictures,
+    write_figures,
 )
 
 
@@ -200,7 +200,7 @@ def show_cost(command: Cost) -> None:
 
 def show_latency(command: Latency) -> None:
     """Time, print, write, and fail on what got slower."""
-    before = None if command.compare is None else read_record(command.compare)
+    before = None if command.compare is None else read_json(command.compare)
     record = time_networks(
         command.models, command.base, command.upscale, command.lr_size, command.rounds, choose_device(command.device)
     )
@@ -246,7 +246,7 @@ def write_record(out: Path, name: str, record: dict[str, Any]) -> None:
     """Write `name`.json, its rows as `name`.csv, and its figures."""
     write_text(out / f"{name}.json", json.dumps(record, indent=2) + "\n")
     write_text(out / f"{name}.csv", ROWS[name](record).to_csv(index=False))
-    write_pictures(record_pictures(name, record), out)
+    write_figures(record_figures(name, record), out)
 
 
 def warn_of_other_work(record: dict[str, Any]) -> None:

@@ -36,7 +36,7 @@ from grla.analysis import (
 from grla.errors import InputError, require_at_least
 from grla.files import write_text
 from grla.provenance import describe_run
-from grla.report import PROVENANCE, publish_fidelity
+from grla.report import PROVENANCE, write_fidelity
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ def main(arguments: Arguments) -> None:
         write_text(arguments.out / f"{name}.csv", table.to_csv(index=False))
     provenance = {**describe_run(), "fidelity": f"{about} N = {num_tokens} tokens."}
     write_text(arguments.out / PROVENANCE, json.dumps(provenance, indent=2) + "\n")
-    publish_fidelity(arguments.out)
+    write_fidelity(arguments.out)
     print((arguments.out / "summary.md").read_text(encoding="utf-8"))
     print(f"Tables and figures: {arguments.out}")
 

@@ -98,7 +98,7 @@ def confirm(run: TuningRun, arguments: Arguments, results: TuningResults, name: 
     print(f"Confirming trials {', '.join(map(str, chosen))} beside the base on {arguments.seeds} seeds.")
     storage = run.settings.storage_url
     found = publish(storage, run_study(confirming), confirming.folder)
-    publish_tuning(storage, name, run.folder, confirmation(found))
+    publish_tuning(storage, name, run.folder, confirmation(found, chosen))
     print(f"Confirmation:       {confirming.folder / 'summary.md'}")
 
 

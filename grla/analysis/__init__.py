@@ -5,7 +5,7 @@ from grla.analysis.checkpoints import model_label, picture, to_batch, trained_ne
 from grla.analysis.fidelity import distances_to_softmax, fidelity_kernels, kernel_profiles
 from grla.analysis.recall_maps import recall_scene, weight_maps
 from grla.analysis.score import find_upscaler, load_trained, score_model
-from grla.analysis.settled import flops_claim, key_weight_claim
+from grla.analysis.settled import settled_record
 from grla.analysis.taylor import denominator_margins, taylor_errors, taylor_histogram
 from grla.analysis.tokens import Tokens, network_tokens, random_tokens
 from grla.analysis.upscale import check_targets, num_pixels, upscale_file
@@ -20,9 +20,7 @@ __all__ = [
     "distances_to_softmax",
     "fidelity_kernels",
     "find_upscaler",
-    "flops_claim",
     "kernel_profiles",
-    "key_weight_claim",
     "load_trained",
     "model_label",
     "network_tokens",
@@ -31,6 +29,7 @@ __all__ = [
     "random_tokens",
     "recall_scene",
     "score_model",
+    "settled_record",
     "strength_map",
     "taylor_errors",
     "taylor_histogram",

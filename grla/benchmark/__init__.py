@@ -3,12 +3,11 @@
 from grla.benchmark.counts import count_networks
 from grla.benchmark.machine_load import other_work
 from grla.benchmark.memory import REPEATS, BatchSize, measure_memory
-from grla.benchmark.networks import BENCHMARK_PROTOCOL, slower_than_before, time_networks
+from grla.benchmark.networks import slower_than_before, time_networks
 from grla.benchmark.scaling import EVERY_KERNEL, Sweep, run_sweep
 from grla.benchmark.training import time_training
 
 __all__ = [
-    "BENCHMARK_PROTOCOL",
     "EVERY_KERNEL",
     "REPEATS",
     "BatchSize",

@@ -7,10 +7,10 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any
 
-from grla.benchmark.networks import BENCHMARK_PROTOCOL, find_network
+from grla.benchmark.networks import find_network
 from grla.cost import agreed_macs, count_tree, readings
 from grla.errors import InputError, require, require_at_least
-from grla.provenance import describe_run
+from grla.provenance import BENCHMARK_PROTOCOL, describe_run
 
 # Output sizes (height, width) that published counts refer to: SwinIR's paper says 1280x720, its code 1024x720 (issues
 # 65 and 98 there); and the LR input of the challenges on efficient super-resolution.

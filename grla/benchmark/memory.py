@@ -11,10 +11,10 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
-from grla.benchmark.networks import BENCHMARK_PROTOCOL, find_subject
+from grla.benchmark.networks import find_subject
 from grla.cost import Peak, map_every_tensor, peak_memory, run_in_child
 from grla.errors import InputError, require_at_least
-from grla.provenance import describe_run
+from grla.provenance import BENCHMARK_PROTOCOL, describe_run
 from grla.spec import TrainSpec
 from grla.training import Trainer
 

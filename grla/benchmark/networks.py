@@ -17,12 +17,10 @@ from grla.cost import Turn, time_in_turns
 from grla.engine import read_ways
 from grla.errors import InputError, require
 from grla.model import build_model, outside_model
-from grla.provenance import describe_run
+from grla.provenance import BENCHMARK_PROTOCOL, describe_run
 from grla.spec import EdsrLiteSpec, KernelSpec, ModelSpec
 
 EDSR_LITE = "edsr_lite"
-BENCHMARK_PROTOCOL = "grla-benchmark-1"
-"""Names the meaning of a benchmark's numbers; files of another one are not compared."""
 
 
 def find_network(name: str, upscale: int) -> nn.Module:

@@ -10,12 +10,11 @@ from typing import Any
 import torch
 
 from grla.attention import build_kernel, kernel_names
-from grla.benchmark.networks import BENCHMARK_PROTOCOL
 from grla.benchmark.points import PASSES, Point, beside_roofs, measure_line
 from grla.benchmark.subjects import KernelSubject, NetworkSubject, Subject
 from grla.cost import find_crossover, fit_exponent, measure_roofs
 from grla.errors import require, require_at_least
-from grla.provenance import describe_run
+from grla.provenance import BENCHMARK_PROTOCOL, describe_run
 
 EVERY_KERNEL = tuple(kernel_names())
 QUANTITIES = {"time": "median_ms", "memory": "memory_mib"}

@@ -14,11 +14,11 @@ from tqdm import tqdm
 from grla.benchmark import overhead
 from grla.benchmark.machine_load import conditions_now
 from grla.benchmark.memory import REPEATS, BatchSize, peak_columns, training_step_peak
-from grla.benchmark.networks import BENCHMARK_PROTOCOL, find_subject
+from grla.benchmark.networks import find_subject
 from grla.cost import Laps, Turn, take_turns
 from grla.engine import CellWatcher, Material, load_material, make_trainer
 from grla.errors import InputError, require, require_at_least
-from grla.provenance import describe_run
+from grla.provenance import BENCHMARK_PROTOCOL, describe_run
 from grla.spec import Budget, DataSpec, ModelSpec, RunSpec, TrainSpec
 from grla.training import STEP_PHASES, Tracker, advance
 

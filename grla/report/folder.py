@@ -1,88 +1,109 @@
-"""A study's folder as a record of its own: its rows as CSV, its definition, and the way back from them to frames.
-
-Tables and figures are made from these files alone, so that they can be made again where the storage is not at hand.
-"""
+"""A report in its folder: its files are written, and compared with what the raw rows give today."""
 
 from __future__ import annotations
 
+import hashlib
 import json
+import logging
+import math
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from grla.errors import InputError
 from grla.files import write_text
-from grla.report.results import Results, load_results
-from grla.study import layout_from_json, text_columns
+from grla.report.document import Document, Figure
+from grla.report.figures.canvas import save
+from grla.report.results import read_json
 
-ROWS = ("cells", "images", "curves")
-DEFINITION, PROVENANCE = "study.json", "provenance.json"
-TEXTS = ("study", "variant", *text_columns())
-
-
-def write_rows(results: Results, folder: Path) -> None:
-    """Write cells.csv, images.csv, curves.csv and study.json (what was asked, and the base run)."""
-    for name in ROWS:
-        write_text(folder / f"{name}.csv", getattr(results, name).to_csv(index=False))
-    asked = {name: value for name, value in results.definition.items() if name != "images"}
-    write_text(folder / DEFINITION, json.dumps({**asked, "num_looks": results.layout.num_looks}, indent=2) + "\n")
+FIGURES = "figures.json"
+DIGITS = 6
+TOLERANCE = 1e-4
+"""Relative; the last digits of an interval differ from machine to machine."""
 
 
-def read_rows(folder: Path) -> Results:
-    """What `write_rows` wrote, to the last bit; raises InputError for a file that is missing or torn."""
-    definition = read_json(folder / DEFINITION)
-    layout = layout_from_json(definition)
-    texts = [*TEXTS, *(factor.name for factor in layout.factors)]
-    cells, images, curves = (_read(folder / f"{name}.csv", texts) for name in ROWS)
-    return Results(layout, cells, images, curves, definition)
+def write_document(document: Document, folder: Path) -> None:
+    """Write a report's texts and tables, and its figures; raises InputError when `folder` cannot be written."""
+    for name, text in document.files().items():
+        write_text(folder / name, text)
+    write_figures(document.figures, folder)
 
 
-def study_results(folder: Path) -> Results:
-    """A study's results: from the storage where the folder is one that a run wrote, else from its rows.
+def document_faults(document: Document, folder: Path) -> list[str]:
+    """What does not match in a report's folder, one line each: files that are missing or hold something else.
 
-    A run writes OUT/STUDY/PROFILE, and its storage lies in OUT. After a run that was stopped it holds more than the
-    folder's rows.
+    Texts and tables must be equal to the letter; figures must show data that agree to four digits, and be the files
+    that were drawn.
     """
-    storage = own_storage(folder)
-    return load_results(*storage) if storage else read_rows(folder)
+    faults = []
+    for name, text in document.files().items():
+        path = folder / name
+        if not path.is_file():
+            faults.append(f"{name}: is missing")
+        elif path.read_text(encoding="utf-8") != text:
+            faults.append(f"{name}: is not what the rows give")
+    return faults + figure_faults(document.figures, folder)
 
 
-def own_storage(folder: Path) -> tuple[Path, str] | None:
-    """The storage of the run that wrote `folder` and its study's name there; None where there is none."""
-    about = read_json(folder / PROVENANCE)
-    path = folder.resolve()
-    storage = path.parents[1] / about["storage"]
-    is_own = (path.parent.name, path.name) == (about.get("study", about.get("search")), about["profile"])
-    return (storage, about["optuna_study"]) if is_own and storage.is_file() else None
+def write_figures(figures: Sequence[Figure], folder: Path) -> None:
+    """Write each figure as PNG and SVG, and its data and the files' checksums into figures.json."""
+    if not figures:
+        return
+    logging.getLogger("matplotlib").setLevel(logging.WARNING)  # it reports on fonts at INFO level
+    path = folder / FIGURES
+    kept = read_json(path) if path.is_file() else {}
+    for figure in figures:
+        files = save(figure.draw(), folder / figure.name)
+        kept[figure.name] = {"files": {file.name: _checksum(file) for file in files}, "data": _plain(figure.data)}
+    entries = [f"{json.dumps(name)}: {json.dumps(kept[name])}" for name in sorted(kept)]
+    write_text(path, "{\n" + ",\n".join(entries) + "\n}\n")
 
 
-def study_folders(root: Path) -> list[Path]:
-    """The studies' folders at, in and two below `root`, in alphabetical order."""
-    return folders_of("study", root)
+def figure_faults(figures: Sequence[Figure], folder: Path) -> list[str]:
+    """What is wrong with the figures in `folder`: one not drawn, of other data than the rows give, or changed by hand.
+
+    A figure of figures.json that is not among `figures` is only checked for changes.
+    """
+    kept = read_json(folder / FIGURES) if (folder / FIGURES).is_file() else {}
+    faults = [f"{figure.name}: is not in {FIGURES}" for figure in figures if figure.name not in kept]
+    for figure in figures:
+        if figure.name in kept and not _same(_plain(figure.data), kept[figure.name]["data"]):
+            faults.append(f"{figure.name}: shows other data than the rows give")
+    for entry in kept.values():
+        for name, checksum in entry["files"].items():
+            path = folder / name
+            if not path.is_file():
+                faults.append(f"{name}: is missing")
+            elif _checksum(path) != checksum:
+                faults.append(f"{name}: is not the file that was drawn")
+    return faults
 
 
-def folders_of(kind: str, root: Path) -> list[Path]:
-    """The folders at, in and two below `root` whose provenance names a `kind`, in alphabetical order."""
-    found = (path.parent for depth in ("", "*/", "*/*/") for path in root.glob(depth + PROVENANCE))
-    return sorted(folder for folder in found if kind in read_json(folder / PROVENANCE))
+def _checksum(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def read_json(path: Path) -> dict[str, Any]:
-    """A JSON file that a run or a report wrote; raises InputError for one that is missing or torn."""
-    try:
-        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"cannot read {path}: {error}; write it again with run_ablation.py or report.py") from error
-    return content
+def _plain(frames: Iterable[pd.DataFrame]) -> list[dict[str, Any]]:
+    """Frames as JSON: columns and rows, numbers of DIGITS digits; None where nothing was measured."""
+    return [
+        {"columns": list(frame), "rows": [[_value(value) for value in row] for row in frame.itertuples(index=False)]}
+        for frame in frames
+    ]
 
 
-def _read(path: Path, texts: list[str]) -> pd.DataFrame:
-    """A CSV whose columns `texts` are text and whose other columns are numbers, empty where nothing was measured."""
-    try:
-        frame = pd.read_csv(path, dtype=str, keep_default_na=False)
-    except (OSError, ValueError) as error:
-        raise InputError(f"cannot read {path}: {error}; write it again with run_ablation.py or report.py") from error
-    for name in frame.columns.drop(texts, errors="ignore"):
-        frame[name] = frame[name].replace("", "nan").astype(float)
-    return frame.astype({"seed": "Int64"})
+def _value(value: Any) -> Any:
+    if pd.isna(value):
+        return None
+    return value if isinstance(value, str) else float(f"{float(value):.{DIGITS}g}")
+
+
+def _same(mine: Any, theirs: Any) -> bool:
+    """Whether two contents of JSON agree, numbers within TOLERANCE."""
+    if isinstance(mine, dict) and isinstance(theirs, dict):
+        return mine.keys() == theirs.keys() and all(_same(mine[key], theirs[key]) for key in mine)
+    if isinstance(mine, list) and isinstance(theirs, list):
+        return len(mine) == len(theirs) and all(map(_same, mine, theirs))
+    if isinstance(mine, float) and isinstance(theirs, float):
+        return math.isclose(mine, theirs, rel_tol=TOLERANCE, abs_tol=1e-9)
+    return bool(mine == theirs)

@@ -12,8 +12,10 @@ from pathlib import Path
 import pandas as pd
 
 from grla.errors import InputError
-from grla.report.tables import EMPTY, markdown
+from grla.provenance import ROOT
+from grla.report.document import EMPTY, Block, Section, Table, Text
 
+PUBLISHED = ROOT / "studies" / "published.csv"
 COLUMNS = ["study", "table", "level", "upscale", "metric", "test_set", "value", "approximate", "note"]
 TEXTS = ["study", "table", "level", "metric", "test_set", "approximate", "note"]
 QUALITY = {"psnr_y": ".2f", "ssim_y": ".4f"}
@@ -26,13 +28,19 @@ COSTS = {
     "latency_ms": ("latency ms", ".1f"),
 }
 OUTCOME = "outcome"
-TITLE = "## Published (GRLA paper, 1000 epochs of DIV2K; not measured here)"
+LEFT = ("level", OUTCOME, "source")
+TITLE = "Published (GRLA paper, 1000 epochs of DIV2K; not measured here)"
 READING = """\
 Test sets: PSNR-Y (dB) / SSIM-Y. Costs refer to the paper's machine and sizes. "about": read off a figure or rounded. A
 dash: not given. hook_flops: the paper's "FLOPs", which leave out the matrix products inside attention."""
 
 
-def load_published(csv: Path, study: str) -> pd.DataFrame:
+def published_studies() -> list[str]:
+    """The studies that the paper has numbers for, in its order."""
+    return list(dict.fromkeys(pd.read_csv(PUBLISHED, usecols=["study"])["study"]))
+
+
+def load_published(study: str, csv: Path = PUBLISHED) -> pd.DataFrame:
     """The rows of `study` in the paper's order, COLUMNS as columns; none where the paper has nothing on it.
 
     Raises InputError for a missing file, a missing column, an unknown metric, or a value that is no number.
@@ -51,6 +59,17 @@ def load_published(csv: Path, study: str) -> pd.DataFrame:
     return rows.loc[rows["study"] == study, COLUMNS].reset_index(drop=True)
 
 
+def published_section(rows: pd.DataFrame, study: str) -> Section:
+    """What the paper says of `study`: a table of `rows` (of `load_published`) and its notes; empty without rows."""
+    if rows.empty:
+        return Section(TITLE, ())
+    caption = f"{study}: published, not measured here."
+    blocks: list[Block] = [Text(READING), Table(published_table(rows), caption, LEFT, file="published")]
+    noted = rows[(rows["note"] != "") & (rows["metric"] != OUTCOME)]
+    notes = [f"- {table}: {note}" for table, note in noted[["table", "note"]].drop_duplicates().itertuples(index=False)]
+    return Section(TITLE, (*blocks, *([Text("\n".join(notes))] if notes else [])))
+
+
 def published_table(rows: pd.DataFrame) -> pd.DataFrame:
     """A text row per level and upscale; a column per test set ("PSNR-Y / SSIM-Y"), per cost, outcome and source."""
     table = []
@@ -65,16 +84,6 @@ def published_table(rows: pd.DataFrame) -> pd.DataFrame:
         table.append(row)
     frame = pd.DataFrame(table).replace("", EMPTY)
     return frame.loc[:, (frame != EMPTY).any()]
-
-
-def published_markdown(rows: pd.DataFrame) -> str:
-    """The summary's section on `rows` (of `load_published`): a table and its notes; "" if there are no rows."""
-    if rows.empty:
-        return ""
-    text = markdown(published_table(rows), left=("level", OUTCOME, "source"))
-    noted = rows[(rows["note"] != "") & (rows["metric"] != OUTCOME)]
-    notes = [f"- {table}: {note}" for table, note in noted[["table", "note"]].drop_duplicates().itertuples(index=False)]
-    return "\n\n".join(part for part in (TITLE, READING, text, "\n".join(notes)) if part)
 
 
 def _text(rows: pd.DataFrame, metric: str, spec: str) -> str:

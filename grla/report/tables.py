@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from grla.report.statistics.verdicts import Difference, Spread, spread_over_seeds
+from grla.report.document import EMPTY, Marks, Number, Strong, Table
+from grla.report.results import Results
+from grla.report.statistics.verdicts import Difference, Spread, best_and_second, spread_over_seeds
 from grla.study import COSTS as RECORD_COSTS
 from grla.study import Group, Shown
 
-EMPTY = "-"
 FAILURES = {"diverged": "diverged", "out_of_memory": "ran out of memory", "error": "failed"}
 # column of the images frame -> (column heading, format); those that nothing has are left out
 METRICS = {"ssim_y": ("SSIM-Y", ".4f"), "mse": ("MSE (RGB)", ".4f"), "psnr_y_outside": ("PSNR-Y outside dB", ".2f")}
 
+MARKED = "Bold: the best, underlined: the second best; what cannot be told from them at 95 percent shares the mark."
+DIFFERENCE = "difference to base dB"
 GAIN = ("copies", "alone")  # test sets of the self-similarity probe: what a network gains from the copies
 
 STEPS_TIME = Shown("s per 1000 steps", 1.0, ".1f")
@@ -24,27 +30,19 @@ COSTS[STEPS_TIME.heading] = ("seconds_per_1000_steps", STEPS_TIME)
 """By heading, the column of the cells frame and how it is shown."""
 
 
-def number(value: float, spec: str) -> str:
-    """`value` in a format such as ".2f" or "+.3f"; "-" where nothing was measured."""
-    return format(value, spec) if np.isfinite(value) else EMPTY
+def decibel(spread: Spread) -> Number:
+    """Mean and sd over seeds in dB; with one seed the mean alone."""
+    return Number(spread.mean, ".3f", spread.sd)
 
 
-def decibel(spread: Spread) -> str:
-    """Mean +- sd over seeds in dB; with one seed the mean alone."""
-    return number(spread.mean, ".3f") + (f" ± {spread.sd:.3f}" if np.isfinite(spread.sd) else "")
-
-
-def interval(difference: Difference) -> str:
+def interval(difference: Difference) -> Number:
     """Mean and interval in dB, for instance "+0.012 [-0.035, +0.059]"."""
-    if difference.verdict == "not compared":
-        return EMPTY
-    if not np.isfinite(difference.low):
-        return f"{difference.mean:+.3f}"
-    return f"{difference.mean:+.3f} [{difference.low:+.3f}, {difference.high:+.3f}]"
+    mean = np.nan if difference.verdict == "not compared" else difference.mean
+    return Number(mean, "+.3f", interval=(difference.low, difference.high))
 
 
-def verdict(difference: Difference) -> str:
-    """The verdict, in bold where it is one; from one seed it is about that seed only, never bold, and says so.
+def verdict(difference: Difference) -> str | Strong:
+    """The verdict, which stands out where it is one; from one seed it is about that seed only, never strong.
 
     Where the interval alone would say more than the corrected verdict, that is said too.
     """
@@ -55,15 +53,7 @@ def verdict(difference: Difference) -> str:
         return difference.verdict
     if difference.num_seeds == 1:
         return f"{difference.verdict} on this seed (seeds not sampled)"
-    return f"**{difference.verdict}**"
-
-
-def markdown(table: pd.DataFrame, left: Collection[str]) -> str:
-    """`table` as a Markdown table, the columns named in `left` aligned left, the others right."""
-    # A bar or a line break inside a cell (an error's message) would tear the table.
-    clean = table.map(lambda cell: " ".join(str(cell).split()).replace("|", "\\|"))
-    alignment = ["left" if column in left else "right" for column in table.columns]
-    return str(clean.to_markdown(index=False, disable_numparse=True, colalign=alignment))
+    return Strong(difference.verdict)
 
 
 def outcomes(cells: pd.DataFrame) -> str:
@@ -99,10 +89,49 @@ def baseline_rows(images: pd.DataFrame, group: Group) -> pd.DataFrame:
     return rows
 
 
+def study_tables(results: Results) -> list[tuple[Group, Table]]:
+    """Each group of a study with its table, whose parts are quality and costs."""
+    found = []
+    for group in results.layout.groups():
+        frame = group_table(group, results.cells, results.images, results.differences)
+        caption = f"{results.layout.study}, {group.title}"
+        parts = _parts(frame, table_marks(group, results.images), caption)
+        file = re.sub(r"[^\w.]+", "-", group.title).strip("-")
+        found.append((group, Table(frame, caption, ("variant", "verdict"), file=file, parts=parts)))
+    return found
+
+
+def _parts(frame: pd.DataFrame, marks: Marks, caption: str) -> tuple[Table, Table]:
+    """The columns of quality and those of cost, each with the variants; the costs without rows that have none."""
+    costs = frame[["variant", *(name for name in COSTS if name in frame)]]
+    known = costs.iloc[:, 1:].map(lambda cell: cell is not None and str(cell) != EMPTY).any(axis=1)
+    quality = frame.drop(columns=costs.columns[1:])
+    return (
+        Table(quality, f"{caption}: quality. {MARKED}", ("variant", "verdict"), marks),
+        Table(costs[known], f"{caption}: costs.", ("variant",)),
+    )
+
+
+def table_marks(group: Group, images: pd.DataFrame) -> Marks:
+    """The best and the second best of a group, ties counted as ties: in PSNR-Y, also by test set, and in SSIM-Y."""
+    mine = images[images["variant"].isin([variant for _, variant in group.rows])]
+    sets = list(dict.fromkeys(mine["test_set"]))
+    columns = {"PSNR-Y dB": (mine, "psnr_y"), METRICS["ssim_y"][0]: (mine, "ssim_y")}
+    if len(sets) > 1:
+        columns |= {f"{name} dB": (mine[mine["test_set"] == name], "psnr_y") for name in sets}
+    names = {variant: group.name(label, variant) for label, variant in group.rows}
+    return {
+        (names[variant], column): mark
+        for column, (rows, metric) in columns.items()
+        if rows[metric].notna().any()
+        for variant, mark in best_and_second(rows, list(names), metric).items()
+    }
+
+
 def group_table(
     group: Group, cells: pd.DataFrame, images: pd.DataFrame, differences: Mapping[str, Difference]
 ) -> pd.DataFrame:
-    """The text table of a group: the baselines, then a row per level; needs the frames of `grla.report.results`.
+    """The values of a group's table: the baselines, then a row per level; needs the frames of `grla.report.results`.
 
     PSNR-Y and SSIM-Y are means over images, then over seeds; with several test sets each also has its PSNR-Y column.
     A variant without a finished cell keeps its row and says what became of it.
@@ -110,26 +139,29 @@ def group_table(
     sets = list(dict.fromkeys(images["test_set"]))
     baselines = baseline_rows(images, group).assign(seed=0)
     names = images.loc[images["seed"].isna(), "variant"].unique()
-    rows = [{"variant": name, **_quality(baselines[baselines["variant"] == name], sets)} for name in names]
+    rows: list[dict[str, object]] = [
+        {"variant": name, **_quality(baselines[baselines["variant"] == name], sets)} for name in names
+    ]
     reference = baselines.loc[baselines["variant"].isin(names[:1]), "psnr_y"].mean()
     for label, variant in group.rows:
         mine = cells[cells["variant"] == variant]
         scores = images[images["variant"] == variant]
-        row = {"variant": group.name(label, variant), "seeds": str(scores["seed"].nunique())}
-        row["images"] = str(len(scores[["test_set", "image"]].drop_duplicates()))
+        row: dict[str, object] = {"variant": group.name(label, variant), "seeds": scores["seed"].nunique()}
+        row["images"] = len(scores[["test_set", "image"]].drop_duplicates())
         row |= _quality(scores, sets)
         for name in names[:1]:
             gain = scores.groupby("seed")["psnr_y"].mean().mean() - reference
-            row[f"over {name} dB"] = number(gain, "+.3f")
+            row[f"over {name} dB"] = Number(gain, "+.3f")
         row |= _comparison(differences.get(variant), outcomes(mine))
         rows.append(row | _costs(mine))
     columns = list(dict.fromkeys(column for row in reversed(rows) for column in row))
-    table = pd.DataFrame(rows, columns=columns).fillna(EMPTY)
-    optional = [heading for heading, _ in METRICS.values() if heading in table]
-    return table.drop(columns=[heading for heading in optional if (table[heading] == EMPTY).all()])
+    known = {column for row in rows for column, cell in row.items() if str(cell) != EMPTY}
+    optional = {heading for heading, _ in METRICS.values()}
+    shown = [column for column in columns if column in known or column not in optional]
+    return pd.DataFrame([[row.get(column) for column in shown] for row in rows], columns=shown, dtype=object)
 
 
-def _quality(scores: pd.DataFrame, sets: list[str]) -> dict[str, str]:
+def _quality(scores: pd.DataFrame, sets: list[str]) -> dict[str, Number]:
     cells = {"PSNR-Y dB": decibel(_spread(scores, "psnr_y"))}
     if len(sets) > 1:
         cells |= {f"{name} dB": decibel(_spread(scores[scores["test_set"] == name], "psnr_y")) for name in sets}
@@ -137,28 +169,38 @@ def _quality(scores: pd.DataFrame, sets: list[str]) -> dict[str, str]:
         by_set = [scores[scores["test_set"] == name].groupby("seed")["psnr_y"].mean() for name in GAIN]
         cells["gain dB"] = decibel(spread_over_seeds(by_set[0] - by_set[1]))
     means = {metric: _spread(scores, metric).mean for metric in METRICS if metric in scores}
-    return cells | {METRICS[metric][0]: number(mean, METRICS[metric][1]) for metric, mean in means.items()}
+    return cells | {METRICS[metric][0]: Number(mean, METRICS[metric][1]) for metric, mean in means.items()}
 
 
 def _spread(scores: pd.DataFrame, metric: str) -> Spread:
     return spread_over_seeds(scores.assign(**{metric: scores[metric].astype(float)}).groupby("seed")[metric].mean())
 
 
-def _comparison(difference: Difference | None, failures: str) -> dict[str, str]:
+def _comparison(difference: Difference | None, failures: str) -> dict[str, object]:
     """Difference and verdict; None stands for the base itself."""
-    found = verdict(difference) if difference else ""
-    words = [word for word in (found, failures) if word]
-    return {
-        "difference to base dB [95 %]": interval(difference) if difference else EMPTY,
-        "verdict": "; ".join(words) or EMPTY,
-    }
+    if difference is None:
+        return {DIFFERENCE: Number(np.nan, "", interval=(np.nan, np.nan)), "verdict": failures or None}
+    found = verdict(difference)
+    if failures:
+        found = replace(found, rest=f"; {failures}") if isinstance(found, Strong) else f"{found}; {failures}"
+    return {DIFFERENCE: interval(difference), "verdict": found}
 
 
-def _costs(cells: pd.DataFrame) -> dict[str, str]:
+def _costs(cells: pd.DataFrame) -> dict[str, Number]:
     """Means over the cells that have the cost, finished or not: counts are known even where training failed."""
     steps = pd.to_numeric(cells["steps"])
     cells = cells.assign(seconds_per_1000_steps=1000 * pd.to_numeric(cells["train_seconds"]) / steps.where(steps > 0))
     return {
-        heading: number(pd.to_numeric(cells[column]).mean() * shown.factor, shown.format)
+        heading: Number(pd.to_numeric(cells[column]).mean() * shown.factor, shown.format)
         for heading, (column, shown) in COSTS.items()
     }
+
+
+def provenance_table(about: Mapping[str, Any], further: Mapping[str, object]) -> Table:
+    """How and where a record was made, from its provenance.json; `further` comes after the protocol."""
+    run: dict[str, object] = {"command": about["command_line"], "protocol": about["protocol"], **further}
+    run |= {f"machine: {name}": value or "none" for name, value in about["machine"].items()}
+    run |= {"packages": ", ".join(f"{name} {version}" for name, version in about["packages"].items())}
+    run |= {f"checksum of {name}": value for name, value in about.get("image_checksums", {}).items()}
+    names = ["what", "value"]
+    return Table(pd.DataFrame(run.items(), columns=names), "How and where it was run.", left=names)

@@ -1,75 +1,211 @@
-"""Whether the tables and figures in a folder are still those that its raw rows give."""
+"""Whether a record still is what its study's or search's file, the protocol and the code's history say it is."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import dataclasses
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
-from grla.report.folder import ROWS as ROW_FILES
-from grla.report.folder import own_storage, read_rows, study_results
-from grla.report.kinds.benchmark_records import ROWS, benchmark_pictures, record_files
-from grla.report.kinds.cost_claims import read_record
-from grla.report.kinds.fidelity_folder import fidelity_pictures, fidelity_texts, read_tables
-from grla.report.kinds.publish import study_texts
-from grla.report.kinds.publish_tuning import search_pictures, search_texts
-from grla.report.kinds.study_pictures import study_pictures
-from grla.report.pictures import picture_faults
-from grla.report.search_folder import read_search_rows
+import pandas as pd
+
+from grla.errors import InputError
+from grla.provenance import PROTOCOL, commit_is_known
+from grla.report.results import (
+    DEFINITION,
+    ROWS,
+    TuningResults,
+    own_storage,
+    read_json,
+    study_results,
+    trial_changes,
+)
+from grla.spec import RunSpec, from_dict, spec_hash, to_dict, with_changes
+from grla.study import (
+    CONFIRMED,
+    OPEN_FIELDS,
+    TUNING_SEED,
+    Cell,
+    Changes,
+    Factor,
+    Search,
+    Study,
+    cell_identity,
+    confirming_study,
+    definition_of,
+    layout_from_json,
+    layout_to_json,
+    load_search,
+    load_study,
+    resized_study,
+    trial_label,
+)
+
+Content = Mapping[str, Any]
 
 
-def study_report_faults(folder: Path, published: Path | None = None) -> list[str]:
-    """What does not match in a study's folder, one line each: rows and storage, rows and tables, rows and figures.
+def identity_faults(study: Study, definition: Content, about: Content, cells: pd.DataFrame) -> list[str]:
+    """What does not match, one line each, of a record that ran `study`.
 
-    Tables must be equal to the letter; figures must show data that agree to four digits, and be the files that were
-    drawn. `published` is the CSV of the paper's numbers. Raises InputError for a file that cannot be read.
+    `definition` is the record's study.json, `about` its provenance.json, `cells` its cells.csv. Checked: the protocol;
+    that the study's file still defines this base and these levels; the definition's hash in the Optuna study's name;
+    the hash of every cell, from the study's file, the recorded base, the images' checksums, the device and the source;
+    that every cell's code is a commit of this history.
     """
-    results = read_rows(folder)
-    faults = _row_faults(folder) + _text_faults(study_texts(results, folder, published), folder)
-    return faults + picture_faults(study_pictures(results, folder), folder)
+    # How often a study may be looked at is no part of what it asks.
+    asked = {name: value for name, value in definition.items() if name != "num_looks"}
+    faults = _record_faults({**asked, "images": about["image_checksums"]}, about, set(cells["code_version"]))
+    try:
+        faults += _study_faults(study, definition, about.get("base_changes", {}))
+        planned = recorded_cells(study, definition, num_seeds=1 + int(cells["seed"].max()))
+    except (InputError, TypeError, ValueError) as error:
+        return [*faults, f"study.json: the study's file does not give such cells any more: {error}"]
+    images = [about["image_checksums"], *about.get("other_images", [])]
+    return faults + _cell_faults(planned, images, cells)
 
 
-def search_report_faults(folder: Path) -> list[str]:
-    """What does not match in a search's folder, as `study_report_faults`."""
-    results = read_search_rows(folder)
-    return _text_faults(search_texts(results, folder), folder) + picture_faults(search_pictures(results), folder)
+def search_identity_faults(search: Search, results: TuningResults, about: Content) -> list[str]:
+    """What does not match, one line each, of the record `results` that ran `search`; `about` is its provenance.json.
 
-
-def fidelity_faults(folder: Path) -> list[str]:
-    """What does not match in the folder of a fidelity run, as `study_report_faults`."""
-    return _text_faults(fidelity_texts(folder), folder) + picture_faults(fidelity_pictures(read_tables(folder)), folder)
-
-
-def benchmark_faults(folder: Path) -> list[str]:
-    """What does not match in a benchmark's folder: each record's CSV, and the figures."""
-    faults = []
-    for path in record_files(folder):
-        table = path.with_suffix(".csv")
-        if not table.is_file() or table.read_text(encoding="utf-8") != ROWS[path.stem](read_record(path)).to_csv(
-            index=False
-        ):
-            faults.append(f"{table.relative_to(folder)}: is not what {path.name} gives")
-    return faults + picture_faults(benchmark_pictures(folder), folder)
-
-
-def _text_faults(texts: Mapping[str, str], folder: Path) -> list[str]:
-    """Files that are missing, or hold another text than `texts` says."""
-    faults = []
-    for name, text in texts.items():
-        path = folder / name
-        if not path.is_file():
-            faults.append(f"{name}: is missing")
-        elif path.read_text(encoding="utf-8") != text:
-            faults.append(f"{name}: is not what the rows give")
+    Checked as in `identity_faults`, and that the search's file still gives this base, these parameters, limits and
+    aims.
+    """
+    definition, trials = results.about, results.trials
+    faults = _record_faults(definition, about, set(trials["code_version"]) - {""})
+    try:
+        space = search.space(definition["profile"], {})
+        base = from_dict(RunSpec, {**definition["base"], "seed": TUNING_SEED})
+    except (InputError, TypeError, ValueError) as error:
+        return [*faults, f"search.json: the search's file does not give such trials any more: {error}"]
+    today = definition_of(search, definition["profile"], space, definition["images"])
+    faults += base_faults(definition["base"], space.base)
+    for name in ("parameters", "limits", "minimise", "start"):
+        if to_dict(today[name]) != definition[name]:
+            faults.append(f"{name}: were {definition[name]}, the search's file now says {to_dict(today[name])}")
+    for row in trials[trials["cell_hash"] != ""].to_dict("records"):
+        spec = with_changes(base, results.changes[int(row["trial"])])
+        if row["cell_hash"] != _identity(spec, definition["images"], row):
+            faults.append(f"trial {row['trial']}: {row['cell_hash']} is not the hash of its spec, images and protocol")
     return faults
 
 
-def _row_faults(folder: Path) -> list[str]:
-    """Rows that are not those of the storage, where there is one."""
+def row_faults(folder: Path) -> list[str]:
+    """Rows of a study's `folder` that are not those of its storage, where it has one."""
     if own_storage(folder) is None:
         return []
     stored = study_results(folder)
     return [
         f"{name}.csv: is not what the storage holds"
-        for name in ROW_FILES
+        for name in ROWS
         if (folder / f"{name}.csv").read_text(encoding="utf-8") != getattr(stored, name).to_csv(index=False)
     ]
+
+
+def code_faults(versions: Iterable[str]) -> list[str]:
+    """The code versions that nobody can look up: changed after the commit, or of another history.
+
+    Outside of a checkout, or with a history cut short, nothing is known and nothing is flagged.
+    """
+    faults = [f"code {v}: files had been changed after the commit" for v in sorted(versions) if v.endswith("-dirty")]
+    clean = sorted(v for v in versions if not v.endswith("-dirty"))
+    return faults + [f"code {v}: is no commit of this history" for v in clean if commit_is_known(v) is False]
+
+
+def recorded_study(folder: Path) -> Study:
+    """The study recorded in `folder`, made from the files of today, with what the run chose for itself.
+
+    Of a study at equal cost these are the recorded dims; of a confirmation the configurations, which must be among the
+    trials of the search, whose folder lies beside this one. Raises InputError when there is no such file, or when what
+    was recorded cannot come from it.
+    """
+    layout = layout_from_json(read_json(folder / DEFINITION))
+    file = layout.file or layout.study.removesuffix(CONFIRMED)
+    if layout.study.endswith(CONFIRMED):
+        # The path is the search's but for the ending of the search's name.
+        before, _, after = str(folder.resolve()).rpartition(CONFIRMED)
+        trials = trial_changes(Path(before + after))
+        chosen = {number: trials[number] for number in _confirmed(layout.factors[0], trials)}
+        return confirming_study(load_search(file), layout.profile, chosen)
+    study = load_study(file)
+    return study if layout.study == file else resized_study(study, layout)
+
+
+def recorded_cells(study: Study, definition: Content, num_seeds: int) -> tuple[Cell, ...]:
+    """The cells that the study's file gives today around the recorded base."""
+    name = definition["profile"]
+    base = from_dict(RunSpec, {**definition["base"], "seed": 0})
+    profile = dataclasses.replace(study.profile(name), changes={})
+    return dataclasses.replace(study, base=base, profiles={name: profile}).cells(name, {}, num_seeds)
+
+
+def base_faults(recorded: Content, today: RunSpec) -> list[str]:
+    """The fields in which a recorded base differs from that which the file gives today; some are open to every run."""
+    then, now = (_flat({**spec, "seed": 0}) for spec in (recorded, to_dict(today)))
+    return [
+        f"{path}: was {then.get(path)!r}, the study's file now says {now.get(path)!r}"
+        for path in sorted({*then, *now})
+        if then.get(path) != now.get(path) and not path.startswith(OPEN_FIELDS)
+    ]
+
+
+def _record_faults(definition: Content, about: Content, versions: set[str]) -> list[str]:
+    """What does not match of the code, the protocol, and the definition's hash in the Optuna study's name."""
+    faults = code_faults(versions)
+    if about["protocol"] != PROTOCOL:
+        faults.append(f"protocol: was {about['protocol']}, numbers now mean {PROTOCOL}")
+    named = str(about["optuna_study"]).rpartition("-")[2]
+    if spec_hash(definition)[:8] != named:
+        faults.append(f"definition: its hash is not {named}, which the study's name {about['optuna_study']} carries")
+    return faults
+
+
+def _study_faults(study: Study, definition: Content, changes: Content) -> list[str]:
+    """The base and levels in which the study's file of today, with the run's `changes`, differs from the record."""
+    base = study.cells(definition["profile"], changes, seeds=1)[0].spec
+    faults = base_faults(definition["base"], base)
+    today = {one["name"]: one for one in layout_to_json(study.layout(definition["profile"], base))["factors"]}
+    for factor in definition["factors"]:
+        then, now = factor["levels"], today.get(factor["name"], {}).get("levels")
+        # Records of the first format name their levels only.
+        if now is None or (then != now if isinstance(then, dict) else then != list(now)) or list(then) != list(now):
+            faults.append(f"factor {factor['name']}: had the levels {then}, now {now}")
+    return faults
+
+
+def _cell_faults(planned: tuple[Cell, ...], images: list[dict[str, str]], cells: pd.DataFrame) -> list[str]:
+    specs = {(cell.variant, cell.spec.seed): cell.spec for cell in planned}
+    faults = []
+    for row in cells.to_dict("records"):
+        spec = specs.get((row["variant"], int(row["seed"])))
+        name = f"cell {row['cell_hash']} ({row['variant']}, seed {row['seed']})"
+        if spec is None:
+            faults.append(f"{name}: the study's file does not define it")
+        elif row["cell_hash"] not in {_identity(spec, checksums, row) for checksums in images}:
+            faults.append(f"{name}: is not the hash of its spec, images, protocol, device and source")
+    return faults
+
+
+def _identity(spec: RunSpec, images: Mapping[str, str], row: Mapping[Any, Any]) -> str:
+    return cell_identity(spec, images, str(row["device"]), str(row.get("source", "")))
+
+
+def _confirmed(factor: Factor, trials: Mapping[int, Changes]) -> list[int]:
+    """The numbers of the trials that a study of confirmation has as levels; InputError for one that is not there."""
+    levels = dict(factor.levels)
+    levels.pop(factor.base)
+    # Records of the first format name their levels only: there the label is all that is known.
+    named = {trial_label(number): changes for number, changes in trials.items()}
+    wanted = {label: changes or named.get(label) for label, changes in levels.items()}
+    known = {spec_hash(changes): number for number, changes in trials.items()}
+    missing = [label for label, changes in wanted.items() if spec_hash(changes) not in known]
+    if missing:
+        raise InputError(f"the search's record must hold the confirmed trials {missing}; keep both side by side")
+    return [known[spec_hash(changes)] for changes in wanted.values()]
+
+
+def _flat(spec: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """A spec's fields by dotted path."""
+    flat: dict[str, Any] = {}
+    for name, value in spec.items():
+        flat |= _flat(value, f"{prefix}{name}.") if isinstance(value, Mapping) else {f"{prefix}{name}": value}
+    return flat

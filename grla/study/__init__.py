@@ -1,7 +1,19 @@
 """What is asked and what was measured: studies, searches, records. Pure data: no torch, no Optuna."""
 
 from grla.study.catalogue import ABLATIONS, SEARCHES
-from grla.study.confirm import CONFIRMED, CONFIRMING_SEEDS, confirming_study, read_base
+from grla.study.claims import (
+    NO_GAIN,
+    Claim,
+    Rule,
+    Test,
+    better_than_base,
+    cheaper_to_train,
+    diverging,
+    load_claims,
+    no_better_than_base,
+    worse_than_base,
+)
+from grla.study.confirm import CONFIRMED, CONFIRMING_SEEDS, confirming_study, read_base, trial_label
 from grla.study.definition import OPEN_FIELDS, Cell, Profile, Study, load_study, study_names
 from grla.study.layout import BASE, Changes, Factor, Group, Layout, layout_from_json, layout_to_json, level_text, vary
 from grla.study.parameters import Choice, Float, Int, Parameter, Value, When
@@ -49,6 +61,7 @@ __all__ = [
     "GRADIENT_NORM",
     "IMAGE_COLUMNS",
     "NESTED",
+    "NO_GAIN",
     "OPEN_FIELDS",
     "QUICK",
     "RECALL",
@@ -61,6 +74,7 @@ __all__ = [
     "Cell",
     "Changes",
     "Choice",
+    "Claim",
     "Configuration",
     "Factor",
     "Float",
@@ -73,22 +87,29 @@ __all__ = [
     "Parameter",
     "Profile",
     "Record",
+    "Rule",
     "Search",
     "SearchProfile",
     "Shown",
     "Space",
     "Study",
+    "Test",
     "Value",
     "When",
+    "better_than_base",
     "cell_identity",
+    "cheaper_to_train",
     "confirming_study",
     "definition_of",
+    "diverging",
     "layout_from_json",
     "layout_to_json",
     "level_text",
     "levels_to_size",
+    "load_claims",
     "load_search",
     "load_study",
+    "no_better_than_base",
     "note_of",
     "picture_name",
     "read_base",
@@ -98,7 +119,9 @@ __all__ = [
     "source_hash",
     "study_names",
     "text_columns",
+    "trial_label",
     "usual_profiles",
     "vary",
     "with_sizes",
+    "worse_than_base",
 ]

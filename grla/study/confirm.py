@@ -23,7 +23,7 @@ def confirming_study(search: Search, profile: str, trials: Mapping[int, Changes]
 
     Its seeds start at 0 and so differ from that of all trials (`grla.study.search.TUNING_SEED`).
     """
-    levels: dict[str, Changes] = {"base": {}} | {f"trial {number}": changes for number, changes in trials.items()}
+    levels: dict[str, Changes] = {"base": {}} | {trial_label(number): changes for number, changes in trials.items()}
     return Study(
         question=f"Do the best trials of {search.name} beat its base on fresh seeds and on the test images?",
         source=search.source,
@@ -33,6 +33,11 @@ def confirming_study(search: Search, profile: str, trials: Mapping[int, Changes]
         name=f"{search.name}{CONFIRMED}",
         file=search.name,
     )
+
+
+def trial_label(number: int) -> str:
+    """The label of a search's trial as a level of the study that confirms it."""
+    return f"trial {number}"
 
 
 def read_base(path: Path) -> dict[str, object]:

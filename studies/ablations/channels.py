@@ -6,7 +6,7 @@ Command   python studies/run_ablation.py channels --profile quick
 Time      quick about 5 minutes on two cores.
 """
 
-from grla.study import Study, usual_profiles, vary
+from grla.study import Claim, Study, no_better_than_base, usual_profiles, vary
 
 STUDY = Study(
     question="How many channels are worth it?",
@@ -14,5 +14,17 @@ STUDY = Study(
     factors=(vary("channels", "model.dim", 45, 50, 55, 60, 65),),
     profiles=usual_profiles(
         small=(vary("channels", "model.dim", 8, 12, 16, 20, 24),), tiny=(vary("channels", "model.dim", 4, 8, 12),)
+    ),
+)
+
+CLAIMS = (
+    Claim(
+        "More than 55 channels bring nothing",
+        "figure 7",
+        no_better_than_base(
+            "channels=60",
+            "channels=65",
+            words="supported if for 60 and 65 a gain of 0.05 dB can be excluded; contradicted if one is better",
+        ),
     ),
 )

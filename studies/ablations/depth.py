@@ -6,11 +6,21 @@ Command   python studies/run_ablation.py depth --profile quick
 Time      quick about 5 minutes on two cores.
 """
 
-from grla.study import Study, usual_profiles, vary
+from grla.study import Claim, Study, usual_profiles, vary, worse_than_base
 
 STUDY = Study(
     question="How many blocks are worth it?",
     source="GRLA paper, figure 8",
     factors=(vary("depth", "model.depth", 4, 5, 6, 7),),
     profiles=usual_profiles(small=(vary("depth", "model.depth", 1, 2, 3),)),
+)
+
+CLAIMS = (
+    Claim(
+        "Six blocks beat four and five",
+        "figure 8",
+        worse_than_base(
+            "depth=4", "depth=5", words="supported if 4 and 5 are both worse than 6; contradicted if one is better"
+        ),
+    ),
 )

@@ -8,7 +8,7 @@ Time      quick about 10 minutes on two cores.
 """
 
 from grla.spec import KernelSpec, ModelSpec, RunSpec
-from grla.study import Factor, Study, usual_profiles, vary
+from grla.study import Claim, Factor, Study, diverging, usual_profiles, vary, worse_than_base
 
 WIDTHS = {"1": 1.0, "2/3": 2 / 3, "1/2": 0.5, "1/4": 0.25, "1/8": 0.125, "1/16": 0.0625}
 
@@ -22,4 +22,31 @@ STUDY = Study(
         vary("qk_norm", "model.kernel.options.qk_norm", "both", "none"),
     ),
     profiles=usual_profiles(),
+)
+
+CLAIMS = (
+    Claim(
+        "gamma = 1/2 is best",
+        "table 4: +0.06 dB on Urban100",
+        worse_than_base(
+            "gamma=1/4",
+            "gamma=1/8",
+            "gamma=1/16",
+            words="supported if 1/4, 1/8 and 1/16 are all worse than 1/2; contradicted if one is better",
+        ),
+    ),
+    Claim(
+        "gamma = 1 and 2/3 diverge",
+        "table 4",
+        diverging(
+            "gamma=1",
+            "gamma=2/3",
+            "gamma=1, qk_norm=none",
+            "gamma=2/3, qk_norm=none",
+            words=(
+                "supported if all cells at 1 and 2/3 diverge, with q and k normalised or not; contradicted if none "
+                "does in profile paper"
+            ),
+        ),
+    ),
 )

@@ -6,7 +6,7 @@ Command   python studies/run_ablation.py kernels --profile quick
 Time      quick about 10 minutes on two cores.
 """
 
-from grla.study import Study, usual_profiles, vary
+from grla.study import Claim, Study, usual_profiles, vary, worse_than_base
 
 STUDY = Study(
     question="Which attention kernel is best in the linear layers, and does any beat plain averaging or nothing?",
@@ -20,4 +20,29 @@ STUDY = Study(
         ),
     ),
     profiles=usual_profiles(),
+)
+
+CLAIMS = (
+    Claim(
+        "GRBF beats the other linear attentions",
+        "table 1: +0.06 dB or more on Urban100",
+        worse_than_base(
+            "kernel=efficient",
+            "kernel=taylor",
+            "kernel=relu",
+            "kernel=mala",
+            words=(
+                "supported if efficient, taylor, relu and mala are all worse than GRBF; contradicted if one is better"
+            ),
+        ),
+    ),
+    Claim(
+        "GRBF attention is better than plain averaging and than none (implied)",
+        "not tested in the paper",
+        worse_than_base(
+            "kernel=uniform",
+            "kernel=none",
+            words="supported if uniform and none are both worse than GRBF; contradicted if one is better",
+        ),
+    ),
 )

@@ -8,7 +8,7 @@ Time      quick about 6 minutes on two cores.
 """
 
 from grla.spec import KernelSpec, ModelSpec, RunSpec
-from grla.study import Factor, Study, usual_profiles, vary
+from grla.study import Claim, Factor, Study, diverging, usual_profiles, vary
 
 STUDY = Study(
     question="Does the key weight phi(K) matter, with q and k normalised or not?",
@@ -26,4 +26,18 @@ STUDY = Study(
         vary("qk_norm", "model.kernel.options.qk_norm", "both", "query", "none"),
     ),
     profiles=usual_profiles(),
+)
+
+CLAIMS = (
+    Claim(
+        "Training without phi(K) diverges",
+        "table 2",
+        diverging(
+            "key_weight=without phi, qk_norm=none",
+            words=(
+                "supported if all cells without phi diverge (unnormalised q and k, where phi is not a constant); "
+                "contradicted if none does in profile paper"
+            ),
+        ),
+    ),
 )

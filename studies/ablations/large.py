@@ -6,7 +6,7 @@ Command   python studies/run_ablation.py large --profile quick
 Time      quick about 2 minutes on two cores.
 """
 
-from grla.study import Factor, Study, usual_profiles
+from grla.study import Claim, Factor, Study, better_than_base, usual_profiles
 
 STUDY = Study(
     question="Does the design scale up?",
@@ -15,5 +15,13 @@ STUDY = Study(
     profiles=usual_profiles(
         small=(Factor("size", {"GRLA": {}, "GRLA-L": {"model.dim": 48}}),),
         tiny=(Factor("size", {"GRLA": {}, "GRLA-L": {"model.dim": 24}}),),
+    ),
+)
+
+CLAIMS = (
+    Claim(
+        "The design scales: GRLA-L is better",
+        "table 9: +0.26 dB on Urban100",
+        better_than_base("size=GRLA-L", words="supported if GRLA-L is better; contradicted if it is worse"),
     ),
 )

@@ -8,7 +8,7 @@ Time      quick about 25 minutes on two cores (2 to 16 pairs, 6 kernels, 2 seeds
 """
 
 from grla.spec import Budget
-from grla.study import RECALL, Changes, Factor, Study, recall_profiles, vary
+from grla.study import RECALL, Changes, Claim, Factor, Study, better_than_base, recall_profiles, vary, worse_than_base
 
 BASE: dict[str, Changes] = {"16x16": {}}
 LARGE = {"data.patch_size": 32, "data.batch_size": 4}  # four times the cells, as many pixels in a batch
@@ -50,5 +50,22 @@ STUDY = Study(
             vary("kernel", "model.kernel", "gaussian_rbf", "softmax", "rbf_ridge", "uniform"),
         ),
         expected_time="about 25 minutes on 2 cores",
+    ),
+)
+
+CLAIMS = (
+    Claim(
+        "In the recall probe, at the budget of the study, GRBF attention is better than `uniform`",
+        "not in the paper",
+        worse_than_base(
+            "kernel=uniform", words="supported if uniform is worse than GRBF; contradicted if it is better"
+        ),
+    ),
+    Claim(
+        "In the recall probe, at the budget of the study, rbf_ridge is better than GRBF",
+        "not in the paper",
+        better_than_base(
+            "kernel=rbf_ridge", words="supported if rbf_ridge is better than GRBF; contradicted if it is worse"
+        ),
     ),
 )

@@ -8,7 +8,7 @@ Time      quick about 30 minutes on two cores (3 seeds, 4000 steps a cell).
 """
 
 from grla.spec import Budget
-from grla.study import QUICK, Profile, Study, usual_profiles, vary
+from grla.study import QUICK, Claim, Profile, Study, better_than_base, usual_profiles, vary
 
 USUAL = usual_profiles()
 LONGER = {**QUICK, "train.budget": Budget(4000, "steps")}
@@ -18,4 +18,14 @@ STUDY = Study(
     source="not in the paper",
     factors=(vary("kernel", "model.kernel", "gaussian_rbf", "softmax", "rbf_ridge", "uniform"),),
     profiles={**USUAL, "quick": Profile(LONGER, 3, "about 3 minutes a cell on 2 cores")},
+)
+
+CLAIMS = (
+    Claim(
+        "On photographs rbf_ridge is better than GRBF",
+        "not in the paper",
+        better_than_base(
+            "kernel=rbf_ridge", words="supported if rbf_ridge is better than GRBF; contradicted if it is worse"
+        ),
+    ),
 )

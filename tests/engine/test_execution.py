@@ -19,12 +19,11 @@ from grla.engine.execution import USUAL, Execution, read_ways
 from grla.engine.storage import FILE_NAME
 from grla.errors import InputError
 from grla.model import build_model
-from grla.report.kinds.publish import publish
+from grla.report.kinds.study import publish
 from grla.spec import Budget, EdsrLiteSpec, ModelSpec, TrainSpec
 from grla.training.loop import Trainer
 
 CPU = torch.device("cpu")
-PUBLISHED = Path(__file__).parents[2] / "studies" / "published.csv"
 TINY = {"dim": 10, "depth": 1, "num_heads": 2, "window_size": 4, "upscale": 2}
 
 
@@ -74,7 +73,7 @@ def test_a_study_with_checkpointing_has_the_same_results_and_says_so(
     for execution in (USUAL, Execution(checkpoint_activations=True)):
         run = make_run(out=tmp_path / str(execution), settings={"execution": execution})
         name = run_study(run)
-        publish(run.settings.out / FILE_NAME, name, run.folder, PUBLISHED)
+        publish(run.settings.out / FILE_NAME, name, run.folder)
         frames[execution] = pd.read_csv(run.folder / "cells.csv", keep_default_na=False)
         provenance = json.loads((run.folder / "provenance.json").read_text())
         assert provenance["execution"] == {**asdict(execution), "processes": 1}

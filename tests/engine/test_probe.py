@@ -15,7 +15,7 @@ from grla.engine import StudyRun, run_study
 from grla.engine.material import load_material
 from grla.engine.storage import FILE_NAME
 from grla.errors import InputError
-from grla.report.kinds.publish import publish
+from grla.report.kinds.study import publish
 from grla.report.results import load_results
 from grla.spec import RecallSpec, RunSpec
 from grla.study import RECALL, Factor, load_study

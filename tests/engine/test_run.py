@@ -14,7 +14,7 @@ from PIL import Image
 from grla.engine import StudyRun, run_study
 from grla.engine.storage import FILE_NAME
 from grla.errors import InputError
-from grla.report.kinds.publish import publish
+from grla.report.kinds.study import publish
 from grla.report.results import CELL_COLUMNS, IMAGE_COLUMNS, load_results
 from grla.study import Study
 

@@ -15,8 +15,7 @@ from grla.engine.plan import stored_queue
 from grla.engine.status import describe_status, latest_name
 from grla.engine.storage import FILE_NAME, open_storage, planning
 from grla.errors import InputError
-from grla.report.export import export
-from grla.report.results import load_results
+from grla.report.results import export, load_results
 
 MakeRun = Callable[..., StudyRun]
 
@@ -84,5 +83,5 @@ def test_records_are_written_out_as_a_table_or_whole(make_run: MakeRun, tmp_path
     assert lines[1]["levels"] == {"kernel": "relu", "depth": "1", "seed": 0}
     assert len(lines[1]["images"]) == 2
     assert lines[1]["worker"] == this_worker()
-    with pytest.raises(InputError, match=r"--export: the file's suffix must be one of \.csv, \.jsonl, got '\.xls'"):
+    with pytest.raises(InputError, match=r"path: the file's suffix must be one of \.csv, \.jsonl, got '\.xls'"):
         export(storage, name, tmp_path / "cells.xls")

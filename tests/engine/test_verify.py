@@ -10,12 +10,19 @@ import torch
 
 from grla.engine import Matching, StudyRun, match_study, run_study
 from grla.engine.storage import FILE_NAME
-from grla.engine.verify import identity_faults
 from grla.errors import InputError
-from grla.report.folder import DEFINITION, PROVENANCE, own_storage, read_json, read_rows, write_rows
-from grla.report.kinds.publish import publish
-from grla.report.results import load_results
-from grla.report.verify import study_report_faults
+from grla.report.folder import document_faults
+from grla.report.kinds.study import document, publish
+from grla.report.results import (
+    DEFINITION,
+    PROVENANCE,
+    load_results,
+    own_storage,
+    read_json,
+    read_rows,
+    write_rows,
+)
+from grla.report.verify import identity_faults, row_faults
 from grla.study import Factor, Study, layout_from_json, resized_study, vary
 
 MakeRun = Callable[..., StudyRun]
@@ -34,10 +41,10 @@ def test_a_fresh_run_matches_until_its_rows_are_changed(make_run: MakeRun, tiny:
     publish(run.settings.out / FILE_NAME, run_study(run), folder)
     assert own_storage(folder) is not None
     assert identity(run) == []
-    assert study_report_faults(folder) == []
+    assert row_faults(folder) + document_faults(document(folder), folder) == []
     cells = folder / "cells.csv"
     cells.write_text(cells.read_text().replace(",ok,", ",ok,changed by hand", 1))
-    assert study_report_faults(folder) == ["cells.csv: is not what the storage holds"]
+    assert row_faults(folder) == ["cells.csv: is not what the storage holds"]
 
 
 def rows_of(run: StudyRun) -> StudyRun:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from grla.study import Layout
+from grla.report.kinds.study import study_document
+from grla.report.results import Results
+from grla.study import Layout, layout_to_json
 from tests.shared import factor
 
 EFFECTS = {"base": 0.0, "kernel=relu": 0.0, "kernel=softmax": -0.15, "depth=1": -0.1, "depth=2": 0.0}
@@ -17,7 +20,14 @@ FAILED = {("kernel=softmax", 1), ("depth=2", 0), ("depth=2", 1)}  # (variant, se
 COSTS = {
     "num_params": 20_500, "macs": 3.0e9, "hook_flops": 2.1e9, "latency_ms": 12.34, "peak_memory_mib": 150.0,
     "train_seconds": 45.0, "train_peak_memory_mib": 210.0, "steps": 400, "final_loss": 0.03,
+    "device": "cpu", "code_version": "1234567",
 }  # fmt: skip
+SPEC = {
+    "model": {"upscale": 4, "dim": 55, "depth": 6, "window_size": 16},
+    "data": {"batch_size": 16, "patch_size": 64},
+    "train": {"budget": {"amount": 400, "unit": "steps"}},
+    "cost": {"count_output": [720, 1280], "latency_input": [48, 64]},
+}
 
 
 class MadeUp(NamedTuple):
@@ -27,6 +37,17 @@ class MadeUp(NamedTuple):
     cells: pd.DataFrame
     images: pd.DataFrame
     curves: pd.DataFrame
+
+    @property
+    def results(self) -> Results:
+        """The frames as a report gets them."""
+        return Results(self.layout, self.cells, self.images, self.curves, {**layout_to_json(self.layout), "base": SPEC})
+
+
+@pytest.fixture
+def summary(tmp_path: Path) -> Callable[[MadeUp], str]:
+    """The text of summary.md of a made-up study."""
+    return lambda made_up: study_document(made_up.results, tmp_path).markdown()
 
 
 @pytest.fixture

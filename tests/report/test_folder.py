@@ -1,102 +1,86 @@
-"""Rows that are written and read are the same rows."""
+"""A report in its folder: figures are kept with their data, and what no longer matches is found."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure as Drawing
 
-from grla.errors import InputError
-from grla.report.folder import read_json, read_rows, study_folders, study_results, write_rows
-from grla.report.kinds.publish import study_texts
-from grla.report.results import Results
-from grla.study import layout_to_json
+from grla.report.document import Document, Figure, Section, Table, Text
+from grla.report.folder import FIGURES, document_faults, figure_faults, write_document, write_figures
 
-BASE = {
-    "model": {"upscale": 4, "dim": 55, "depth": 6, "window_size": 16},
-    "data": {"batch_size": 16, "patch_size": 64},
-    "train": {"budget": {"amount": 800, "unit": "steps"}},
-    "cost": {"count_output": [720, 1280], "latency_input": [48, 64]},
-}
+
+def figure(value: float = 1.0, name: str = "line", label: str = "a") -> Figure:
+    data = pd.DataFrame({"label": [label, None], "value": [value, float("nan")], "on": [True, False]})
+
+    def draw() -> Drawing:
+        drawing = Drawing((2, 2))
+        drawing.subplots().plot([0, value])
+        return drawing
+
+    return Figure(name, "A line.", (data,), draw)
 
 
 @pytest.fixture
-def results(made_up: Any) -> Results:
-    """The made-up study with what a CSV could spoil: names like numbers and like nothing, infinity, long fractions."""
-    cells, images = made_up.cells.copy(), made_up.images.copy()
-    cells.insert(4, "depth", "010")
-    cells["code_version"], cells["device"] = "1234567", "cpu"
-    cells["kernel"] = "None"
-    images["image"] = images["image"].map({"baby": "000", "bird": "007", "comic": "None"})
-    images["psnr_y_outside"] = np.where(images["seed"].isna(), np.inf, 41.0)
-    images["mse"] = 1 / np.arange(3, 3 + len(images))
-    seeds = {"seed": "Int64"}
-    curves = made_up.curves.astype(seeds)
-    return Results(
-        made_up.layout,
-        cells.astype(seeds),
-        images.astype(seeds),
-        curves,
-        {**layout_to_json(made_up.layout), "base": BASE},
-    )
+def folder(tmp_path: Path) -> Path:
+    write_figures([figure()], tmp_path)
+    return tmp_path
 
 
-def test_rows_come_back_to_the_last_bit(results: Results, tmp_path: Path) -> None:
-    write_rows(results, tmp_path)
-    again = read_rows(tmp_path)
-    assert again.layout == results.layout
-    assert again.base == results.base
-    for name in ("cells", "images", "curves"):
-        mine, theirs = getattr(results, name), getattr(again, name)
-        assert list(mine) == list(theirs)
-        for column in mine:
-            if pd.api.types.is_numeric_dtype(mine[column]):
-                np.testing.assert_array_equal(mine[column].to_numpy(float), theirs[column].to_numpy(float))
-            else:
-                assert mine[column].fillna("").tolist() == theirs[column].tolist(), column
+def test_what_was_just_drawn_matches(folder: Path) -> None:
+    assert sorted(path.name for path in folder.iterdir()) == [FIGURES, "line.png", "line.svg"]
+    assert figure_faults([figure()], folder) == []
+    assert figure_faults([figure(1.0 + 1e-9)], folder) == []  # another machine's last digits
 
 
-def test_rows_give_the_same_texts_as_the_storage(results: Results, tmp_path: Path) -> None:
-    write_rows(results, tmp_path)
-    assert study_texts(read_rows(tmp_path), tmp_path) == study_texts(results, tmp_path)
+@pytest.mark.parametrize("other", [figure(1.01), figure(label="b"), figure(float("inf"))])
+def test_other_data_is_found(folder: Path, other: Figure) -> None:
+    assert figure_faults([other], folder) == ["line: shows other data than the rows give"]
 
 
-def test_a_missing_or_torn_file_is_named(results: Results, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"study\.json"):
-        read_rows(tmp_path)
-    write_rows(results, tmp_path)
-    (tmp_path / "images.csv").unlink()
-    with pytest.raises(InputError, match=r"images\.csv.*write it again"):
-        read_rows(tmp_path)
-    (tmp_path / "study.json").write_text('{"study": ')
-    with pytest.raises(InputError, match=r"study\.json"):
-        read_json(tmp_path / "study.json")
+def test_a_row_more_is_found(folder: Path) -> None:
+    (data,) = figure().data
+    more = Figure("line", "", (pd.concat([data, data]),), figure().draw)
+    assert figure_faults([more], folder) == ["line: shows other data than the rows give"]
 
 
-def test_only_a_folder_that_a_run_wrote_uses_the_storage_above_it(results: Results, tmp_path: Path) -> None:
-    """results/reference/attention-quick must not show the records of the storage in results/."""
-    about = {"study": "attention", "profile": "quick", "storage": "studies.db", "optuna_study": "attention-quick-1"}
-    (tmp_path / "studies.db").write_text("not a storage")
-    for place in ("reference/attention-quick", "attention/quick"):
-        write_rows(results, tmp_path / place)
-        (tmp_path / place / "provenance.json").write_text(json.dumps(about))
-    assert len(study_results(tmp_path / "reference/attention-quick").cells) == len(results.cells)
-    with pytest.raises(Exception, match="not a database"):
-        study_results(tmp_path / "attention/quick")
+def test_a_changed_or_missing_file_is_found(folder: Path) -> None:
+    (folder / "line.png").write_bytes(b"painted over")
+    (folder / "line.svg").unlink()
+    assert figure_faults([figure()], folder) == ["line.png: is not the file that was drawn", "line.svg: is missing"]
 
 
-def test_folders_of_studies_are_found(tmp_path: Path) -> None:
-    other = {"fidelity": {}, "search_recipe/quick": {"search": "search_recipe", "optuna_study": "x"}}
-    for place in ("attention/quick", "reference/recall-quick", "a/b/c/too-deep", *other):
-        (tmp_path / place).mkdir(parents=True)
-        about = other.get(place, {"study": "x", "optuna_study": "x"})
-        (tmp_path / place / "provenance.json").write_text(json.dumps(about))
-    assert [str(path.relative_to(tmp_path)) for path in study_folders(tmp_path)] == [
-        "attention/quick",
-        "reference/recall-quick",
+def test_a_figure_that_was_never_drawn_is_found(folder: Path, tmp_path: Path) -> None:
+    assert figure_faults([figure(), figure(name="other")], folder) == ["other: is not in figures.json"]
+    assert figure_faults([figure()], tmp_path / "empty") == ["line: is not in figures.json"]
+
+
+def test_figures_of_several_commands_share_the_file(folder: Path) -> None:
+    write_figures([figure(2.0, "other")], folder)
+    write_figures([], folder / "nothing")
+    assert list(json.loads((folder / FIGURES).read_text())) == ["line", "other"]
+    assert figure_faults([figure(), figure(2.0, "other")], folder) == []
+    assert not (folder / "nothing").exists()
+
+
+def report(value: float) -> Document:
+    table = Table(pd.DataFrame({"x": ["a"], "y": [value]}), file="x")
+    return Document("", "", (Section("", (Text(f"It is {value}."), table, figure(value))),), "Title", {"x.json": "{}"})
+
+
+def test_a_report_is_written_whole_and_each_file_is_compared(tmp_path: Path) -> None:
+    write_document(report(1.0), tmp_path)
+    names = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()}
+    assert names == {"summary.md", "tables/x.csv", "tables/x.tex", "x.json", "line.png", "line.svg", "figures.json"}
+    assert document_faults(report(1.0), tmp_path) == []
+    (tmp_path / "x.json").unlink()
+    assert document_faults(report(2.0), tmp_path) == [
+        "summary.md: is not what the rows give",
+        "tables/x.csv: is not what the rows give",
+        "tables/x.tex: is not what the rows give",
+        "x.json: is missing",
+        "line: shows other data than the rows give",
     ]
-    assert study_folders(tmp_path / "attention" / "quick") == [tmp_path / "attention" / "quick"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +12,9 @@ import pandas as pd
 import pytest
 
 from grla.errors import InputError
-from grla.report.kinds.summary import summary_markdown
-from grla.report.published import COLUMNS, load_published, published_markdown, published_table
+from grla.report.published import COLUMNS, PUBLISHED, load_published, published_section, published_table
 
-CSV = Path(__file__).parents[2] / "studies" / "published.csv"
+Summary = Callable[[Any], str]
 NUMBERS = [
     ("kernels", "Table 1", "efficient", 4, "psnr_y", "Set5", 32.58),
     ("kernels", "Table 1", "taylor", 4, "ssim_y", "Urban100", 0.8079),
@@ -58,14 +59,14 @@ COUNTS = {
 
 @pytest.mark.parametrize("number", NUMBERS, ids=lambda number: "-".join(map(str, number)))
 def test_numbers_typed_by_hand(number: tuple[Any, ...]) -> None:
-    rows = load_published(CSV, number[0])
+    rows = load_published(number[0])
     same = (rows[COLUMNS[:6]] == list(number[:6])).all(axis=1)
     assert rows.loc[same, "value"].tolist() == [number[6]]
 
 
 def test_nothing_is_missing_twice_or_out_of_range() -> None:
-    everything = pd.concat([load_published(CSV, study) for study in COUNTS])
-    assert len(everything) == len(pd.read_csv(CSV))
+    everything = pd.concat([load_published(study) for study in COUNTS])
+    assert len(everything) == len(pd.read_csv(PUBLISHED))
     assert not everything.duplicated(["study", "level", "upscale", "metric", "test_set"]).any()
     for study, (valued, empty) in COUNTS.items():
         values = everything.loc[everything["study"] == study, "value"]
@@ -77,7 +78,7 @@ def test_nothing_is_missing_twice_or_out_of_range() -> None:
 
 
 def test_figures_are_marked_as_read_off_and_tables_are_not() -> None:
-    everything = pd.concat([load_published(CSV, study) for study in COUNTS])
+    everything = pd.concat([load_published(study) for study in COUNTS])
     rounded = everything["table"].str.startswith("Figure") | (everything["note"].str.contains("7.6 M"))
     assert (everything.loc[rounded, "approximate"] == "about").all()
     assert (everything.loc[~rounded, "approximate"] == "").all()
@@ -90,14 +91,14 @@ def test_the_same_network_has_the_same_numbers_in_all_studies() -> None:
         "taylor_order": "1", "tla": "w16 on", "channels": "55", "depth": "6", "aggregation": "on", "large": "GRLA",
         "window_size": "GRLA",
     }  # fmt: skip
-    rows = pd.concat([load_published(CSV, study).query(f"level == '{level}'") for study, level in homes.items()])
+    rows = pd.concat([load_published(study).query(f"level == '{level}'") for study, level in homes.items()])
     rows = rows[(rows["upscale"] == 4) & rows["value"].notna()]
     assert rows.groupby(["metric", "test_set"])["value"].nunique().eq(1).all()
     assert len(rows) > 40
 
 
 def test_the_table_is_pivoted_by_level_and_upscale() -> None:
-    table = published_table(load_published(CSV, "state_of_the_art")).set_index(["level", "upscale"])
+    table = published_table(load_published("state_of_the_art")).set_index(["level", "upscale"])
     assert list(table) == [
         *("Set5", "Set14", "BSD100", "Urban100", "Manga109", "params K", "hook_flops G", "latency ms", "source")
     ]
@@ -109,32 +110,43 @@ def test_the_table_is_pivoted_by_level_and_upscale() -> None:
 
 
 def test_divergence_read_off_values_and_remarks_are_shown() -> None:
-    gamma = published_table(load_published(CSV, "gamma")).set_index("level")
+    gamma = published_table(load_published("gamma")).set_index("level")
     assert list(gamma.index) == ["1", "2/3", "1/2", "1/4", "1/8", "1/16"]
     assert list(gamma["outcome"]) == ["diverged", "diverged", "-", "-", "-", "-"]
-    channels = published_table(load_published(CSV, "channels")).set_index("level")
+    channels = published_table(load_published("channels")).set_index("level")
     assert channels.loc["60", "Set5"] == "about 32.63"
-    text = published_markdown(load_published(CSV, "aggregation"))
+    text = quoted("aggregation")
     assert text.count("copy error") == 1
     assert "Manga109 |" not in text
-    assert "about 7600" in published_markdown(load_published(CSV, "large"))
+    assert "about 7600" in quoted("large")
 
 
-def test_the_section_ends_the_summary_and_mixes_nothing(made_up: Any) -> None:
-    ours = summary_markdown(*made_up[:3], budget="400 steps")
-    with_paper = summary_markdown(*made_up[:3], budget="400 steps", published=load_published(CSV, "kernels"))
-    assert with_paper.startswith(ours)
-    section = with_paper.removeprefix(ours).strip()
-    assert section.startswith("## Published (GRLA paper, 1000 epochs of DIV2K; not measured here)")
+def quoted(study: str) -> str:
+    return published_section(load_published(study), study).markdown()
+
+
+def test_the_section_ends_the_summary_and_mixes_nothing(made_up: Any, summary: Summary) -> None:
+    text = summary(made_up._replace(layout=replace(made_up.layout, study="kernels")))
+    ours, _, section = text.partition("## Published")
+    assert section.startswith(" (GRLA paper, 1000 epochs of DIV2K; not measured here)")
     assert "| gaussian_rbf |        x4 | 32.64 / 0.9001 |" in section
     assert "bicubic" not in section
+    assert "32.64" not in ours
+    assert "## " not in section
+    assert ours.replace("kernels", "attention", 1).rstrip() == summary(made_up).rstrip()
 
 
-def test_a_study_without_published_numbers_has_no_section(made_up: Any) -> None:
-    nothing = load_published(CSV, "attention")
-    assert (len(nothing), published_markdown(nothing)) == (0, "")
-    text = summary_markdown(*made_up[:3], budget="400 steps", published=nothing)
-    assert text == summary_markdown(*made_up[:3], budget="400 steps")
+def test_a_study_without_published_numbers_has_no_section(made_up: Any, summary: Summary) -> None:
+    assert (len(load_published("attention")), quoted("attention")) == (0, "")
+    assert "Published" not in summary(made_up)
+
+
+def test_published_numbers_are_files_of_their_own() -> None:
+    _, table, *_ = published_section(load_published("kernels"), "kernels").blocks
+    assert table.file == "published"
+    assert table.csv().startswith("level,upscale,Set5,Urban100,Manga109,params K,hook_flops G,source\n")
+    assert "gaussian_rbf,x4,32.64 / 0.9001," in table.csv()
+    assert "kernels: published, not measured here." in table.latex()
 
 
 @pytest.mark.parametrize(
@@ -151,9 +163,9 @@ def test_a_broken_table_is_named(tmp_path: Path, change: dict[str, object], mess
     kept = {name: [value] for name, value in row.items() if value is not None}
     pd.DataFrame(kept).replace({np.nan: ""}).to_csv(tmp_path / "published.csv", index=False)
     with pytest.raises(InputError, match=message):
-        load_published(tmp_path / "published.csv", "kernels")
+        load_published("kernels", tmp_path / "published.csv")
 
 
 def test_a_missing_table_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"none\.csv does not exist"):
-        load_published(tmp_path / "none.csv", "kernels")
+        load_published("kernels", tmp_path / "none.csv")

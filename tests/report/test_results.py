@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from grla.report.figures.crop_files import crop_rows
-from grla.report.kinds.publish import describe, publish
+from grla.report.kinds.study import measured, publish
 from grla.report.results import CELL_COLUMNS, IMAGE_COLUMNS, load_results, stored_studies
 
 MODEL = {"upscale": 4, "dim": 55, "depth": 6, "window_size": 16}
@@ -90,8 +90,8 @@ def test_stored_studies_come_in_order_and_with_their_definition(tmp_path: Path) 
 
 def test_crops_are_those_of_the_panel_of_the_base(tmp_path: Path) -> None:
     write_storage(tmp_path / "s.db")
-    save_pictures(tmp_path / "images")
-    (crops,) = crop_rows(load_results(tmp_path / "s.db", "s"), tmp_path / "images")
+    save_pictures(tmp_path / "out" / "images")
+    (crops,) = crop_rows(load_results(tmp_path / "s.db", "s"), tmp_path / "out")
     named = {tile.name: tile.psnr_y for tile in crops.tiles}
     assert named == {"whole image": None, "HR": None, "bicubic": 28.0, "GRLA (base)": 28.5, "EDSR-lite": 29.5}
 
@@ -99,7 +99,7 @@ def test_crops_are_those_of_the_panel_of_the_base(tmp_path: Path) -> None:
 def test_publishing_panels_quotes_the_paper(tmp_path: Path) -> None:
     write_storage(tmp_path / "s.db")
     save_pictures(tmp_path / "out" / "images")
-    publish(tmp_path / "s.db", "s", tmp_path / "out", Path(__file__).parents[2] / "studies" / "published.csv")
+    publish(tmp_path / "s.db", "s", tmp_path / "out")
     text = (tmp_path / "out" / "summary.md").read_text(encoding="utf-8")
     for part in ("## upscale x2: model", "## upscale x4: model", "## Published (GRLA paper", "38.33 / 0.9616"):
         assert part in text
@@ -117,5 +117,4 @@ def test_publishing_panels_quotes_the_paper(tmp_path: Path) -> None:
 )
 def test_the_base_network_is_described(tmp_path: Path, model: dict[str, Any], words: str) -> None:
     write_storage(tmp_path / "s.db", base={**BASE, "model": model})
-    _, notes = describe(load_results(tmp_path / "s.db", "s"), tmp_path)
-    assert notes[0].startswith(words)
+    assert f"- {words}" in measured(load_results(tmp_path / "s.db", "s"), {})

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import io
 import re
 from collections.abc import Callable
 from typing import Any
@@ -9,9 +10,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from grla.report.kinds.summary import summary_markdown
-from grla.report.statistics.verdicts import Difference, Spread, differences_to_base, study_differences
-from grla.report.tables import baseline_rows, decibel, group_table, interval, markdown, number, outcomes, verdict
+from grla.report.document import Strong, Table
+from grla.report.statistics.verdicts import Difference, Spread
+from grla.report.tables import baseline_rows, decibel, interval, outcomes, study_tables, verdict
 from grla.study import Layout
 from tests.shared import factor
 
@@ -19,24 +20,29 @@ BETTER = Difference(0.0123, 0.001, 0.0236, 3, 2, "better")
 NOTHING = Difference(np.nan, np.nan, np.nan, 0, 0, "not compared")
 
 
+Summary = Callable[[Any], str]
+
+
+def shown(table: Table) -> pd.DataFrame:
+    """The texts of a table by its first column."""
+    texts = [[text for text, _, _ in row] for row in table.rows]
+    return pd.DataFrame(texts, columns=list(table.frame)).set_index("variant")
+
+
 def table(made_up: Any, index: int) -> pd.DataFrame:
-    differences = differences_to_base(made_up.images, made_up.layout.variants())
-    group = made_up.layout.groups()[index]
-    return group_table(group, made_up.cells, made_up.images, differences).set_index("variant")
+    return shown(study_tables(made_up.results)[index][1])
 
 
 def test_number_formats() -> None:
-    assert number(2.345, ".1f") == "2.3"
-    assert number(np.nan, ".1f") == "-"
-    assert decibel(Spread(28.91, 0.0304, 2)) == "28.910 ± 0.030"
-    assert decibel(Spread(28.91, np.nan, 1)) == "28.910"
-    assert interval(BETTER) == "+0.012 [+0.001, +0.024]"
-    assert interval(NOTHING) == "-"
-    assert interval(Difference(0.1, np.nan, np.nan, 1, 1, "not distinguishable")) == "+0.100"
+    assert str(decibel(Spread(28.91, 0.0304, 2))) == "28.910 ± 0.030"
+    assert str(decibel(Spread(28.91, np.nan, 1))) == "28.910"
+    assert str(interval(BETTER)) == "+0.012 [+0.001, +0.024]"
+    assert str(interval(NOTHING)) == "-"
+    assert str(interval(Difference(0.1, np.nan, np.nan, 1, 1, "not distinguishable"))) == "+0.100"
 
 
 def test_verdict_of_one_seed_is_never_bold() -> None:
-    assert verdict(BETTER) == "**better**"
+    assert verdict(BETTER) == Strong("better")
     assert verdict(dataclasses.replace(BETTER, num_seeds=1)) == "better on this seed (seeds not sampled)"
     assert verdict(NOTHING) == "not compared"
 
@@ -59,9 +65,9 @@ def test_cells_of_the_table(made_up: Any) -> None:
     assert rows.loc["bicubic", ["seeds", "over bicubic dB", "verdict", "MACs G"]].eq("-").all()
     assert rows.loc["4 (base)", "PSNR-Y dB"].startswith("29.32")
     assert rows.loc["4 (base)", "PSNR-Y dB"].endswith("0.035")
-    assert rows.loc["4 (base)", "difference to base dB [95 %]"] == "-"
+    assert rows.loc["4 (base)", "difference to base dB"] == "-"
     assert rows.loc["1", "over bicubic dB"].startswith("+0.22")
-    assert rows.loc["1", "verdict"] == "**worse**"
+    assert rows.loc["1", "verdict"] == "worse"
     costs = ["params K", "MACs G", "hook_flops G", "latency ms", "memory MiB"]
     costs += ["train MiB", "train s", "s per 1000 steps"]
     assert list(rows.loc["1", costs]) == ["20.5", "3.00", "2.10", "12.3", "150", "210", "45", "112.5"]
@@ -90,51 +96,44 @@ def test_outcomes_in_words(made_up: Any) -> None:
     assert outcomes(memory) == "1 of 3 ran out of memory; 1 of 3 failed"
 
 
-def test_markdown_survives_bars_and_line_breaks() -> None:
-    lines = markdown(pd.DataFrame({"a": ["x | y\nz"], "b": [1]}), left=["a"]).splitlines()
-    assert len(lines) == 3
-    assert "x \\| y z" in lines[2]
-    assert lines[1].startswith("|:--")
-
-
 def test_panels_are_compared_within_themselves(panels: Any) -> None:
-    layout, cells, images, _ = panels
-    found = study_differences(layout, images)
+    layout, found = panels.layout, panels.results.differences
     assert set(layout.variants()) - set(found) == {"base", "upscale=x2", "upscale=x3"}
     assert {found["upscale=x2, model=EDSR-lite"].base, found["model=EDSR-lite"].base} == {"upscale=x2", "base"}
     assert found["upscale=x2, model=EDSR-lite"].mean == pytest.approx(0.1, abs=0.005)  # not 6 dB
     assert found["upscale=x3, model=EDSR-lite"].verdict == "not compared"  # its panel's base diverged
-    tables = [group_table(group, cells, images, found).set_index("variant") for group in layout.groups()]
+    tables = [shown(table) for _, table in study_tables(panels.results)]
     assert [rows.loc["bicubic", "PSNR-Y dB"] for rows in tables[::2]] == ["35.000", "31.500", "29.000"]
     assert [rows.loc["EDSR-lite", "over bicubic dB"] for rows in tables[::2]] == ["+0.510", "+0.511", "+0.510"]
     assert list(tables[0].index) == ["bicubic", "GRLA (base)", "EDSR-lite"]
     assert tables[1].loc["32 (base)", "PSNR-Y dB"] == tables[0].loc["GRLA (base)", "PSNR-Y dB"]
-    assert tables[1].loc["64", "verdict"] == "**better**"
+    assert tables[1].loc["64", "verdict"] == "better"
 
 
-def test_bicubic_of_a_panel_without_any_image_is_unknown(panels: Any) -> None:
+def test_bicubic_of_a_panel_without_any_image_is_unknown(panels: Any, summary: Summary) -> None:
     images = panels.images[panels.images["variant"] == "bicubic"]
     group = panels.layout.groups()[0]
     assert baseline_rows(images, group).empty
     assert len(baseline_rows(images[images["test_images"] == "x2"], group)) == 3
-    text = summary_markdown(panels.layout, panels.cells, images, budget="400 steps")
+    text = summary(panels._replace(images=images))
     assert re.search(r"\| bicubic +\| +- \| +- \|", text)
 
 
-def test_summary_of_panels(panels: Any) -> None:
-    text = summary_markdown(*panels[:3], budget="400 steps")
+def test_summary_of_panels(panels: Any, summary: Summary) -> None:
+    text = summary(panels)
     assert "- Compare only within one upscale: each upscale has its own base" in text
     assert text.count("| GRLA (base) ") == text.count("| 32 (base) ") == 3
     assert "the 6 comparisons" in text
 
 
-def test_summary_of_a_wide_grid_and_of_many_levels(layout: Layout, invent: Callable[[Layout], Any]) -> None:
+def test_summary_of_a_wide_grid_and_of_many_levels(
+    layout: Layout, invent: Callable[[Layout], Any], summary: Summary
+) -> None:
     factors = (factor("norm", ("a", "b"), "a"), factor("width", ("1", "2", "3", "4"), "2"))
     many = (factor("kernel", tuple(f"kernel_{index}" for index in range(15)), "kernel_3"),)
     for design, levels, rows in (("grid", factors, 8), ("one_at_a_time", many, 15)):
         study = dataclasses.replace(layout, design=design, factors=levels)
-        made = invent(study)
-        text = summary_markdown(study, made.cells, made.images, budget="400 steps")
+        text = summary(invent(study))
         lines = text.split(f"## {study.groups()[0].title}\n\n")[1].split("\n\n")[0].splitlines()
         assert len({len(line) for line in lines}) == 1  # one whole table
         names = [line.split("|")[1].strip() for line in lines[2:]]
@@ -144,15 +143,15 @@ def test_summary_of_a_wide_grid_and_of_many_levels(layout: Layout, invent: Calla
         assert f"the {rows - 1} comparisons" in text
 
 
-def test_summary_says_it_all(made_up: Any) -> None:
-    text = summary_markdown(*made_up[:3], budget="400 steps", notes=["Latency at 320x180"])
+def test_summary_says_it_all(made_up: Any, summary: Summary) -> None:
+    text = summary(made_up)
     for words in (
         "# attention: Does the kernel matter?",
         "Source: GRLA paper, table 1",
-        "Profile: quick; budget of every cell: 400 steps",
+        "Profile: quick; budget of every cell: 400 steps of 16 patches of 64x64 LR pixels",
         "7 of 10 finished; 2 seeds",
         "Set5 (2 images), Set14 (1 image)",
-        "- Latency at 320x180",
+        "- Counts are for an output of 720x1280 pixels; latency and memory for an LR input of 48x64",
         "MACs: every multiply-add",
         "FLOPs would be 2 x MACs",
         "## kernel\n\n| variant",
@@ -167,26 +166,66 @@ def test_summary_says_it_all(made_up: Any) -> None:
     assert text.endswith(".\n")
 
 
-def test_summary_of_one_seed_gives_no_sd(made_up: Any) -> None:
+def test_summary_of_one_seed_gives_no_sd(made_up: Any, summary: Summary) -> None:
     cells, images = (rows[~(rows["seed"] == 1)] for rows in (made_up.cells, made_up.images))
-    text = summary_markdown(made_up.layout, cells, images, budget="400 steps")
+    text = summary(made_up._replace(cells=cells, images=images))
     assert "One seed: seeds were not sampled" in text
     assert " ± 0" not in text
     assert "**" not in text
 
 
-def test_summary_of_a_grid_and_of_a_study_that_has_just_begun(made_up: Any) -> None:
+def test_summary_of_a_grid_and_of_a_study_that_has_just_begun(made_up: Any, summary: Summary) -> None:
     grid = dataclasses.replace(made_up.layout, design="grid")
-    text = summary_markdown(grid, made_up.cells, made_up.images, budget="400 steps")
+    text = summary(made_up._replace(layout=grid))
     assert "## kernel x depth" in text
     assert "not run yet" in text
     nothing = made_up.images[made_up.images["variant"] == "bicubic"]
-    begun = summary_markdown(made_up.layout, made_up.cells.iloc[:0], nothing, budget="400 steps")
+    begun = summary(made_up._replace(cells=made_up.cells.iloc[:0], images=nothing))
     assert "Nothing could be compared" in begun
 
 
 @pytest.mark.parametrize("seed_type", ["Int64", "float64"])
-def test_seeds_may_be_nullable_integers(made_up: Any, seed_type: str) -> None:
+def test_seeds_may_be_nullable_integers(made_up: Any, seed_type: str, summary: Summary) -> None:
     images = made_up.images.astype({"seed": seed_type})
-    text = summary_markdown(made_up.layout, made_up.cells, images, budget="400 steps")
-    assert "**worse**" in text
+    assert "**worse**" in summary(made_up._replace(images=images))
+
+
+def test_a_summary_of_mixed_code_says_so_first(made_up: Any, summary: Summary) -> None:
+    assert "Mixed code" not in summary(made_up)
+    versions = ["89abcde", *made_up.cells["code_version"][1:]]
+    lines = summary(made_up._replace(cells=made_up.cells.assign(code_version=versions))).splitlines()
+    assert lines[:3] == [
+        "# attention: Does the kernel matter?",
+        "",
+        "Mixed code: cells were computed at commits 1234567, 89abcde.",
+    ]
+
+
+def test_costs_are_a_part_of_their_own_with_the_rows_that_have_some(made_up: Any) -> None:
+    (_, whole), _ = study_tables(made_up.results)
+    quality, costs = whole.parts
+    assert [*quality.frame, *list(costs.frame)[1:]] == list(whole.frame)
+    assert costs.frame["variant"].tolist() == ["gaussian_rbf (base)", "relu", "softmax"]
+    assert quality.frame["variant"].tolist() == ["bicubic", *costs.frame["variant"]]
+
+
+def test_a_file_for_each_group_with_units_and_numbers_of_seeds_and_images(made_up: Any) -> None:
+    tables = {table.file: table for _, table in study_tables(made_up.results)}
+    assert list(tables) == ["kernel", "depth"]
+    frame = pd.read_csv(io.StringIO(tables["depth"].csv())).set_index("variant")
+    row = frame.loc["1"]
+    assert (row["seeds"], row["images"], row["params K"], row["verdict"]) == (2, 3, 20.5, "worse")
+    assert row["difference to base dB"] == pytest.approx(-0.1, abs=0.01)
+    assert row["difference to base dB low"] < row["difference to base dB"] < row["difference to base dB high"]
+    assert row["PSNR-Y dB sd"] == pytest.approx(0.035, abs=0.002)
+    assert frame.loc["bicubic"].drop("PSNR-Y dB").isna().sum() > 10
+    for table in tables.values():
+        text = table.latex()
+        assert text.count(r"\begin{tabular}") == text.count(r"\toprule") == 2  # quality, then costs
+        assert r"\textbf{" in text
+        rows = [line for line in text.splitlines() if line.endswith(r"\\")]
+        assert all(line.count("{") == line.count("}") for line in rows)
+
+
+def test_titles_become_file_names(panels: Any) -> None:
+    assert study_tables(panels.results)[0][1].file == "upscale-x2-model"

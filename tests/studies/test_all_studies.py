@@ -14,7 +14,7 @@ from grla.engine import StudyRun, choose_device, estimate, run_study
 from grla.engine.storage import FILE_NAME
 from grla.errors import InputError
 from grla.model import build_on_meta
-from grla.report.kinds.publish import publish
+from grla.report.kinds.study import publish
 from grla.report.results import load_results
 from grla.spec import EdsrLiteSpec, OutsideSpec
 from grla.study import Factor, Study, load_study, study_names

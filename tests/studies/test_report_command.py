@@ -11,10 +11,11 @@ import pytest
 import report
 
 import claims
-import records
-from grla.engine.verify import code_faults, identity_faults
 from grla.errors import InputError
-from grla.report.folder import DEFINITION, PROVENANCE, read_json, read_rows, study_folders
+from grla.provenance import commit_is_known
+from grla.report.kinds import study
+from grla.report.results import DEFINITION, PROVENANCE, read_json, read_rows
+from grla.report.verify import code_faults, identity_faults
 from grla.study import load_study
 
 REFERENCE = Path(__file__).parents[2] / "results" / "reference"
@@ -33,7 +34,7 @@ def replace(path: Path, old: str, new: str) -> None:
 
 
 def test_a_reference_study_matches(record: Path) -> None:
-    assert records.study_faults(record) == []
+    assert study.faults(record) == []
 
 
 def test_changed_rows_are_found_in_tables_and_figures(record: Path) -> None:
@@ -41,7 +42,7 @@ def test_changed_rows_are_found_in_tables_and_figures(record: Path) -> None:
     chosen = (rows["variant"] == "kernel=uniform") & (rows["image"] == "bird")
     rows.loc[chosen, "psnr_y"] = "33.5"
     rows.to_csv(record / "images.csv", index=False)
-    found = records.study_faults(record)
+    found = study.faults(record)
     for name in ("summary.md", "tables/kernel.csv", "tables/kernel.tex"):
         assert f"{name}: is not what the rows give" in found
     for name in ("difference", "psnr", "per-image"):
@@ -55,8 +56,8 @@ def test_changed_rows_are_found_in_tables_and_figures(record: Path) -> None:
         ("cells.csv", "1d06dbdfd50e004b", "1d06dbdfd50e004c", "cell 1d06dbdfd50e004c (base, seed 0): is not the hash"),
         ("cells.csv", "8f18576d6fa9", "8f18576d6fa9-dirty", "code 8f18576d6fa9-dirty: files had been changed"),
         ("provenance.json", '"grla-1"', '"grla-0"', "protocol: was grla-0, numbers now mean grla-1"),
-        ("provenance.json", "30d2384d04a19141", "00d2384d04a19141", "study.json: its hash is not 75cf418f"),
-        ("study.json", '"amount": 4000', '"amount": 4001', "study.json: its hash is not 75cf418f"),
+        ("provenance.json", "30d2384d04a19141", "00d2384d04a19141", "definition: its hash is not 75cf418f"),
+        ("study.json", '"amount": 4000', '"amount": 4001', "definition: its hash is not 75cf418f"),
         ("study.json", '"depth": 1', '"depth": 2', "model.depth: was 2, the study's file now says 1"),
         ("study.json", '"rbf_ridge"', '"ridge"', "factor kernel: had the levels"),
     ],
@@ -64,14 +65,13 @@ def test_changed_rows_are_found_in_tables_and_figures(record: Path) -> None:
 def test_a_changed_identity_is_found(record: Path, file: str, old: str, new: str, fault: str) -> None:
     replace(record / file, old, new)
     definition, about = (read_json(record / name) for name in (DEFINITION, PROVENANCE))
-    study = load_study("recall_photos")
-    found = identity_faults(study, definition, about, read_rows(record).cells)
+    found = identity_faults(load_study("recall_photos"), definition, about, read_rows(record).cells)
     assert any(line.startswith(fault) for line in found)
 
 
 def test_a_study_without_a_file_is_found(record: Path) -> None:
-    replace(record / "provenance.json", '"study": "recall_photos"', '"study": "gone"')
-    (fault,) = records.study_faults(record)
+    replace(record / "study.json", '"study": "recall_photos"', '"study": "gone"')
+    (fault,) = study.faults(record)
     assert "study must be one of" in fault
 
 
@@ -90,13 +90,13 @@ def test_writing_anew_mends_what_was_broken(record: Path) -> None:
     report.main(report.Arguments(str(record)))
     assert (record / "summary.md").read_text() == before
     assert (record / "cells.csv").read_bytes() == rows
-    assert records.study_faults(record) == []
+    assert study.faults(record) == []
 
 
 def test_the_benchmark_matches_and_a_changed_row_is_found(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = Path(shutil.copytree(REFERENCE / "benchmark", tmp_path / "benchmark"))
     report.main(report.Arguments(str(folder), verify=True))
-    assert "1 folders match" in capsys.readouterr().out
+    assert "No fault found in" in capsys.readouterr().out
     record = json.loads((folder / "memory.json").read_text())
     record["models"][0]["forward_mib"] *= 2
     (folder / "memory.json").write_text(json.dumps(record))
@@ -109,7 +109,7 @@ def test_a_ledger_is_judged_again_and_has_a_page(record: Path, tmp_path: Path) -
     root = record.parent
     claims.main(claims.Arguments(root))
     found = report.find(str(root))
-    assert [(kind.title, found.page_name(path)) for kind, path in found.folders] == [
+    assert [(kind.TITLE, found.page_name(path)) for kind, path in found.folders] == [
         ("Claims", "claims.html"),
         ("Studies", "recall-photos-quick.html"),
     ]
@@ -126,20 +126,22 @@ def test_a_ledger_is_judged_again_and_has_a_page(record: Path, tmp_path: Path) -
 
 
 def test_commits_that_nobody_can_look_up_are_flagged() -> None:
-    assert code_faults({"0" * 12}) in ([], [f"code {'0' * 12}: is no commit of this history"])  # [] in a shallow clone
+    known = commit_is_known("0" * 12)  # None in a shallow clone, and outside of a checkout
+    assert known is not True
+    assert code_faults({"0" * 12}) == ([] if known is None else [f"code {'0' * 12}: is no commit of this history"])
     assert code_faults({"1234567-dirty"}) == ["code 1234567-dirty: files had been changed after the commit"]
 
 
 def test_names_of_pages_and_what_can_be_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(REFERENCE.parents[1])
     found = report.find("recall")
-    assert [(kind.title, found.page_name(folder)) for kind, folder in found.folders] == [
+    assert [(kind.TITLE, found.page_name(folder)) for kind, folder in found.folders] == [
         ("Studies", "reference-recall-quick.html")
     ]
-    everything = [(kind.title, folder) for kind, folder in report.find("all").folders if "reference" in folder.parts]
+    everything = [(kind.TITLE, folder) for kind, folder in report.find("all").folders if "reference" in folder.parts]
     assert ("Costs", Path("results/reference/benchmark")) in everything
     studies = {folder.name for title, folder in everything if title == "Studies"}
-    assert studies == {folder.name for folder in study_folders(REFERENCE)}
+    assert studies == {folder.name for folder in study.folders(REFERENCE)}
     alone = report.find(str(REFERENCE / "recall-quick"))
     assert [alone.page_name(folder) for _, folder in alone.folders] == ["recall-quick.html"]
     with pytest.raises(InputError, match="WHAT must be a folder with results"):

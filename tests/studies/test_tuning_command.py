@@ -14,7 +14,7 @@ import report
 from run_ablation import Arguments, spec_changes
 
 import records
-from grla.report.kinds.search_page import search_page
+from grla.report.kinds.search import document
 from grla.spec import Budget
 
 ROOT = Path(__file__).parents[2]
@@ -58,7 +58,7 @@ def check_records(search: Path, confirmed: Path) -> None:
     """Both match their rows and files until a row is changed, and have pages."""
     assert of_records(records.search_faults(search)) == []
     assert of_records(records.study_faults(confirmed)) == []
-    page = search_page(search).html()
+    page = document(search).html()
     assert page.count("<img") == 2
     for part in (
         "no test image was read",

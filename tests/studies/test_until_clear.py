@@ -11,7 +11,7 @@ import until_clear
 from grla.engine import StudyRun
 from grla.engine.storage import FILE_NAME
 from grla.errors import InputError
-from grla.report.kinds.summary import summary_markdown
+from grla.report.kinds.study import study_document
 from grla.report.results import load_results
 from grla.report.statistics.verdicts import Difference, study_differences
 from until_clear import run_until_clear
@@ -40,7 +40,7 @@ def test_open_variants_get_more_seeds_and_the_correction_stays(
     results = load_results(run.settings.out / FILE_NAME, name)
     assert results.cells.groupby("variant")["seed"].count().to_dict() == {"base": 3, "kernel=relu": 3, "depth=2": 2}
     assert results.layout.num_looks == 2
-    assert "2 looks at numbers of seeds" in summary_markdown(results.layout, results.cells, results.images, "6 steps")
+    assert "2 looks at numbers of seeds" in study_document(results, run.folder).markdown()
 
 
 def decreed(*study: object) -> dict[str, Difference]:
@@ -52,8 +52,8 @@ def decreed(*study: object) -> dict[str, Difference]:
 
 def test_nonsense_is_refused_before_anything_runs(make_run: MakeRun) -> None:
     run = make_run(seeds=4)
-    with pytest.raises(InputError, match="--max-seeds must be a whole number of at least 4, got 3"):
+    with pytest.raises(InputError, match="max_seeds must be a whole number of at least 4, got 3"):
         run_until_clear(run, 0.05, 3)
-    with pytest.raises(InputError, match="--until-clear must be above 0 dB, got -1"):
+    with pytest.raises(InputError, match="clear must be above 0 dB, got -1"):
         run_until_clear(run, -1, 8)
     assert not run.settings.out.exists()

@@ -1,4 +1,4 @@
-"""What all figures share: colours, type sizes, label placement, and saving. Figure objects only, never pyplot."""
+"""What all figures share: colours, font sizes, placement of labels, saving. Figure objects only, never pyplot."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import numpy as np
 import seaborn
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 from numpy.typing import NDArray
 
@@ -29,7 +30,7 @@ METADATA: dict[str, dict[str, str | None]] = {"png": {"Software": None}, "svg": 
 
 
 def style() -> AbstractContextManager[None]:
-    """Matplotlib's settings for our figures, whatever the user's own are; the salt makes SVG ids repeatable."""
+    """Matplotlib's settings for our figures, whatever the user's own are; the salt makes SVG ids reproducible."""
     return matplotlib.rc_context(
         {"font.size": 10, "axes.grid": True, "grid.alpha": 0.3, "axes.axisbelow": True, "svg.hashsalt": "grla"}
     )
@@ -43,20 +44,36 @@ def panels(heights: Sequence[float], num_columns: int, size: tuple[float, float]
     return figure, list(axes.flat)
 
 
+def bare_panels(heights: Sequence[float], num_columns: int, size: tuple[float, float]) -> tuple[Figure, list[Axes]]:
+    """As `panels`, without ticks, grid and frames: for images."""
+    figure, axes = panels(heights, num_columns, size)
+    for panel in axes:
+        panel.set(xticks=[], yticks=[])
+        panel.set_frame_on(False)
+    return figure, axes
+
+
+def outline(panel: Axes, box: tuple[float, float, float], colour: Colour | str, width: float) -> None:
+    """Draw the border of `box` (top, left, size; in pixels) on the image in `panel`, `width` points wide."""
+    top, left, size = box
+    # Pixel centres are whole numbers, so a pixel begins half before.
+    panel.add_patch(Rectangle((left - 0.5, top - 0.5), size, size, fill=False, edgecolor=colour, linewidth=width))
+
+
 def line_style(index: int) -> tuple[Colour, str]:
     """Colour and dashes of the index-th line: the palette's ten colours solid, then dashed, and so on."""
     return PALETTE[index % len(PALETTE)], LINES[index // len(PALETTE) % len(LINES)]
 
 
 def point_style(index: int) -> tuple[Colour, str]:
-    """Colour and shape of the index-th point; the first 110 all differ, ten colours and eleven shapes having it so."""
+    """Colour and shape of the index-th point; the first 110 (ten colours, eleven shapes) all differ."""
     return PALETTE[index % len(PALETTE)], MARKERS[index % len(MARKERS)]
 
 
 def spread(wanted: Sequence[float], gap: float) -> NDArray[np.float64]:
-    """Positions in [0, 1] as near as practical to the `wanted` ones, in their order and at least `gap` apart.
+    """Positions in [0, 1] close to the `wanted` ones, in their order and at least `gap` apart.
 
-    A gap for which there is no room is made smaller.
+    A gap that does not fit is made smaller.
     """
     n = len(wanted)
     order, steps = np.argsort(wanted, kind="stable"), np.arange(n) * min(gap, 1 / max(n - 1, 1))
@@ -70,8 +87,8 @@ def spread(wanted: Sequence[float], gap: float) -> NDArray[np.float64]:
 
 def label_points(axes: Axes, points: Sequence[tuple[float, float, str]]) -> None:
     """Name points (x, y, text; in data units) in a column right of the axes, joined by thin lines. Set limits first."""
-    axes.get_ylim()  # brings limits that follow the data up to date
-    to_fraction = axes.transData + axes.transAxes.inverted()  # on axes of any scale
+    axes.get_ylim()  # updates limits that follow the data
+    to_fraction = axes.transData + axes.transAxes.inverted()
     height = axes.get_position().height * axes.get_figure(root=True).get_size_inches()[1]  # type: ignore[union-attr]
     line = {"arrowstyle": "-", "color": GRAY, "linewidth": 0.6, "shrinkA": 1, "shrinkB": 3, "relpos": (0, 0.5)}
     positions = spread([to_fraction.transform((x, y))[1] for x, y, _ in points], gap=0.2 / height)
@@ -81,19 +98,19 @@ def label_points(axes: Axes, points: Sequence[tuple[float, float, str]]) -> None
 
 
 def plain_ticks(axes: Axes, which: Literal["x", "y"] = "x") -> None:
-    """Write 2, 30, 400 on a logarithmic axis instead of powers of ten, and enough of them on a short one."""
+    """Label a logarithmic axis with 2, 30, 400 instead of powers of ten, and with enough of them if it is short."""
     axis = axes.xaxis if which == "x" else axes.yaxis
     low, high = axes.get_xlim() if which == "x" else axes.get_ylim()
-    crowded = which == "x" and high / low > 500  # beside each other, labels need more room than one above the other
+    crowded = which == "x" and high / low > 500  # labels side by side need more space than stacked ones
     axis.set_major_locator(LogLocator(subs=(1,) if crowded else (1, 2, 5)) if high / low > 5 else MaxNLocator(5))
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axis.set_minor_formatter(NullFormatter())
 
 
 def save(figure: Figure, path: Path) -> list[Path]:
-    """Write `path`.png (150 dpi) and `path`.svg, each whole or not at all, and empty the figure.
+    """Write `path`.png (150 dpi) and `path`.svg, each completely or not at all, and clear the figure.
 
-    `path` has no suffix. The same figure gives the same bytes. A folder that cannot be written is an InputError.
+    `path` has no suffix. The same figure gives the same bytes. Raises InputError for a folder that cannot be written.
     """
     written = []
     for suffix in METADATA:

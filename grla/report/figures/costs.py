@@ -1,13 +1,8 @@
-"""PSNR-Y against cost, and training curves: of each the data (a frame, tested without drawing), then the drawing.
-
-Needs the frames of `grla.report.results`: `cells` (a row per cell), `images` (per image and cell) and `curves` (per
-validation).
-"""
+"""PSNR-Y against cost: the data (a frame), then the drawing."""
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,21 +12,22 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from numpy.typing import ArrayLike, NDArray
 
-from grla.report.figures.canvas import GRAY, PSNR, line_style, panels, plain_ticks, point_style
+from grla.report.figures.canvas import GRAY, PSNR, panels, plain_ticks, point_style
 from grla.report.figures.levels import level_data
-from grla.study import BASE, Layout
+from grla.report.results import Results
+from grla.study import BASE
 
 COSTS = ("macs_g", "latency_ms", "params_k")
-TIMES = {"step": "training step", "seconds": "training time (s)"}
 
 
-def cost_data(layout: Layout, cells: pd.DataFrame, images: pd.DataFrame) -> pd.DataFrame:
+def cost_data(results: Results) -> pd.DataFrame:
     """A row per variant with a finished cell: variant, panel, name, psnr_y, low, high (dB), COSTS, on_front_COST.
 
     Numbers are means over its cells; `panel` is that of its group, `name` the variant's within the panel. [low, high]
     is the 95 % interval of the paired difference, from the base's mean; NaN for a base. `on_front_COST` says that none
     in the panel is as good at a lower cost.
     """
+    layout, cells = results.layout, results.cells
     finished = cells[cells["outcome"] == "ok"].assign(macs_g=lambda rows: rows["macs"] / 1e9)
     finished = finished.assign(params_k=finished["num_params"] / 1e3)
     means = finished.groupby("variant")[["psnr_y", *COSTS]].mean()
@@ -39,7 +35,7 @@ def cost_data(layout: Layout, cells: pd.DataFrame, images: pd.DataFrame) -> pd.D
     groups = {variant: group for group in layout.groups() for _, variant in group.rows}
     means["panel"] = [groups[variant].panel for variant in means["variant"]]
     means["name"] = [_point_name(variant, groups[variant].base) for variant in means["variant"]]
-    found = level_data(layout, cells, images).drop_duplicates("variant").set_index("variant")
+    found = level_data(results).drop_duplicates("variant").set_index("variant")
     scores = means.set_index("variant")["psnr_y"]
     base = np.array([scores.get(groups[variant].base, np.nan) for variant in means["variant"]])
     for end in ("low", "high"):
@@ -56,42 +52,23 @@ def cost_data(layout: Layout, cells: pd.DataFrame, images: pd.DataFrame) -> pd.D
 
 
 def pareto_front(cost: ArrayLike, quality: ArrayLike) -> NDArray[np.bool_]:
-    """Which points, of costs and qualities (n,), none beats: as good at a lower cost, or better at an equal one.
+    """Which points, of costs and qualities (n,), no other beats: as good at a lower cost, or better at an equal one.
 
-    What has no cost or quality is not on the front.
+    A point without a cost or a quality is not on the front.
     """
     x, y = np.asarray(cost, dtype=np.float64), np.asarray(quality, dtype=np.float64)
     better = (x[None] <= x[:, None]) & (y[None] >= y[:, None]) & ((x[None] < x[:, None]) | (y[None] > y[:, None]))
     return np.asarray(~better.any(axis=1) & np.isfinite(x) & np.isfinite(y))
 
 
-def curve_data(layout: Layout, curves: pd.DataFrame) -> pd.DataFrame:
-    """Validation PSNR-Y in dB along training: group, label, step, seconds, mean, low, high (over seeds still running).
-
-    Seeds are joined by the number of the validation, not by step: with a budget in minutes their steps differ. `step`
-    and `seconds` of training are means over the seeds.
-    """
-    ordered = curves.sort_values("step", kind="stable")
-    ordered = ordered.assign(validation=ordered.groupby("cell_hash").cumcount())
-    frames = []
-    for group in layout.groups():
-        for label, variant in group.rows:
-            validations = ordered[ordered["variant"] == variant].groupby("validation")
-            frame = validations["val_psnr_y"].agg(mean="mean", low="min", high="max")
-            times = validations[["step", "seconds"]].mean()
-            frames.append(frame.join(times).assign(group=group.title, label=label))
-    joined: pd.DataFrame = pd.concat(frames, ignore_index=True)
-    return joined[["group", "label", *TIMES, "mean", "low", "high"]]
-
-
-def cost_figure(layout: Layout, cells: pd.DataFrame, images: pd.DataFrame, cost: Mapping[str, Sequence[int]]) -> Figure:
+def cost_figure(results: Results) -> Figure:
     """PSNR-Y against multiply-adds, latency and parameters: a mark per variant (base black), Pareto front, intervals.
 
-    `cost` is the base run's cost spec: the costs refer to its `count_output` and `latency_input`, (height, width) in
-    pixels. Panels of a study that must not be compared have a row of axes each. Axes of costs are logarithmic.
+    The costs refer to the base run's `count_output` and `latency_input`. Panels of a study that must not be compared
+    have a row of axes each. Axes of costs are logarithmic.
     """
-    data = cost_data(layout, cells, images)
-    names = list(dict.fromkeys(group.panel for group in layout.groups()))
+    data, cost = cost_data(results), results.base["cost"]
+    names = list(dict.fromkeys(group.panel for group in results.layout.groups()))
     points = list(dict.fromkeys(data["name"]))
     height = max(3.4, (0.7 + 0.21 * len(points)) / len(names))
     figure, axes = panels([1.0] * len(names), len(COSTS), (12.5, height * len(names)))
@@ -109,26 +86,6 @@ def cost_figure(layout: Layout, cells: pd.DataFrame, images: pd.DataFrame, cost:
     handles.append(Line2D([], [], color=GRAY, linestyle="--", linewidth=1, label="Pareto front"))
     handles.append(Line2D([], [], color=GRAY, linewidth=1, label="95 % interval of the\ndifference to the base"))
     figure.legend(handles=handles, loc="outside right center", frameon=False, fontsize=9)
-    return figure
-
-
-def curves_figure(layout: Layout, curves: pd.DataFrame) -> Figure:
-    """Validation PSNR-Y against step and against time, a row per group, a line per level: mean over seeds, band from
-    low to high.
-
-    The PSNR axis spans the last three quarters of training, so that the steep start does not flatten the rest.
-    """
-    data = curve_data(layout, curves)
-    groups = list(data.groupby("group", sort=False))
-    longest = max((rows["label"].nunique() for _, rows in groups), default=0)
-    height = max(3.4, 0.9 + 0.22 * longest)
-    figure, axes = panels([1.0] * max(1, len(groups)), len(TIMES), (11, height * max(1, len(groups))))
-    for index, (title, rows) in enumerate(groups):
-        for panel, (time, words) in zip(axes[2 * index : 2 * index + 2], TIMES.items(), strict=True):
-            _draw_curves(panel, rows, time)
-            panel.set(title=title, xlabel=words)
-        axes[2 * index].set_ylabel(f"validation {PSNR}")
-        axes[2 * index + 1].legend(fontsize=9, loc="upper left", bbox_to_anchor=(1.01, 1), frameon=False)
     return figure
 
 
@@ -152,18 +109,7 @@ def _draw_costs(panel: Axes, data: pd.DataFrame, column: str, points: list[str])
         panel.plot(row[column], row["psnr_y"], markersize=7, zorder=3, **mark)
     panel.set_xscale("log")
     panel.margins(0.1)
-    if len(rows) and rows[column].max() < 1.02 * rows[column].min():  # alike: no logarithmic axis of a few percent
+    if len(rows) and rows[column].max() < 1.02 * rows[column].min():  # avoid a logarithmic axis of a few percent
         middle = rows[column].mean()
         panel.set_xlim(0.7 * middle, 1.4 * middle)
     plain_ticks(panel)
-
-
-def _draw_curves(panel: Axes, rows: pd.DataFrame, time: str) -> None:
-    for index, (label, line) in enumerate(rows.groupby("label", sort=False)):
-        colour, dashes = line_style(index)
-        panel.plot(line[time], line["mean"], label=str(label), linewidth=1.6, color=colour, linestyle=dashes)
-        panel.fill_between(line[time], line["low"], line["high"], color=colour, alpha=0.12, linewidth=0)
-    late = rows.loc[rows["step"] >= rows["step"].max() / 4, ["low", "high"]]
-    low, high = float(late["low"].min()), float(late["high"].max())
-    if high > low:
-        panel.set_ylim(low - 0.05 * (high - low), high + 0.05 * (high - low))

@@ -1,24 +1,30 @@
-"""The picture that shows it: the same crop of HR, bicubic and every variant side by side, and their errors."""
+"""The same crop of HR, baselines and every variant side by side, and their errors: the data, then the drawing."""
 
 from __future__ import annotations
 
 import math
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
+from PIL import Image
 
 from grla.errors import InputError
-from grla.report.figures.canvas import PALETTE, panels
+from grla.report.figures.canvas import PALETTE, bare_panels, outline
+from grla.report.results import Results, cell_folder
+from grla.report.tables import baseline_rows, trained_rows
+from grla.study import BASE, picture_name
 
 Pixels = NDArray[np.uint8]
+CROP_SIZE = 96  # HR pixels a side
 MAX_COLUMNS = 6
 
 
@@ -38,10 +44,64 @@ class Tile:
 
 @dataclass(frozen=True)
 class CropRow:
-    """The tiles of one image: the whole of it, then crops of one place: HR, then bicubic, then the variants."""
+    """The tiles of one image: the whole of it, then crops of one place: HR, then baselines, then the variants."""
 
     image: str
     tiles: tuple[Tile, ...]
+
+
+def crop_rows(results: Results, folder: Path) -> list[CropRow]:
+    """HR, baselines and the levels of the first factor, at each kept image's sharpest place; the first seed's results.
+
+    `folder` is the study's, which keeps HR and baselines in images/. Of panels it is the one that holds the study's
+    base, whose HR and baselines are those that were kept.
+    """
+    group = next(group for group in results.layout.groups() if group.base == BASE)
+    seed = results.cells["seed"].min()
+    first = results.cells[(results.cells["seed"] == seed) & (results.cells["outcome"] == "ok")]
+    hashes = dict(zip(first["variant"], first["cell_hash"], strict=True))
+    baselines = baseline_rows(results.images, group)
+    scores = pd.concat([trained_rows(results.images), baselines])
+    kept = folder / "images"
+    # By name in the figure: the folder of the pictures, and the cell or baseline whose scores they have.
+    sources = {str(name): (kept / str(name), str(name)) for name in baselines["variant"].unique()}
+    for label, variant in group.rows:
+        if variant in hashes:
+            sources[group.name(label, variant)] = (cell_folder(folder, hashes[variant]), hashes[variant])
+    places = {name: place for name, (place, _) in sources.items()}
+    rows = []
+    for path in sorted((kept / "hr").glob("*.png")):
+        psnr_y = {name: _psnr(scores[scores["cell_hash"] == cell], path) for name, (_, cell) in sources.items()}
+        rows.append(crop_row(path, places, psnr_y))
+    return rows
+
+
+def crop_row(hr_path: Path, sources: Mapping[str, Path], psnr_y: Mapping[str, float | None]) -> CropRow:
+    """The tiles of an HR picture and its namesakes in the folders of `sources`, with PSNR-Y (dB) and error maps.
+
+    A picture of another size than HR is left out: that of another upscale factor, which was cropped otherwise.
+    """
+    hr = _read(hr_path)
+    size = min(CROP_SIZE, *hr.shape[:2])
+    top, left = sharpest_crop(hr, size)
+    place = np.s_[top : top + size, left : left + size]
+    tiles = [Tile("whole image", hr, box=(top, left, size)), Tile("HR", hr[place])]
+    for name, folder in sources.items():
+        sr = _read(folder / hr_path.name) if (folder / hr_path.name).is_file() else None
+        if sr is not None and sr.shape == hr.shape:
+            tiles.append(Tile(name, sr[place], psnr_y[name], error_map(hr[place], sr[place])))
+    return CropRow(hr_path.stem, tuple(tiles))
+
+
+def crop_data(rows: Sequence[CropRow]) -> pd.DataFrame:
+    """A row per tile with an error map: image, name, psnr_y (dB, whole image), mean_error (gray levels, crop)."""
+    found = [
+        (row.image, tile.name, tile.psnr_y, float(tile.error.mean()))
+        for row in rows
+        for tile in row.tiles
+        if tile.error is not None
+    ]
+    return pd.DataFrame(found, columns=["image", "name", "psnr_y", "mean_error"])
 
 
 def error_map(hr: Pixels, sr: Pixels) -> NDArray[np.float64]:
@@ -73,7 +133,7 @@ def crops_figure(rows: Sequence[CropRow]) -> Figure:
     """A row of tiles per image, names above, PSNR-Y beneath, then their error maps if there are any.
 
     Rows may have different numbers of tiles; more than MAX_COLUMNS are spread over several lines. The error maps of a
-    figure share one scale. No row, or a row without tiles, is an InputError.
+    figure share one scale. Raises InputError without a row, or for a row without tiles.
     """
     if not rows or not all(row.tiles for row in rows):
         raise InputError("crops need at least one image with at least one tile")
@@ -87,10 +147,7 @@ def crops_figure(rows: Sequence[CropRow]) -> Figure:
     errors = [tile.error for row in rows for tile in row.tiles if tile.error is not None]
     depth = 2 if errors else 1
     heights = [1.0, 0.85][:depth] * len(lines)
-    figure, axes = panels(heights, num_columns, (0.4 + 2.0 * num_columns, 2.45 * sum(heights)))
-    for panel in axes:
-        panel.set(xticks=[], yticks=[])
-        panel.set_frame_on(False)
+    figure, axes = bare_panels(heights, num_columns, (0.4 + 2.0 * num_columns, 2.45 * sum(heights)))
     for index, (image, tiles) in enumerate(lines):
         places = axes[index * depth * num_columns :]
         places[0].set_ylabel(image)
@@ -107,15 +164,26 @@ def crops_figure(rows: Sequence[CropRow]) -> Figure:
     return figure
 
 
+def _read(path: Path) -> Pixels:
+    """A PNG that a run wrote, as uint8."""
+    with Image.open(path) as image:
+        return np.asarray(image)
+
+
+def _psnr(scores: pd.DataFrame, path: Path) -> float | None:
+    """PSNR-Y of the picture at `path`, among the `scores` of one cell or baseline; None where it has none."""
+    names = zip(scores["test_set"], scores["image"], scores["psnr_y"], strict=True)
+    found = [float(psnr_y) for test_set, image, psnr_y in names if picture_name(test_set, image) == path.stem]
+    return found[0] if found else None
+
+
 def _draw_tile(panel: Axes, tile: Tile) -> None:
     panel.imshow(tile.pixels, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
     panel.set_title(textwrap.fill(tile.name, 22), fontsize=10)
     panel.set_xlabel("" if tile.psnr_y is None else f"{tile.psnr_y:.2f} dB")
     if tile.box is not None:
-        top, left, size = tile.box
-        for colour, width in (("white", 2.6), (PALETTE[3], 1.4)):
-            place = (left - 0.5, top - 0.5)
-            panel.add_patch(Rectangle(place, size, size, fill=False, edgecolor=colour, linewidth=width))
+        outline(panel, tile.box, "white", 2.6)
+        outline(panel, tile.box, PALETTE[3], 1.4)
 
 
 def _draw_errors(places: Sequence[Axes], tiles: Sequence[Tile], largest: float) -> None:

@@ -1,4 +1,4 @@
-"""Figures of the fidelity study; their data frames come from `grla.analysis.fidelity` and `grla.analysis.taylor`."""
+"""Figures of what kernels compute; their data are the frames of `grla.analysis.fidelity` and `grla.analysis.taylor`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from matplotlib.lines import Line2D
 from grla.report.figures.canvas import PALETTE, line_style, panels, plain_ticks
 
 NORM_TITLES = {"both": "q and k normalised", "query": "only q normalised", "none": "neither normalised"}
-STATED_ERROR, STATED_RANGE = 0.0042, 0.2  # GRLA A.3
+STATED_MEAN, STATED_RANGE = 0.0042, 0.2  # GRLA A.3: mean of |exp(x) - (1 + x)|, and where 98 % of x lie
 SMALLEST = 1e-9
 MEASURES = {
     "output_error": "output, relative error",
@@ -67,7 +67,9 @@ def taylor_figure(histogram: pd.DataFrame) -> Figure:
             panel.set_xlabel(label)
             panel.set_yticks([])
         axes[3 * row].set_ylabel("share of pairs / its largest")
-    stated = Line2D([], [], color="black", linestyle=":", label="stated: 98 % within 0.2; mean error 0.0042")
+    stated = Line2D(
+        [], [], color="black", linestyle=":", label=f"stated: 98 % within {STATED_RANGE}; mean error {STATED_MEAN}"
+    )
     _line_legend(figure, sources, 4, [stated])
     return figure
 
@@ -76,8 +78,8 @@ def distance_figure(distances: pd.DataFrame, source: str) -> Figure:
     """`distances_to_softmax` of one source at the same temperature: a panel per measure, a row per kernel.
 
     Circles: the kernel; crosses: plain averaging against the same softmax (for effective rank and entropy: the softmax
-    itself). Errors below 1e-9 are drawn there. A kernel without a number (weights that are no distributions, constant
-    rows) has no circle.
+    itself). Errors are drawn at no less than SMALLEST. A kernel without a number (weights that are no distributions,
+    constant rows) has no circle.
     """
     rows = distances[(distances["source"] == source) & (distances["reference"] == "same temperature")]
     positions = np.arange(len(rows))
@@ -144,7 +146,7 @@ def _stated(panel: Axes, quantity: str) -> None:
     """The paper's numbers: lines at +-0.2 for x, at the mean error for the error, whose axis is logarithmic."""
     if quantity == "error":
         panel.set_xscale("log")
-        panel.axvline(STATED_ERROR, color="black", linestyle=":")
+        panel.axvline(STATED_MEAN, color="black", linestyle=":")
         return
     for x in (-STATED_RANGE, STATED_RANGE):
         panel.axvline(x, color="black", linestyle=":")

@@ -1,4 +1,4 @@
-"""How large gradients are from part to part of the network: where training could vanish or explode."""
+"""How large gradients are from part to part of the network: where they could vanish or explode."""
 
 from __future__ import annotations
 
@@ -8,41 +8,44 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from grla.report.figures.canvas import line_style, panels
-from grla.study import GRADIENT_NORM, Layout
+from grla.report.results import Results
+from grla.study import GRADIENT_NORM
 
 
-def gradient_data(layout: Layout, curves: pd.DataFrame) -> pd.DataFrame:
+def gradient_data(results: Results) -> pd.DataFrame:
     """One row per group, level and part of the model: group, label, part, norm.
 
     `norm` is the gradient's norm in that part, geometric mean over validations and seeds; parts keep their order in the
-    model. `curves` is that of `grla.report.results`.
+    model.
     """
-    columns = [column for column in curves.columns if column.startswith(GRADIENT_NORM)]
     rows = []
-    for group in layout.groups():
+    for group in results.layout.groups():
         for label, variant in group.rows:
-            mine = curves[curves["variant"] == variant]
-            for column in columns:
-                norms = pd.to_numeric(mine[column]).to_numpy(np.float64)
+            mine = results.curves[results.curves["variant"] == variant]
+            for part in _parts(results):
+                norms = pd.to_numeric(mine[GRADIENT_NORM + part]).to_numpy(np.float64)
                 norms = norms[norms > 0]  # NaN where the model has no such part
                 if norms.size:
-                    part = column.removeprefix(GRADIENT_NORM)
                     rows.append((group.title, group.name(label, variant), part, float(np.exp(np.log(norms).mean()))))
     return pd.DataFrame(rows, columns=["group", "label", "part", "norm"])
 
 
-def gradients_figure(layout: Layout, curves: pd.DataFrame) -> Figure:
+def gradients_figure(results: Results) -> Figure:
     """Gradient norm by part of the model, a line per level and a panel per group."""
-    data = gradient_data(layout, curves)
-    # The order of the columns is the model's; a level without some part must not change it.
-    parts = [column.removeprefix(GRADIENT_NORM) for column in curves.columns if column.startswith(GRADIENT_NORM)]
+    data = gradient_data(results)
     groups = list(data.groupby("group", sort=False))
     longest = max((rows["label"].nunique() for _, rows in groups), default=1)
     figure, axes = panels([1.0] * max(1, len(groups)), 1, (8.5, (3.4 + 0.12 * longest) * max(1, len(groups))))
     for panel, (title, rows) in zip(axes, groups, strict=False):
-        _draw(panel, rows, [part for part in parts if part in set(rows["part"])])
+        _draw(panel, rows, [part for part in _parts(results) if part in set(rows["part"])])
         panel.set(title=title, ylabel="gradient norm", yscale="log")
     return figure
+
+
+def _parts(results: Results) -> list[str]:
+    """The parts of the model in its order, which is that of the columns, whatever parts a level lacks."""
+    names = map(str, results.curves.columns)
+    return [name.removeprefix(GRADIENT_NORM) for name in names if name.startswith(GRADIENT_NORM)]
 
 
 def _draw(panel: Axes, rows: pd.DataFrame, parts: list[str]) -> None:

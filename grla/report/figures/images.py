@@ -12,14 +12,14 @@ from matplotlib.lines import Line2D
 
 from grla.report.figures.canvas import line_style, panels
 from grla.report.figures.levels import level_data
-from grla.study import Layout
+from grla.report.results import Results
 
 WHITE = {"facecolor": "white", "edgecolor": "none", "pad": 0.5}
 FEW = 24
-"""Up to so many images, those with the least and the largest difference are named, at the left and at the right."""
+"""Of up to so many images, those with the smallest and the largest difference are named, left and right."""
 
 
-def image_difference_data(layout: Layout, images: pd.DataFrame) -> pd.DataFrame:
+def image_difference_data(results: Results) -> pd.DataFrame:
     """A row per compared variant and image: group, label, test_set, image, difference, low, high (dB).
 
     `difference` is PSNR-Y minus that of the group's base, mean over their common seeds; low and high are the smallest
@@ -27,7 +27,8 @@ def image_difference_data(layout: Layout, images: pd.DataFrame) -> pd.DataFrame:
     """
     keys = ["test_set", "image", "seed"]
     rows = []
-    for group in layout.groups():
+    images = results.images
+    for group in results.layout.groups():
         base = images[images["variant"] == group.base].set_index(keys)["psnr_y"]
         for label, variant in group.rows:
             mine = images[images["variant"] == variant].set_index(keys)["psnr_y"]
@@ -40,13 +41,13 @@ def image_difference_data(layout: Layout, images: pd.DataFrame) -> pd.DataFrame:
     return pd.concat(rows, ignore_index=True)[columns] if rows else pd.DataFrame(columns=columns)
 
 
-def image_differences_figure(layout: Layout, cells: pd.DataFrame, images: pd.DataFrame) -> Figure:
+def image_differences_figure(results: Results) -> Figure:
     """A row per compared variant: a dot per image, one colour per test set, and the mean with its 95 % interval.
 
     Thin lines span the seeds; of few images those with the least and the largest difference are named at the ends.
     """
-    data = image_difference_data(layout, images)
-    means = level_data(layout, cells, images).set_index(["group", "label"])
+    data = image_difference_data(results)
+    means = level_data(results).set_index(["group", "label"])
     groups = list(data.groupby("group", sort=False))
     heights = [rows["label"].nunique() + 0.5 for _, rows in groups] or [1.0]
     figure, axes = panels(heights, 1, (9.5, 1.3 + 0.75 * sum(heights) + 0.35 * len(heights)))

@@ -16,9 +16,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from grla.report.figures.canvas import GRAY, PALETTE, PSNR, Colour, panels
-from grla.report.statistics.verdicts import study_differences
+from grla.report.results import Results
 from grla.report.tables import baseline_rows, outcomes, trained_rows
-from grla.study import BASE, Layout
+from grla.study import BASE
 
 BASELINE_DASHES: tuple[Literal["--", ":", "-."], ...] = ("--", ":", "-.")
 VERDICT_COLOURS: dict[str, Colour | str] = {
@@ -29,23 +29,23 @@ VERDICT_COLOURS: dict[str, Colour | str] = {
 }
 
 
-def level_data(layout: Layout, cells: pd.DataFrame, images: pd.DataFrame) -> pd.DataFrame:
+def level_data(results: Results) -> pd.DataFrame:
     """One row per group and level: group, label, variant, mean, difference, low, high, verdict, num_seeds, failures.
 
     `mean` is PSNR-Y in dB over images and seeds; `difference` (dB, with its 95 % interval low, high) the paired one to
     the group's base over `num_seeds` common seeds, 0 for the base itself, NaN where nothing was compared; `failures`
     says in words what did not finish.
     """
-    found = study_differences(layout, images)
-    scores = seed_data(images).groupby("variant")["psnr_y"]
+    found = results.differences
+    scores = seed_data(results.images).groupby("variant")["psnr_y"]
     means, counts = scores.mean(), scores.size()
     rows = []
-    for group in layout.groups():
+    for group in results.layout.groups():
         for label, variant in group.rows:
             d = found.get(variant)
             numbers = (d.mean, d.low, d.high, d.verdict) if d else (0.0, 0.0, 0.0, BASE)
             num_seeds = d.num_seeds if d else int(counts.get(variant, 0))
-            failures = outcomes(cells[cells["variant"] == variant])
+            failures = outcomes(results.cells[results.cells["variant"] == variant])
             rows.append((group.title, label, variant, means.get(variant, np.nan), *numbers, num_seeds, failures))
     names = ["group", "label", "variant", "mean", "difference", "low", "high", "verdict", "num_seeds", "failures"]
     return pd.DataFrame(rows, columns=names)
@@ -56,41 +56,51 @@ def seed_data(images: pd.DataFrame) -> pd.DataFrame:
     return trained_rows(images).groupby(["variant", "seed"], sort=False)[["psnr_y"]].mean().reset_index()
 
 
-def levels_figure(layout: Layout, cells: pd.DataFrame, images: pd.DataFrame) -> Figure:
+def baseline_data(results: Results) -> pd.DataFrame:
+    """PSNR-Y in dB, mean over images, of every baseline beside each group: group, variant, psnr_y."""
+    rows = [
+        (group.title, variant, scores["psnr_y"].mean())
+        for group in results.layout.groups()
+        for variant, scores in baseline_rows(results.images, group).groupby("variant", sort=False)
+    ]
+    return pd.DataFrame(rows, columns=["group", "variant", "psnr_y"])
+
+
+def levels_figure(results: Results) -> Figure:
     """PSNR-Y by level, a panel per group: seeds as light points, means, intervals, baselines and base as lines.
 
     The interval is that of the paired difference, drawn from the base's mean: it crosses the base's line where it
     covers 0. The spread of PSNR itself over images would only say that some pictures are harder than others.
     Panels of a study that must not be compared have x axes of their own.
     """
-    data, seeds = level_data(layout, cells, images), seed_data(images)
-    groups = layout.groups()
+    data, seeds, baselines = level_data(results), seed_data(results.images), baseline_data(results)
+    groups = results.layout.groups()
     figure, axes = _level_panels(data, [group.panel for group in groups], f"{PSNR}, mean over images")
     for panel, group in zip(axes, groups, strict=True):
         base = float(seeds.loc[seeds["variant"] == group.base, "psnr_y"].mean())
         rows = data[data["group"] == group.title]
-        by_name = baseline_rows(images, group).groupby("variant", sort=False)
-        for dashes, (_, scores) in zip(BASELINE_DASHES, by_name, strict=False):
-            panel.axvline(float(scores["psnr_y"].mean()), color=GRAY, linestyle=dashes, linewidth=1)
+        beside = baselines.loc[baselines["group"] == group.title, "psnr_y"]
+        for dashes, psnr_y in zip(BASELINE_DASHES, beside, strict=False):
+            panel.axvline(psnr_y, color=GRAY, linestyle=dashes, linewidth=1)
         panel.axvline(base, color="black", linewidth=0.8)
         for y, row in enumerate(rows.itertuples()):
             points = seeds.loc[seeds["variant"] == row.variant, "psnr_y"]
             panel.plot(points, np.full(len(points), y + 0.25), "o", color=PALETTE[9], markersize=5, alpha=0.7)
             _draw_interval(panel, y, row, base)
-    baselines = zip(BASELINE_DASHES, images.loc[images["seed"].isna(), "variant"].unique(), strict=False)
+    named = zip(BASELINE_DASHES, baselines["variant"].unique(), strict=False)
     extra = [
         Line2D([], [], color=PALETTE[9], marker="o", linestyle="", markersize=5, label="one seed"),
-        *(Line2D([], [], color=GRAY, linestyle=dashes, label=name) for dashes, name in baselines),
+        *(Line2D([], [], color=GRAY, linestyle=dashes, label=name) for dashes, name in named),
         Line2D([], [], color="black", linewidth=0.8, label="base, mean over seeds"),
     ]
     _legend(figure, data, extra)
     return figure
 
 
-def gain_figure(layout: Layout, cells: pd.DataFrame, images: pd.DataFrame) -> Figure:
+def gain_figure(results: Results) -> Figure:
     """Paired difference to the base with its 95 % interval, a panel per group, coloured by verdict."""
-    data = level_data(layout, cells, images)
-    same_axis = [""] * len(layout.groups())
+    data = level_data(results)
+    same_axis = [""] * len(results.layout.groups())
     figure, axes = _level_panels(data, same_axis, "PSNR-Y, paired difference to the base (dB), 95 % interval")
     for panel, (_, rows) in zip(axes, data.groupby("group", sort=False), strict=True):
         panel.axvline(0, color="black", linewidth=0.8)

@@ -1,6 +1,6 @@
 """Recall against the number of pairs, a line per kernel: the data (a frame), then the drawing.
 
-Needs the frames of `grla.report.results` of a study of the recall probe, whose test sets are called "4 pairs".
+The test sets of the recall probe are called "4 pairs".
 """
 
 from __future__ import annotations
@@ -14,25 +14,28 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from grla.report.figures.canvas import GRAY, line_style, panels
+from grla.report.results import Results
 from grla.report.statistics.bootstrap import crossed_interval
 from grla.report.tables import baseline_rows
-from grla.study import Group
+from grla.study import BASE
 
 TEST_SET = re.compile(r"(\d+) pairs")
 
 
-def has_recall(images: pd.DataFrame) -> bool:
-    """Whether `images` are those of the recall probe, with more than one number of pairs."""
-    return len({name for name in images["test_set"] if TEST_SET.fullmatch(name)}) > 1
-
-
-def recall_data(group: Group, images: pd.DataFrame) -> pd.DataFrame:
+def recall_data(results: Results) -> pd.DataFrame:
     """One row per label and number of pairs that finished: label, variant, pairs, psnr, low, high, restored.
+
+    Of panels it is the one that holds the study's base. No row unless it is the recall probe, with more than one number
+    of pairs.
 
     `psnr` is PSNR-Y (dB) of the blanked pixels, averaged over images and seeds as in the tables; low and high are its
     95 % interval for other seeds and images. `restored` in (-inf, 1] is the share of the squared error of the best
     guess without looking that is gone, 1 for perfect recall. Baselines come last and have NaN intervals.
     """
+    names, images = ["label", "variant", "pairs", "psnr", "low", "high", "restored"], results.images
+    if len({name for name in images["test_set"] if TEST_SET.fullmatch(name)}) < 2:
+        return pd.DataFrame(columns=names)
+    group = next(group for group in results.layout.groups() if group.base == BASE)
     baselines = baseline_rows(images, group)
     blind = baselines[baselines["variant"] == "no look"].groupby("test_set")["mse"].mean()
     named = [(label, variant, images[images["variant"] == variant]) for label, variant in group.rows]
@@ -44,16 +47,16 @@ def recall_data(group: Group, images: pd.DataFrame) -> pd.DataFrame:
             low, high = crossed_interval(matrix) if scores["seed"].notna().all() else (np.nan, np.nan)
             restored = 1 - scores["mse"].mean() / blind[test_set]
             rows.append((label, variant, int(str(test_set).split()[0]), scores["psnr_y"].mean(), low, high, restored))
-    return pd.DataFrame(rows, columns=["label", "variant", "pairs", "psnr", "low", "high", "restored"])
+    return pd.DataFrame(rows, columns=names)
 
 
-def recall_figure(group: Group, cells: pd.DataFrame, images: pd.DataFrame) -> Figure:
+def recall_figure(results: Results) -> Figure:
     """PSNR-Y of the blanked pixels and the share of their error that is gone, against the number of pairs.
 
     Intervals are those of `recall_data`; the baselines are gray. The legend gives the number of features of each linear
     kernel: the rows of its state, which is all it keeps of an image.
     """
-    data = recall_data(group, images)
+    data, cells = recall_data(results), results.cells
     figure, axes = panels([1.0], 2, (11, 4.6))
     ticks = sorted(data["pairs"].unique())
     features = pd.to_numeric(cells["num_features"]).groupby(cells["variant"]).max()

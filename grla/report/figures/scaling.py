@@ -1,4 +1,7 @@
-"""The record of a sweep over numbers of tokens as a table, as lines of time and memory, and under the roofs."""
+"""A sweep over numbers of tokens: lines of time and memory, and what each pass reaches under the machine's roofs.
+
+The data is the record of `run_benchmark.py scaling`.
+"""
 
 from __future__ import annotations
 
@@ -15,51 +18,9 @@ from grla.report.figures.canvas import PALETTE, label_points, line_style, panels
 Record = dict[str, Any]
 
 LINE = ["kind", "name", "passes"]
+"""The columns that name a line: a subject and a kind of pass."""
 QUANTITIES = {"median_ms": "time (ms)", "memory_mib": "growth of memory (MiB)"}
 ENDS = {"stopped at the time limit": "x", "out_of_memory": "s", "error": "D"}
-LINEAR = 1.05  # largest exponent that is called linear; buffers of constant size make that of small sizes lower than 1
-
-
-def scaling_table(record: Record) -> pd.DataFrame:
-    """A row per subject and kind of pass: the largest size measured, its time and memory, and the fitted laws.
-
-    `then` is how the next size ended; `times roof` the time over the least that copy and sgemm rate allow, `times copy`
-    over what reading and writing the useful bytes once takes at the copy rate.
-    """
-    points = pd.DataFrame(record["points"])
-    taken, useful = (pd.to_numeric(points[name]) for name in ("median_ms", "useful_bytes"))
-    points["times_copy"] = taken * 1e6 * record["roofs"]["copy_gb_per_s"] / useful
-    laws = {(*_key(row), row["quantity"]): _exponent(row) for row in record["exponents"]}
-    crossings = {_key(row): _crossing(row) for row in record["crossovers"]}
-    rows = []
-    for names, line in points.groupby(LINE, sort=False):
-        key = tuple(map(str, names))
-        failed = line.loc[line["outcome"] != "ok", "outcome"]
-        measured = line[line["median_ms"].notna()]
-        last = measured.iloc[-1] if len(measured) else line.iloc[0]
-        row = dict(zip(LINE, key, strict=True)) | {"tokens": last["tokens"], "ms": last["median_ms"]}
-        row |= {"MiB": last["memory_mib"], "then": failed.iloc[0] if len(failed) else ""}
-        for quantity in ("time", "memory"):
-            row[f"{quantity} exponent"] = laws[*key, quantity]
-        row |= {"faster than softmax from": crossings.get(key, ""), "times roof": last["times_roof"]}
-        row["times copy"] = last["times_copy"]
-        rows.append(row)
-    return pd.DataFrame(rows)
-
-
-def memory_verdict(record: Record) -> str:
-    """Whether the memory of all linear kernels grows linearly, in a sentence; which do not, or were too short."""
-    rows = [row for row in record["exponents"] if row["kind"] == "kernel" and row["quantity"] == "memory"]
-    linear = [row for row in rows if row["name"] in record["linear_kernels"]]
-    off = [
-        f"{row['name']} ({row['passes']}: {_exponent(row)})"
-        for row in linear
-        if row["exponent"] is None or row["exponent"] > LINEAR
-    ]
-    if not linear:
-        return "No linear kernel was measured."
-    found = f"not {', '.join(off)}" if off else "all are"
-    return f"Memory of linear kernels grows linearly, exponent at most {LINEAR}: {found}."
 
 
 def scaling_figure(record: Record, kind: str) -> Figure:
@@ -145,22 +106,3 @@ def _draw_lines(panel: Axes, points: pd.DataFrame, column: str, names: list[str]
         if len(failed):
             end = line.iloc[-1:]
             panel.scatter(end["tokens"], end[column], s=60, marker=ENDS[failed.iloc[0]], color=colour)
-
-
-def _key(row: Record) -> tuple[str, ...]:
-    return tuple(row[name] for name in LINE)
-
-
-def _exponent(law: Record) -> str:
-    if law["exponent"] is None:
-        return "-"
-    if law["low"] is None:
-        return f"{law['exponent']:.2f} ({law['points']} points)"
-    return f"{law['exponent']:.2f} [{law['low']:.2f}, {law['high']:.2f}]"
-
-
-def _crossing(row: Record) -> str:
-    """In words: from how many tokens on something is faster than softmax."""
-    if row["where"] == "within":
-        return f"{row['tokens']:,.0f} tokens"
-    return {"below": "the smallest size", "above": "above the largest size", "nowhere": "-"}[row["where"]]

@@ -13,20 +13,21 @@ from numpy.typing import NDArray
 from grla.report.figures.canvas import GRAY, PALETTE, PSNR, label_points, panels, plain_ticks
 from grla.report.figures.search_data import ABSENT, NAMES, front, history, positions, ticks, trained
 from grla.report.results import TuningResults
+from grla.study import COSTS
 
-UNITS = {
-    "macs": ("multiply-adds (G MACs) for an output of {output}", 1e-9),
-    "num_params": ("parameters (K)", 1e-3),
-    "latency_ms": ("latency (ms), LR input {input}", 1.0),
-    "peak_memory_mib": ("peak memory (MiB), LR input {input}", 1.0),
+TITLES = {
+    "macs": "multiply-adds (G MACs) for an output of {output}",
+    "num_params": "parameters (K)",
+    "latency_ms": "latency (ms), LR input {input}",
+    "peak_memory_mib": "peak memory (MiB), LR input {input}",
 }
-"""Title and factor to its unit of each cost."""
+"""Of each cost, in the unit of `grla.study.COSTS`."""
 MARKS = {
     "ok": ("o", PALETTE[0], "trained to the end"),
     "pruned": ("x", PALETTE[1], "stopped as hopeless, at its last validation"),
     "diverged": ("P", PALETTE[3], "diverged, at its last validation"),
 }
-COLOURS = "cividis"  # made for people with colour-vision deficiency; dark is low
+COLOURS = "cividis"  # suits colour-vision deficiency; dark is low
 
 
 def front_figure(results: TuningResults) -> Figure:
@@ -34,9 +35,8 @@ def front_figure(results: TuningResults) -> Figure:
     costs = results.about["minimise"]
     figure, axes = panels([1.0], len(costs), (7.5 * len(costs), 4.8))
     for panel, cost in zip(axes, costs, strict=True):
-        title, factor = UNITS[cost]
-        _draw_front(panel, results, cost, factor)
-        panel.set(xlabel=title.format(**_sizes(results)), ylabel=f"validation {PSNR}")
+        _draw_front(panel, results, cost)
+        panel.set(xlabel=TITLES[cost].format(**_sizes(results)), ylabel=f"validation {PSNR}")
         panel.legend(fontsize=9, loc="upper left", bbox_to_anchor=(0, -0.13), ncols=3, frameon=False)
     return figure
 
@@ -102,7 +102,8 @@ def parallel_figure(results: TuningResults) -> Figure:
     return figure
 
 
-def _draw_front(panel: Axes, results: TuningResults, cost: str, factor: float) -> None:
+def _draw_front(panel: Axes, results: TuningResults, cost: str) -> None:
+    factor = COSTS[cost].factor
     rows = results.trials.astype({"val_psnr_y": float, cost: float})
     for outcome, (marker, colour, label) in MARKS.items():
         mine = rows[(rows["outcome"] == outcome) & rows["val_psnr_y"].notna()]
@@ -121,7 +122,7 @@ def _draw_front(panel: Axes, results: TuningResults, cost: str, factor: float) -
 
 
 def _label_axis(panel: Axes, index: float, labels: dict[float, str]) -> None:
-    """Write an upright axis' labels beside it, on white, so that lines do not hide them."""
+    """Write the labels of a vertical axis beside it, on white, so that lines do not hide them."""
     box = {"facecolor": "white", "edgecolor": "none", "alpha": 0.75, "pad": 0.6}
     for place, text in labels.items():
         panel.text(index + 0.04, place, text, fontsize=8, va="center", ha="left", bbox=box, zorder=4)

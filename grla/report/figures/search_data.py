@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from grla.report.document import Number
 from grla.report.results import Results, TuningResults
-from grla.report.statistics.verdicts import study_differences
-from grla.report.tables import interval
+from grla.study import trial_label
 
 NAMES = {
     "val_psnr_y": "validation PSNR-Y",
@@ -28,6 +28,11 @@ ABSENT = -0.12
 def trained(results: TuningResults) -> pd.DataFrame:
     """The trials that were trained to the end."""
     return results.trials[results.trials["outcome"] == "ok"]
+
+
+def best(results: TuningResults) -> pd.DataFrame:
+    """The trained trials, the highest PSNR-Y first."""
+    return trained(results).sort_values(["val_psnr_y", "trial"], ascending=[False, True])
 
 
 def front(results: TuningResults) -> pd.DataFrame:
@@ -55,8 +60,8 @@ def to_confirm(results: TuningResults, number: int) -> list[int]:
     of the front where there are too few), evenly spaced by rank from the best PSNR-Y to the lowest cost.
     """
     if not results.about["minimise"]:
-        best = trained(results).sort_values(["val_psnr_y", "trial"], ascending=[False, True])
-        return [int(trial) for trial in best.loc[~best["base"].astype(bool), "trial"][:number]]
+        rows = best(results)
+        return [int(trial) for trial in rows.loc[~rows["base"].astype(bool), "trial"][:number]]
     rows = front(results)
     rows = rows[~rows["base"].astype(bool)]
     good = rows[rows["val_psnr_y"] >= _base_psnr(results)]
@@ -67,14 +72,21 @@ def to_confirm(results: TuningResults, number: int) -> list[int]:
     return [int(chosen[rank]) for rank in ranks]
 
 
-def confirmation(results: Results) -> pd.DataFrame:
-    """What the study of confirmation says of each trial: trial, psnr_y difference to the base (dB), verdict."""
+def confirmation(results: Results, trials: Iterable[int]) -> pd.DataFrame:
+    """What the study that confirms `trials` says of each: trial, difference to the base (dB), low, high, verdict."""
+    names = {trial_label(trial): trial for trial in trials}
+    (group,) = results.layout.groups()
     rows = []
-    for variant, difference in study_differences(results.layout, results.images).items():
-        trial = int(variant.rsplit(" ", 1)[-1])
-        shown = {"trial": trial, "difference": difference.mean, "low": difference.low, "high": difference.high}
-        rows.append(shown | {"verdict": difference.verdict, "shown": interval(difference)})
-    return pd.DataFrame(rows, columns=["trial", "difference", "low", "high", "verdict", "shown"])
+    for label, variant in group.rows:
+        if variant in results.differences:
+            found = results.differences[variant]
+            rows.append((names[label], found.mean, found.low, found.high, found.verdict))
+    return pd.DataFrame(rows, columns=["trial", "difference", "low", "high", "verdict"])
+
+
+def confirmed_gain(row: pd.Series[Any]) -> Number:
+    """The difference to the base, with its interval, of a row of `confirmation`."""
+    return Number(row["difference"], "+.3f", interval=(row["low"], row["high"]))
 
 
 def winner(results: TuningResults, confirmed: pd.DataFrame | None) -> tuple[int, str] | None:
@@ -86,14 +98,14 @@ def winner(results: TuningResults, confirmed: pd.DataFrame | None) -> tuple[int,
     rows = front(results)
     if rows.empty:
         return None
-    best = int(rows["trial"].iloc[0])
+    first = int(rows["trial"].iloc[0])
     if confirmed is None:
-        return best, "best by validation, not confirmed: run again with --then-confirm 1"
+        return first, "best by validation, not confirmed: run again with --then-confirm 1"
     better = confirmed[confirmed["verdict"] == "better"]
     if better.empty:
-        return best, "best by validation; no trial was better than the base when it was confirmed"
+        return first, "best by validation; no trial was better than the base when it was confirmed"
     row = better.sort_values("difference").iloc[-1]
-    return int(row["trial"]), f"confirmed: {row['shown']} dB to the base on fresh seeds and test images"
+    return int(row["trial"]), f"confirmed: {confirmed_gain(row)} dB to the base on fresh seeds and test images"
 
 
 def positions(parameter: Mapping[str, Any], values: Sequence[Any]) -> list[float]:

@@ -1,180 +1,164 @@
-"""The ledger of the paper's claims: each judged by a stated rule from the records in a storage, never by hand."""
+"""The ledger of the paper's claims: each judged by a stated rule from records, never by hand.
+
+The claims about quality lie beside their studies (`grla.study.load_claims`); here are those that no study judges. A
+ledger is the file claims.md among the records it is judged from.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import pandas as pd
 
-from grla.report.folder import read_rows, study_folders
-from grla.report.results import Results, load_results, stored_studies
-from grla.report.statistics.verdicts import Difference, study_differences
-from grla.report.tables import interval
+from grla.files import write_text
+from grla.report.document import Document, Link, Section, Table, Text
+from grla.report.kinds.judgements import (
+    NOT_YET_RUN,
+    Judgement,
+    Record,
+    faster_than_swinir,
+    fewer_flops,
+    judge,
+    key_weight_matters,
+    memory_is_linear,
+)
+from grla.report.published import published_studies
+from grla.report.results import Results, folders_of, read_json, study_results
+from grla.report.verify import code_faults
+from grla.study import Claim, load_claims, study_names
 
-Verdict = Literal["supported", "contradicted", "not distinguishable at this budget", "not yet run"]
-UNCLEAR: Verdict = "not distinguishable at this budget"
-PROFILES = ("paper", "standard", "quick")  # what counts as evidence, the largest first; smoke does not
-NO_GAIN = 0.05  # dB; "no better" is supported only if a larger gain can be excluded
-
-
-@dataclass(frozen=True)
-class Judgement:
-    """A verdict and the measured evidence behind it, in words."""
-
-    verdict: Verdict
-    evidence: str
-
-
-@dataclass(frozen=True)
-class Claim:
-    """A statement of the paper, its evidence there, the study that tests it, and the rule as code and in words."""
-
-    statement: str
-    paper: str
-    study: str
-    rule: str
-    judge: Callable[[Results], Judgement]
-
-
-def worse_than_base(*variants: str) -> Callable[[Results], Judgement]:
-    """Supported if every variant is worse than the base (the study's verdicts), contradicted if one is better."""
-
-    def judge(results: Results) -> Judgement:
-        found = _differences(results, variants)
-        if found is None:
-            return _missing(variants)
-        verdicts = {difference.verdict for difference in found.values()}
-        if "better" in verdicts:
-            return Judgement("contradicted", _words(found))
-        return Judgement("supported" if verdicts == {"worse"} else UNCLEAR, _words(found))
-
-    return judge
+TITLE = "Claims"
+HEADING = "The paper's claims, judged by the records of this project"
+NOTE = (
+    "A verdict follows from the rule beside it. Profiles below `paper` are small budgets: what they leave open is not "
+    "refuted, and what they show may change with training."
+)
+LEDGER, SETTLED = "claims.md", "settled.json"
+COLUMNS = ["claim", "paper", "rule", "ours", "verdict"]
+PROFILES = ("quick", "standard", "paper")
+"""The profiles that count as evidence, the largest last; smoke does not."""
 
 
-def better_than_base(variant: str) -> Callable[[Results], Judgement]:
-    """Supported if the variant is better than the base, contradicted if it is worse."""
-
-    def judge(results: Results) -> Judgement:
-        found = _differences(results, [variant])
-        if found is None:
-            return _missing([variant])
-        verdicts: dict[str, Verdict] = {"better": "supported", "worse": "contradicted"}
-        return Judgement(verdicts.get(found[variant].verdict, UNCLEAR), _words(found))
-
-    return judge
+def folders(root: Path) -> list[Path]:
+    """The ledgers at `root` and one below it, as paths of their files."""
+    return sorted(path for depth in ("", "*/") for path in root.glob(depth + LEDGER))
 
 
-def no_better_than_base(*variants: str) -> Callable[[Results], Judgement]:
-    """Supported if a gain of `NO_GAIN` over the base can be excluded for all, contradicted if one is better.
-
-    Each 95 % interval must exclude it: a rule that needs all of them to hold is no laxer for having many.
-    """
-
-    def judge(results: Results) -> Judgement:
-        found = _differences(results, variants)
-        if found is None:
-            return _missing(variants)
-        if any(difference.verdict == "better" for difference in found.values()):
-            return Judgement("contradicted", _words(found))
-        excluded = all(difference.high < NO_GAIN for difference in found.values())
-        return Judgement("supported" if excluded else UNCLEAR, _words(found))
-
-    return judge
+def write(path: Path) -> None:
+    """Write the ledger at `path` from the records beside it."""
+    write_text(path, document(path).markdown())
 
 
-def diverging(*variants: str) -> Callable[[Results], Judgement]:
-    """Supported if every cell of these variants diverged, contradicted if none did in all of the paper's training."""
-
-    def judge(results: Results) -> Judgement:
-        cells = results.cells[results.cells["variant"].isin(variants)]
-        if set(cells["variant"]) != set(variants):
-            return _missing(variants)
-        diverged = int((cells["outcome"] == "diverged").sum())
-        words = f"{diverged} of {len(cells)} cells diverged ({'; '.join(variants)})"
-        if diverged == len(cells):
-            return Judgement("supported", words)
-        whole = diverged == 0 and results.layout.profile == "paper"
-        return Judgement("contradicted" if whole else UNCLEAR, words)
-
-    return judge
+def document(path: Path) -> Document:
+    """The ledger at `path`, judged now from the records beside it; a page has the claims that were not run last."""
+    found = ledger(path.parent)
+    verdicts = sorted(found["verdict"].unique(), key=lambda verdict: (verdict == NOT_YET_RUN, verdict))
+    parts = [(str(name), found[found["verdict"] == name]) for name in verdicts]
+    whole = Section("Claims", (Text(NOTE), Table(found, left=COLUMNS)), page=False)
+    sections = [
+        Section(name.capitalize(), (Table(rows, "Claims, rules and evidence.", left=COLUMNS),), summary=False)
+        for name, rows in parts
+    ]
+    return Document(HEADING, NOTE.replace("`", ""), (whole, *sections), HEADING)
 
 
-def cheaper_to_train(*variants: str) -> Callable[[Results], Judgement]:
-    """Supported if the base trains with less memory and in less time than every variant, contradicted if with more."""
-
-    def judge(results: Results) -> Judgement:
-        costs = results.cells.groupby("variant")[["train_peak_memory_mib", "train_seconds"]].mean()
-        if not set(variants) <= set(costs.index):
-            return _missing(variants)
-        base = costs.loc["base"]
-        less = (costs.loc[list(variants)] > base).all()
-        ratios = (costs.loc[list(variants)] / base).round(2)
-        words = "; ".join(f"{name}: {m:.2f} x memory, {s:.2f} x time of the base" for name, m, s in ratios.itertuples())
-        return Judgement("supported" if less.all() else "contradicted" if not less.any() else UNCLEAR, words)
-
-    return judge
+def link(path: Path, address: str) -> Link:
+    """A ledger's line in an index."""
+    verdicts = ledger(path.parent)["verdict"].value_counts()
+    return Link(address, HEADING, ", ".join(f"{number} {verdict}" for verdict, number in verdicts.items()))
 
 
-def judge_claims(claims: Iterable[Claim], latest: Mapping[str, Results]) -> pd.DataFrame:
-    """A row per claim: statement, paper, rule, ours, verdict; ours names study, profile, cells, seeds and evidence.
-
-    `latest` are the results to judge from by study, as `latest_by_study` finds them.
-    """
-    rows = []
-    for claim in claims:
-        results = latest.get(claim.study)
-        judgement = claim.judge(results) if results else Judgement("not yet run", f"study {claim.study} has no records")
-        where = _where(results) if results and judgement.verdict != "not yet run" else ""
-        rows.append((claim.statement, claim.paper, claim.rule, where + judgement.evidence, judgement.verdict))
-    return pd.DataFrame(rows, columns=["claim", "paper", "rule", "ours", "verdict"])
+def faults(path: Path) -> list[str]:
+    """Whether a ledger is what the records beside it give today, and whose code settled what needs no training."""
+    settled = _record(path.with_name(SETTLED))
+    found = [] if settled is None else code_faults({settled["code_version"]})
+    same = path.read_text(encoding="utf-8") == document(path).markdown()
+    return found if same else ["is not what the records give", *found]
 
 
-def latest_by_study(storage: Path) -> dict[str, Results]:
-    """For each study the records of its largest profile, of those the latest run.
-
-    Where there is no storage they are those of the studies' folders beside it.
-    """
-    if not storage.is_file():
-        return _folders_by_study(storage.parent)
-    chosen: dict[str, tuple[int, str]] = {}
-    for name, definition in stored_studies(storage):  # in order of creation
-        if definition["profile"] in PROFILES:
-            rank = PROFILES.index(definition["profile"])
-            if definition["study"] not in chosen or rank <= chosen[definition["study"]][0]:
-                chosen[definition["study"]] = (rank, name)
-    return {study: load_results(storage, name) for study, (_, name) in chosen.items()}
+def ledger(root: Path) -> pd.DataFrame:
+    """The ledger from the records at and below `root`: claim, paper, rule, ours (evidence), verdict."""
+    rows = [*_settled(root), *_studied(root), *_benchmarked(root / "benchmark")]
+    return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def _folders_by_study(root: Path) -> dict[str, Results]:
-    found = [read_rows(folder) for folder in study_folders(root)]
+def results_by_study(root: Path) -> dict[str, Results]:
+    """Each study's results of its largest profile, of those the ones in the last folder by name."""
+    found = [study_results(folder) for folder in folders_of("study", root)]
     evidence = [results for results in found if results.layout.profile in PROFILES]
-    evidence.sort(key=lambda results: -PROFILES.index(results.layout.profile))  # the largest last: it stays
+    evidence.sort(key=lambda results: PROFILES.index(results.layout.profile))
     return {results.layout.study: results for results in evidence}
 
 
-def _differences(results: Results, variants: Sequence[str]) -> dict[str, Difference] | None:
-    """Each variant minus the base with the study's corrected verdict, or None when one is not in the study at all."""
-    if not set(variants) <= set(results.cells["variant"]):
-        return None
-    found = study_differences(results.layout, results.images)
-    return {variant: found[variant] for variant in variants}
+def judged(claim: Claim, study: str, results: Results | None) -> Judgement:
+    """A claim judged by the `results` of its `study`; the evidence names profile, cells, seeds and budget."""
+    if results is None:
+        return Judgement(NOT_YET_RUN, f"study {study} has no records")
+    found = judge(claim.rule, results)
+    where = "" if found.verdict == NOT_YET_RUN else _where(results)
+    return Judgement(found.verdict, where + found.evidence)
 
 
-def _missing(variants: Sequence[str]) -> Judgement:
-    return Judgement("not yet run", f"no records of {'; '.join(variants)} at a size this can be told from")
+def _studied(root: Path) -> list[tuple[str, ...]]:
+    """The claims of all studies, in the order of the paper; those of studies that are not in it come last."""
+    results = results_by_study(root)
+    studies = dict.fromkeys([*published_studies(), *study_names()])
+    return [
+        _row(claim.statement, claim.paper, claim.rule.words, judged(claim, study, results.get(study)))
+        for study in studies
+        for claim in load_claims(study)
+    ]
 
 
-def _words(found: dict[str, Difference]) -> str:
-    words = "; ".join(f"{variant}: {interval(difference)} dB" for variant, difference in found.items())
-    number = max(difference.num_comparisons for difference in found.values())
-    return words if number == 1 else f"{words} (95 % intervals each; verdicts corrected for {number} comparisons)"
+def _settled(root: Path) -> list[tuple[str, ...]]:
+    """The claims that need no training."""
+    record = _record(root / SETTLED)
+    return [
+        _row(
+            "GRLA needs 11 % fewer FLOPs than SwinIR-light",
+            "table 3: 56.5 G against 63.6 G",
+            "supported if GRLA's MACs, every product counted as SwinIR-light's are, lie below SwinIR-light's",
+            fewer_flops(record),
+        ),
+        _row(
+            "phi(K) is needed with normalised keys",
+            "section 3 and table 2",
+            "supported if phi(K) changes any output by more than 1e-9 when keys have unit length",
+            key_weight_matters(record),
+        ),
+    ]
+
+
+def _benchmarked(folder: Path) -> list[tuple[str, ...]]:
+    """The claims that benchmark records in `folder`, or one below it, can judge."""
+    latencies = [folder / "latency.json", *sorted(folder.glob("*/latency.json"))]
+    latency = next((path for path in latencies if path.is_file()), latencies[0])
+    return [
+        _row(
+            "Memory grows linearly with the number of tokens",
+            "section 3",
+            "supported if the memory of GRBF attention grows with an exponent of at most 1.05",
+            memory_is_linear(_record(folder / "scaling.json")),
+        ),
+        _row(
+            "3.5 times faster than SwinIR-light",
+            "table 10: 60.9 ms against 213.4 ms on an RTX 2080 Ti",
+            "supported if SwinIR-light takes at least 3.5 times as long on a GPU, timed in turns; contradicted if less",
+            faster_than_swinir(_record(latency)),
+        ),
+    ]
+
+
+def _row(statement: str, paper: str, rule: str, found: Judgement) -> tuple[str, ...]:
+    return statement, paper, rule, found.evidence, found.verdict
+
+
+def _record(path: Path) -> Record | None:
+    """The record at `path`, None where there is none."""
+    return read_json(path) if path.is_file() else None
 
 
 def _where(results: Results) -> str:
     budget, seeds = results.base["train"]["budget"], results.cells["seed"].nunique()
-    amount = f"{budget['amount']:g} {budget['unit']}"
-    layout = results.layout
+    amount, layout = f"{budget['amount']:g} {budget['unit']}", results.layout
     return f"{layout.study}, {layout.profile}, {len(results.cells)} cells, {seeds} seeds, {amount} each: "

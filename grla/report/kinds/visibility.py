@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
+from grla.report.document import Number, Section, Table, Text
 from grla.report.statistics.power import MOST_SEEDS, POWER, effect_size, seeds_needed, smallest_visible
 from grla.report.statistics.verdicts import LEVEL, Difference
-from grla.report.tables import markdown, number
 
 WANTED = 0.05  # dB, the size of difference by which the paper ranks kernels
 
@@ -20,19 +20,17 @@ a study of this size calls real with {POWER:.0%} probability, corrected for its 
 for {WANTED} dB on as many images. Variances from few seeds are themselves rough, and so are these numbers."""
 
 
-def visibility(differences: Mapping[str, Difference]) -> pd.DataFrame:
-    """A row per comparison of which seeds and images were sampled; see EXPLAINED for the columns."""
+def visibility_section(differences: Mapping[str, Difference]) -> Section:
+    """What the study can see, a row per comparison of which seeds and images were sampled; empty where there is none.
+
+    See EXPLAINED for the columns.
+    """
     known = {variant: d for variant, d in differences.items() if np.isfinite(d.variance.noise)}
-    return pd.DataFrame([{"variant": variant, **_row(d)} for variant, d in known.items()])
+    table = pd.DataFrame([{"variant": variant, **_row(d)} for variant, d in known.items()])
+    return Section("What this study can see", (Text(EXPLAINED), Table(table, left=("variant",))) if known else ())
 
 
-def visibility_markdown(differences: Mapping[str, Difference]) -> str:
-    """The table as a section of the summary; "" where no comparison has both seeds and images."""
-    table = visibility(differences)
-    return "" if table.empty else f"## What this study can see\n\n{EXPLAINED}\n\n{markdown(table, left=('variant',))}"
-
-
-def limits_markdown(cells: pd.DataFrame, differences: Mapping[str, Difference]) -> str:
+def limits_section(cells: pd.DataFrame, differences: Mapping[str, Difference]) -> Section:
     """What the study could not have told, in a few honest lines."""
     compared = [difference for difference in differences.values() if difference.verdict != "not compared"]
     lines = [*_smallest(compared), *_seeds(cells["seed"].nunique(), differences), *_correction(compared)]
@@ -40,21 +38,20 @@ def limits_markdown(cells: pd.DataFrame, differences: Mapping[str, Difference]) 
         "A small budget does not rank kernels: what is equal after a short training of a small model may "
         "differ after a long one, and the other way round."
     )
-    text = "\n".join(f"- {line}" for line in lines)
-    return f"## What this study cannot tell\n\n{text}"
+    return Section("What this study cannot tell", (Text("\n".join(f"- {line}" for line in lines)),))
 
 
-def _row(difference: Difference) -> dict[str, str]:
+def _row(difference: Difference) -> dict[str, object]:
     variance, images, level = difference.variance, difference.num_images, difference.level
     smallest = smallest_visible(variance, difference.num_seeds, images, level)
     seeds = seeds_needed(WANTED, variance, images, level)
     return {
-        "effect size d": number(effect_size(difference.mean, variance), "+.2f"),
-        "sd of seeds dB": number(np.sqrt(variance.seed), ".3f"),
-        "sd of images dB": number(np.sqrt(variance.image), ".3f"),
-        "sd of noise dB": number(np.sqrt(variance.noise), ".3f"),
-        "smallest visible dB": number(smallest, ".3f"),
-        f"seeds for {WANTED} dB": f"over {MOST_SEEDS}: more images" if np.isinf(seeds) else number(seeds, ".0f"),
+        "effect size d": Number(effect_size(difference.mean, variance), "+.2f"),
+        "sd of seeds dB": Number(np.sqrt(variance.seed), ".3f"),
+        "sd of images dB": Number(np.sqrt(variance.image), ".3f"),
+        "sd of noise dB": Number(np.sqrt(variance.noise), ".3f"),
+        "smallest visible dB": Number(smallest, ".3f"),
+        f"seeds for {WANTED} dB": f"over {MOST_SEEDS}: more images" if np.isinf(seeds) else Number(seeds, ".0f"),
     }
 
 

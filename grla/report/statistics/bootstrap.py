@@ -1,27 +1,28 @@
-"""How large a difference is: an interval for differences paired by image and seed that counts few seeds as few.
+"""How large a difference is: an interval for differences paired by image and seed that holds for few of either.
 
 The model behind it: the difference of variant and base on image i, trained from seed s, is
 
     difference[s, i] = mean + seed_effect[s] + image_effect[i] + noise[s, i]
 
-and seeds and images are both samples: the interval speaks of other seeds and other images of the same kind. What seeds
-and images have in common with the base (an easy image, a lucky seed) is gone by pairing.
+and seeds and images are both samples: the interval is about other seeds and other images of the same kind. What seeds
+and images have in common with the base (an easy image, a lucky seed) cancels by pairing.
 
 The interval is a hierarchical bootstrap: every resample draws seeds with replacement and images with replacement,
 crossed, since all seeds see the same images. A plain percentile bootstrap is far too narrow here: with 2 seeds and 3
-to 5 images it called up to a third of null differences real. Three corrections mend it:
+to 5 images it called up to a third of null differences real. Three corrections make up for it:
 
 - smoothing: a resampled mean of n effects gets normal noise of variance s^2 / n^2, which makes up for the factor
   (n - 1) / n that resampling loses and fills the gaps between the three values which two seeds can take;
 - stretching: each level's deviations are multiplied by t / z, the quantiles of Student's distribution with n - 1
-  degrees of freedom and of the normal one: two seeds count as one degree of freedom. The levels are stretched apart,
-  which errs on the careful side for any ratio of them;
+  degrees of freedom and of the normal one: two seeds are one degree of freedom. Seeds and images are stretched each by
+  its own factor, which is conservative for any ratio of the two;
 - no double counting: means over images and means over seeds both contain the noise, so the image effects are shrunk by
   the part of their variance that is noise.
 
 The first two vanish as seeds and images grow. At every confidence it is the central 95 % of the resamples that is
-stretched, by t at that confidence: their own tails are too short and too few for the levels that Holm's correction
-needs. One joint stretch with Satterthwaite's degrees of freedom would be narrower, but covers as little as 88 %.
+stretched, by t at that confidence: the tails of the resamples are too short and too sparse for the levels that Holm's
+correction needs. One joint stretch with Satterthwaite's degrees of freedom would be narrower, but covers as little as
+88 %.
 """
 
 from __future__ import annotations
@@ -49,10 +50,10 @@ def crossed_interval(
     Measured by `studies/check_statistics.py --studies 1000` (normal effects; 2x3, 2x19, 3x5, 3x19, 5x19 and 5x119 seeds
     x images, seven mixtures of what varies; error 0.7 %): the 95 % interval covers the truth in 93.8 to 97.0 % of
     studies of 5 seeds, in 93.5 to 98.0 % of 3 seeds x 19 images, and in up to 99.3 % of 2 seeds or 3 x 5 where images
-    vary as much as seeds or more: too careful there, never too bold. Six null variants, corrected together, raise a
+    vary as much as seeds or more: conservative there, never too narrow. Six null variants, corrected together, raise a
     false alarm in 0.1 to 6.0 % of studies, most where one kind of effect is all there is. A plain percentile bootstrap
     calls up to a third of such null differences real.
-    One value alone has no interval: (NaN, NaN). Deterministic: the random numbers are fixed.
+    A single value has no interval: (NaN, NaN). Deterministic: the random numbers are fixed.
     """
     if not 0 < confidence < 1:
         raise InputError(f"confidence must lie between 0 and 1, got {confidence}")
@@ -85,7 +86,7 @@ def _draws(shape: tuple[int, ...], num_resamples: int) -> list[tuple[Floats, Flo
     generator = np.random.default_rng(RANDOM_SEED)
     drawn = []
     for n in shape:
-        still = np.ones((num_resamples, 1)), np.zeros(num_resamples)  # a single one is not resampled
+        still = np.ones((num_resamples, 1)), np.zeros(num_resamples)  # one alone is not resampled
         drawn.append(still if n == 1 else (_shares(n, num_resamples, generator), generator.normal(size=num_resamples)))
     return drawn
 

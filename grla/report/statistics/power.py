@@ -9,7 +9,7 @@ with Student's quantiles of num_seeds - 1 and num_images - 1 degrees of freedom 
 error (noise goes with the seeds). The mean over that half-width is taken to follow a noncentral t distribution with
 Satterthwaite's degrees of freedom, which is exact where only one part varies. In simulated studies the difference that
 80 % should see is seen by 77.5 to 82.6 % (`studies/check_statistics.py`, error 1.3 %). All of it rests on variances
-estimated from few seeds: rough numbers for planning, no more.
+estimated from few seeds, so these are rough numbers for planning.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from grla.report.statistics.bootstrap import Floats
 
 POWER = 0.8  # the usual convention: four of five such studies see the difference
 MOST_SEEDS = 1000
-ROUNDING = 1e-9  # of a mean: an sd below it is that of float64's rounding
+ROUNDING = 1e-9  # of a mean: a smaller sd is float64's rounding
 
 
 @dataclass(frozen=True)
@@ -37,9 +37,10 @@ class Variance:
 
 
 def variance_parts(differences: Floats) -> Variance:
-    """The parts by the method of moments for two crossed random factors, those below 0 set to 0; NaN if either is one.
+    """The parts by the method of moments for two crossed random factors, negative ones set to 0.
 
     From the mean squares of seeds, images and rest (Searle, Casella & McCulloch, Variance Components, 1992, chapter 4).
+    NaN for one seed or one image.
     """
     num_seeds, num_images = differences.shape
     if min(num_seeds, num_images) < 2:
@@ -54,7 +55,7 @@ def variance_parts(differences: Floats) -> Variance:
 def effect_size(mean: float, variance: Variance) -> float:
     """The mean over the standard deviation of one image's difference from one seed: d of a crossed design.
 
-    Westfall, Kenny & Judd 2014, J. Exp. Psychol. Gen. 143, 2020-2045; the paired differences' own d, as Cohen's d_z.
+    Westfall, Kenny & Judd 2014, J. Exp. Psychol. Gen. 143, 2020-2045; of the paired differences, like Cohen's d_z.
     It does not depend on how many seeds and images there are: at d = 1 the variant beats the base on about 84 % of
     (seed, image) pairs. NaN where the variance is unknown or nothing varies.
     """
@@ -63,7 +64,7 @@ def effect_size(mean: float, variance: Variance) -> float:
 
 
 def power(difference: float, variance: Variance, num_seeds: int, num_images: int, level: float) -> float:
-    """The probability that such a study calls a true `difference` > 0 real at `level`; both numbers are at least 2."""
+    """The probability that such a study calls a true `difference` > 0 real at `level`; both numbers at least 2."""
     error, freedom, critical = _test(variance, num_seeds, num_images, level)
     if error == 0:
         return 1.0
@@ -71,7 +72,7 @@ def power(difference: float, variance: Variance, num_seeds: int, num_images: int
 
 
 def smallest_visible(variance: Variance, num_seeds: int, num_images: int, level: float) -> float:
-    """The true difference that such a study calls real at `level` with a probability of POWER; NaN if not known."""
+    """The true difference that such a study calls real at `level` with probability POWER; NaN if not known."""
     if np.isnan(variance.noise):
         return np.nan
     error, freedom, critical = _test(variance, num_seeds, num_images, level)
@@ -81,7 +82,7 @@ def smallest_visible(variance: Variance, num_seeds: int, num_images: int, level:
 def seeds_needed(difference: float, variance: Variance, num_images: int, level: float) -> float:
     """The fewest seeds with which a true `difference` > 0 is seen with POWER on so many images.
 
-    Infinite where MOST_SEEDS are too few, for which more images are the usual remedy; NaN where a variance is unknown.
+    Infinite if MOST_SEEDS are too few (more images are the usual remedy); NaN if a variance is unknown.
     """
     if np.isnan(variance.noise):
         return np.nan

@@ -6,12 +6,14 @@ method over all comparisons of the study, so that at most 5 % of studies without
 1979, Scand. J. Statist. 6, 65-70). A study that was looked at several times to decide on more seeds
 (`grla.report.statistics.sequential`) has Holm's levels divided by the number of looks. A verdict never goes beyond the
 interval; where the interval leaves out 0 and the verdict is "not distinguishable" all the same,
-`Difference.lost_to_correction` says so.
+`Difference.lost_to_correction` is True.
+
+The marks of a table, best and second best with their ties, follow from the same differences (`best_and_second`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -24,6 +26,7 @@ from grla.report.statistics.power import Variance, variance_parts
 from grla.study import BASE, Layout
 
 Verdict = Literal["better", "worse", "not distinguishable", "not compared"]
+Mark = Literal["best", "second"]
 
 LEVEL = 0.05  # of false positives: of one comparison's interval, and of a whole study's verdicts
 
@@ -33,9 +36,9 @@ class Difference:
     """A variant minus the base, in the metric's unit, with its 95 % interval [low, high].
 
     `verdict` is "not compared" where no pair was measured. It is that of a study's `num_comparisons` comparisons
-    together, at `num_looks` looks; from `paired_difference`, of this one alone. `note` says what was not sampled, ""
-    if nothing is to be said. `base` is the variant that it is compared with; `pairs`, of shape (num_seeds,
-    num_images), are the differences it comes from.
+    together, at `num_looks` looks; from `paired_difference`, that of this comparison alone. `note` names what was not
+    sampled, "" if both seeds and images were. `base` is the variant that it is compared with; `pairs`, of shape
+    (num_seeds, num_images), are the differences it comes from.
     """
 
     mean: float
@@ -57,12 +60,12 @@ class Difference:
 
     @property
     def lost_to_correction(self) -> bool:
-        """Whether the interval leaves out 0 but the verdict, corrected for the other comparisons, is open."""
+        """Whether the interval excludes 0 while the verdict, corrected for the other comparisons, is open."""
         return self.verdict == "not distinguishable" and _side(self.low, self.high) != self.verdict
 
     @property
     def level(self) -> float:
-        """The level at which this difference is sure to be called real, that of Holm's first step."""
+        """The level of Holm's first step: a difference that is real at it is called real whatever the others are."""
         return LEVEL / self.num_looks / self.num_comparisons
 
     @property
@@ -83,15 +86,15 @@ class Spread:
 def paired_difference(images: pd.DataFrame, variant: str, base: str = BASE, metric: str = "psnr_y") -> Difference:
     """Variant minus base over the (seed, image) pairs both have, with the verdict of this comparison alone.
 
-    `images` has one row per image and cell: variant, seed, test_set, image and the metric. An image that some common
-    seed lacks, or where a difference is not finite, is left out for all seeds. With one seed (or one image) only the
-    other level is resampled and `note` says so; with one of each there is no interval (NaN).
+    `images` has one row per image and cell: variant, seed, test_set, image and the metric. An image that is missing for
+    a common seed, or whose difference is not finite, is left out for all seeds. With one seed (or one image) only the
+    other level is resampled, as `note` says; with one of each there is no interval (NaN).
     """
     return replace(difference_of(_paired(images, variant, base, metric)), base=base)
 
 
 def difference_of(pairs: Floats) -> Difference:
-    """What `pairs`, differences of shape (num_seeds, num_images) without gaps, say on their own."""
+    """The difference that `pairs`, of shape (num_seeds, num_images) without gaps, give when judged alone."""
     num_seeds, num_images = pairs.shape
     if pairs.size == 0:
         return Difference(np.nan, np.nan, np.nan, 0, 0, "not compared", "no seed was measured for both")
@@ -103,7 +106,7 @@ def difference_of(pairs: Floats) -> Difference:
 def differences_to_base(
     images: pd.DataFrame, variants: Iterable[str], base: str = BASE, metric: str = "psnr_y"
 ) -> dict[str, Difference]:
-    """`paired_difference` of every variant to the base, each verdict alone; the base itself is left out."""
+    """`paired_difference` of every variant to the base, each judged alone; the base itself is left out."""
     return {v: paired_difference(images, v, base, metric) for v in variants if v != base}
 
 
@@ -119,8 +122,9 @@ def study_differences(layout: Layout, images: pd.DataFrame, metric: str = "psnr_
 def corrected(found: Mapping[str, Difference], num_looks: int = 1) -> dict[str, Difference]:
     """The same differences with verdicts that hold together: Holm's step-down method on intervals.
 
-    Those whose interval at level LEVEL / num_looks / n leaves out 0 are real, n being the number of comparisons; then
-    n becomes the number of those still open, until a round finds none. Comparisons without an interval do not count.
+    A difference is real if its interval at level LEVEL / num_looks / n excludes 0, n being the number of comparisons;
+    n then becomes the number of those still open, until a round finds none. Comparisons without an interval do not
+    count.
     """
     undecided = {name for name, difference in found.items() if np.isfinite(difference.low)}
     num_comparisons = max(len(undecided), 1)
@@ -137,21 +141,43 @@ def corrected(found: Mapping[str, Difference], num_looks: int = 1) -> dict[str, 
     }
 
 
+def best_and_second(images: pd.DataFrame, variants: Sequence[str], metric: str) -> dict[str, Mark]:
+    """The marks of `variants` by a `metric` of which more is better; a single variant has none.
+
+    The best is the variant with the highest mean and every one that is not distinguishable from it; the second best is
+    the highest of the rest and every one of the rest that is not distinguishable from that. Holm's method corrects the
+    verdicts of each of the two rounds, as the highest was picked by looking. `images` has a row per variant, seed and
+    image, as `paired_difference` needs.
+    """
+    values = images.assign(value=images[metric].astype(float))
+    means = values.groupby(["variant", "seed"])["value"].mean().groupby("variant").mean()
+    ordered = means.reindex(list(variants)).dropna().sort_values(ascending=False, kind="stable")
+    left = [str(name) for name in ordered.index]
+    marks: dict[str, Mark] = {}
+    for mark in ("best", "second") if len(left) > 1 else ():
+        if left:
+            found = corrected(differences_to_base(images, left, left[0], metric))
+            equal = [left[0], *(name for name in left[1:] if found[name].verdict not in ("better", "worse"))]
+            marks |= dict.fromkeys(equal, mark)
+            left = [name for name in left if name not in equal]
+    return marks
+
+
 def spread_over_seeds(values: pd.Series[float]) -> Spread:
-    """Mean and sd of one value per seed; NaN values (cells that did not finish) are not counted."""
+    """Mean and sd of one value per seed; NaN (a cell that did not finish) is not counted."""
     finite = values.dropna()
     return Spread(float(finite.mean()), float(finite.std(ddof=1)), len(finite))
 
 
 def _is_real(difference: Difference, level: float) -> bool:
-    """Whether the interval at `level` leaves out 0; it cannot where the 95 % interval, which it contains, does not."""
+    """Whether the interval at `level` excludes 0; it cannot if the 95 % interval inside it does not."""
     if difference.verdict == "not distinguishable":
         return False
     return _side(*crossed_interval(difference.pairs, 1 - level)) == difference.verdict
 
 
 def _paired(images: pd.DataFrame, variant: str, base: str, metric: str) -> Floats:
-    """Differences of shape (num_seeds, num_images): the seeds both have, the images all of those have."""
+    """Differences of shape (num_seeds, num_images): the seeds that both have, the images that all of these have."""
     missing = {"variant", "seed", "test_set", "image", metric} - set(images.columns)
     if missing:
         raise InputError(f"the table of images must have the columns {', '.join(sorted(missing))}")

@@ -23,11 +23,10 @@ from grla.report.figures.levels import gain_figure, level_data, levels_figure, s
 from grla.study import Layout
 from tests.shared import factor
 
-SIZES = {"count_output": (720, 1280), "latency_input": (48, 64)}
 FIGURES: dict[str, Callable[[Any], Figure]] = {
-    "levels": lambda study: levels_figure(study.layout, study.cells, study.images),
-    "gain": lambda study: gain_figure(study.layout, study.cells, study.images),
-    "cost": lambda study: cost_figure(study.layout, study.cells, study.images, SIZES),
+    "levels": lambda study: levels_figure(study.results),
+    "gain": lambda study: gain_figure(study.results),
+    "cost": lambda study: cost_figure(study.results),
     "curves": lambda study: curves_figure(study.layout, study.curves),
 }
 
@@ -41,7 +40,7 @@ def no_warnings() -> Iterator[None]:
 
 
 def test_level_data(made_up: Any) -> None:
-    data = level_data(made_up.layout, made_up.cells, made_up.images).set_index(["group", "label"])
+    data = level_data(made_up.results).set_index(["group", "label"])
     assert list(data.loc["kernel"].index) == ["gaussian_rbf", "relu", "softmax"]
     base, half, failed = data.loc[("depth", "4")], data.loc[("kernel", "softmax")], data.loc[("depth", "2")]
     assert (base["verdict"], base["difference"], base["num_seeds"]) == ("base", 0.0, 2)
@@ -59,7 +58,7 @@ def test_seed_data_leaves_bicubic_out(made_up: Any) -> None:
 
 
 def test_cost_data_has_the_finished_variants_in_order(made_up: Any) -> None:
-    data = cost_data(made_up.layout, made_up.cells, made_up.images)
+    data = cost_data(made_up.results)
     assert list(data["variant"]) == ["base", "kernel=relu", "kernel=softmax", "depth=1"]
     assert list(data.loc[0, ["macs_g", "latency_ms"]]) == [3.0, 12.34]
 
@@ -114,21 +113,21 @@ def test_panels_and_many_levels_are_drawn(
 
 
 def test_panels_of_the_levels_have_their_own_bicubic_base_and_axis(panels: Any) -> None:
-    axes = levels_figure(panels.layout, panels.cells, panels.images).axes
+    axes = levels_figure(panels.results).axes
     lines = [[float(np.asarray(line.get_xdata())[0]) for line in panel.lines[:2]] for panel in axes]
     assert [bicubic for bicubic, _ in lines] == [35.0, 35.0, 31.5, 31.5, 29.0, 29.0]
     assert [base for _, base in lines] == pytest.approx([35.41, 35.41, np.nan, np.nan, 29.41, 29.41], 1e-3, nan_ok=True)
     assert axes[0].get_xlim() == axes[1].get_xlim() != axes[2].get_xlim()
-    gains = gain_figure(panels.layout, panels.cells, panels.images).axes
+    gains = gain_figure(panels.results).axes
     assert len({panel.get_xlim() for panel in gains}) == 1
     assert len(gains[2].lines) == 1  # the base diverged: no mark, only the line at 0
 
 
 def test_costs_of_panels_are_apart_and_say_what_they_refer_to(panels: Any) -> None:
-    data = cost_data(panels.layout, panels.cells, panels.images).set_index("variant")
+    data = cost_data(panels.results).set_index("variant")
     assert data.loc["upscale=x2, model=EDSR-lite", ["panel", "name"]].tolist() == ["upscale x2", "model=EDSR-lite"]
     assert data.loc["upscale=x2", "name"] == data.loc["base", "name"] == "base"
-    axes = cost_figure(panels.layout, panels.cells, panels.images, SIZES).axes
+    axes = cost_figure(panels.results).axes
     titles = [panel.get_title() for panel in axes]
     assert titles == [name for name in ("upscale x2", "upscale x3", "upscale x4") for _ in range(3)]
     assert axes[0].get_xlabel() == "G MACs for an output of 1280x720"
@@ -262,8 +261,8 @@ def test_pareto_front_by_hand() -> None:
 
 
 def test_cost_data_has_intervals_from_the_mean_of_the_base(made_up: Any) -> None:
-    data = cost_data(made_up.layout, made_up.cells, made_up.images).set_index("variant")
-    levels = level_data(made_up.layout, made_up.cells, made_up.images).set_index("variant")
+    data = cost_data(made_up.results).set_index("variant")
+    levels = level_data(made_up.results).set_index("variant")
     low, high = data.loc["depth=1", "low"], data.loc["depth=1", "high"]
     assert [low, high] == pytest.approx(levels.loc["depth=1", ["low", "high"]] + data.loc["base", "psnr_y"])
     assert low < data.loc["depth=1", "psnr_y"] < high < data.loc["base", "psnr_y"]

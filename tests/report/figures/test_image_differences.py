@@ -39,7 +39,7 @@ def test_nothing_to_compare_gives_no_rows(made_up: Any) -> None:
 
 
 def test_the_figure_has_a_panel_per_group_and_names_the_extremes(made_up: Any, tmp_path: Path) -> None:
-    figure = image_differences_figure(made_up.layout, made_up.cells, made_up.images)
+    figure = image_differences_figure(made_up.results)
     assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == ["relu", "softmax"]
     names = {text.get_text().strip() for panel in figure.axes for text in panel.texts}
     assert names <= {"baby", "bird", "comic"}

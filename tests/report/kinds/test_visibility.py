@@ -9,12 +9,19 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from grla.report.kinds.visibility import limits_markdown, visibility, visibility_markdown
+from grla.report.document import Table
+from grla.report.kinds.visibility import limits_section, visibility_section
 from grla.report.statistics.power import seeds_needed, smallest_visible
-from grla.report.statistics.verdicts import Difference, corrected, difference_of, study_differences
+from grla.report.statistics.verdicts import Difference, corrected, difference_of
 
 HAND = np.array([[0.1, 0.2], [0.3, 0.4]])
 CELLS = pd.DataFrame({"seed": [0, 1]})
+
+
+def visibility(differences: dict[str, Difference]) -> pd.DataFrame:
+    """The texts of the table."""
+    (table,) = (block for block in visibility_section(differences).blocks if isinstance(block, Table))
+    return table.frame.map(str)
 
 
 def test_a_row_by_hand() -> None:
@@ -30,18 +37,18 @@ def test_a_row_by_hand() -> None:
 
 
 def test_only_comparisons_over_seeds_and_images_are_in_the_table(made_up: Any) -> None:
-    found = study_differences(made_up.layout, made_up.images)
+    found = made_up.results.differences
     assert visibility(found)["variant"].tolist() == ["kernel=relu", "depth=1"]  # the others lack a seed or all
-    assert visibility_markdown({name: found[name] for name in ("kernel=softmax", "depth=2")}) == ""
-    assert visibility_markdown({}) == ""
+    assert visibility_section({name: found[name] for name in ("kernel=softmax", "depth=2")}).blocks == ()
+    assert visibility_section({}).blocks == ()
 
 
 def test_the_correction_is_told_where_there_is_one() -> None:
     one = corrected({"a": difference_of(HAND)})
-    assert "corrected" not in limits_markdown(CELLS, one)
+    assert "corrected" not in limits_section(CELLS, one).markdown()
     two = corrected({"a": difference_of(HAND), "b": difference_of(-HAND)}, num_looks=3)
     words = "corrected for the 2 comparisons (Holm) and 3 looks at numbers of seeds (Bonferroni)"
-    assert words in limits_markdown(CELLS, two)
+    assert words in limits_section(CELLS, two).markdown()
 
 
 @pytest.mark.parametrize("pairs", [np.full((2, 3), 0.1), np.zeros((2, 3))])
@@ -52,12 +59,12 @@ def test_nothing_varies(pairs: np.ndarray) -> None:
 
 def test_one_seed_has_an_interval_but_no_power() -> None:
     found = {"a": difference_of(HAND[:1])}
-    text = limits_markdown(CELLS.iloc[:1], found)
+    text = limits_section(CELLS.iloc[:1], found).markdown()
     assert "One seed: seeds were not sampled" in text
     assert "smallest difference" not in text
     nothing = {"a": dataclasses.replace(found["a"], low=np.nan, high=np.nan)}
-    assert "Nothing could be compared" in limits_markdown(CELLS, nothing)
+    assert "Nothing could be compared" in limits_section(CELLS, nothing).markdown()
 
 
 def test_differences_without_their_pairs_are_left_out() -> None:
-    assert visibility({"a": Difference(0.1, 0.05, 0.15, 3, 2, "better")}).empty
+    assert visibility_section({"a": Difference(0.1, 0.05, 0.15, 3, 2, "better")}).blocks == ()

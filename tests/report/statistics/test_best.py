@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from grla.report.statistics.best import best_and_second, table_marks
+from grla.report.statistics.verdicts import best_and_second
+from grla.report.tables import table_marks
 from grla.study import Group
 
 

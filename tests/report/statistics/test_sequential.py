@@ -25,10 +25,10 @@ def test_looks_are_few_and_end_at_the_most(first: int, most: int, expected: tupl
     assert look_seeds(first, most) == expected
 
 
-def test_looks_need_two_seeds_and_room() -> None:
-    with pytest.raises(InputError, match="seeds to begin with must be a whole number of at least 2, got 1"):
+def test_looks_need_two_seeds_to_begin_with_and_no_fewer_at_the_end() -> None:
+    with pytest.raises(InputError, match="first must be a whole number of at least 2, got 1"):
         look_seeds(1, 5)
-    with pytest.raises(InputError, match="--max-seeds must be a whole number of at least 4, got 3"):
+    with pytest.raises(InputError, match="max_seeds must be a whole number of at least 4, got 3"):
         look_seeds(4, 3)
 
 
@@ -57,12 +57,12 @@ def test_it_ends_at_the_most_seeds_and_refuses_nonsense() -> None:
     numbers = []
     until_clear(lambda number, stopped: numbers.append(number) or {"a": OPEN}, (2, 3), 0.05)
     assert numbers == [2, 3]
-    with pytest.raises(InputError, match="--until-clear must be above 0 dB, got 0"):
+    with pytest.raises(InputError, match="clear must be above 0 dB, got 0"):
         until_clear(lambda number, stopped: {}, (2, 3), 0)
 
 
 def test_looking_again_is_paid_for() -> None:
-    """150 null studies of 3 variants and 4 looks: without the correction more than one in ten cries wolf."""
+    """150 null studies of 3 variants and 4 looks: without the correction more than one in ten raises a false alarm."""
     generator, design, seeds = np.random.default_rng(0), Design(8, 3, 0.03, 0.0, 0.0), (2, 3, 5, 8)
     studies = [simulate(design, [0.0] * 3, generator) for _ in range(150)]
     corrected, plain = (np.mean([look_again(s, seeds, 0.001, looks) for s in studies]) for looks in (len(seeds), 1))

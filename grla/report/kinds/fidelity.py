@@ -1,28 +1,125 @@
-"""summary.md of the fidelity study: the tables, what they mean, and the paper's numbers beside them."""
+"""The report of a fidelity run: what the kernels compute, without training, and the paper's numbers beside it.
+
+The data are the tables that `run_fidelity.py` writes as CSV.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
 
 import pandas as pd
 from tabulate import tabulate
 
-STATED_MEAN, STATED_STD = 0.0042, 0.0052  # GRLA A.3, of |exp(x) - (1 + x)|, head_dim 55, unit vectors
-PAPER_DIM = 55
+from grla.errors import InputError
+from grla.report.document import Document, Figure, Link, Section, Text
+from grla.report.figures.fidelity import (
+    STATED_MEAN,
+    STATED_RANGE,
+    distance_figure,
+    margin_figure,
+    profile_figure,
+    taylor_figure,
+)
+from grla.report.folder import document_faults, write_document
+from grla.report.results import PROVENANCE, folders_of, read_json
+from grla.report.tables import provenance_table
+from grla.report.verify import code_faults
+
+Tables = dict[str, pd.DataFrame]
+
+TITLE = "What kernels compute"
+HEADING = "Fidelity: what the kernels compute, without training"
+LEAD = "What the attention kernels compute, without training: their profiles, their errors, their distance to softmax."
+TABLES = ("profiles", "taylor_errors", "taylor_histogram", "distances", "margins")
+STATED_STD, PAPER_DIM = 0.0052, 55  # GRLA A.3, of |exp(x) - (1 + x)| for unit vectors
 
 
-def fidelity_summary(tables: Mapping[str, pd.DataFrame], about: str) -> str:
-    """Markdown of the frames that `studies/run_fidelity.py` makes (profiles, taylor_errors, distances, margins)."""
-    parts = [
-        "# Fidelity: what the kernels compute, without training",
-        about,
-        _profiles(tables["profiles"]),
-        _taylor(tables["taylor_errors"]),
-        _distances(tables["distances"]),
-        _margins(tables["margins"]),
+def folders(root: Path) -> list[Path]:
+    """The folders of fidelity runs at, in and two below `root`, in alphabetical order."""
+    return folders_of("fidelity", root)
+
+
+def write(folder: Path) -> None:
+    """Write summary.md and the figures that the tables in `folder` give."""
+    write_document(document(folder), folder)
+
+
+def document(folder: Path) -> Document:
+    """The report of the fidelity run in `folder`, made now from its tables."""
+    about, tables = read_json(folder / PROVENANCE), read_tables(folder)
+    sections = (
+        Section("Method", (Text(about["fidelity"]),)),
+        Section("Figures", tuple(fidelity_figures(tables))),
+        *fidelity_sections(tables),
+        Section("Provenance", (provenance_table(about, {"code": about["code_version"]}),), summary=False),
+    )
+    return Document("Fidelity", LEAD, sections, HEADING)
+
+
+def link(folder: Path, address: str) -> Link:
+    """A fidelity run's line in an index."""
+    return Link(address, "Fidelity", f"{LEAD} {read_json(folder / PROVENANCE)['fidelity']}")
+
+
+def faults(folder: Path) -> list[str]:
+    """What does not match in the folder of a fidelity run, one line each: code, summary, figures."""
+    return code_faults({read_json(folder / PROVENANCE)["code_version"]}) + document_faults(document(folder), folder)
+
+
+def read_tables(folder: Path) -> Tables:
+    """The frames by name; raises InputError for a file that is missing or damaged."""
+    try:
+        return {name: pd.read_csv(folder / f"{name}.csv") for name in TABLES}
+    except (OSError, ValueError) as error:
+        raise InputError(f"cannot read {folder}: {error}; write it again with run_fidelity.py") from error
+
+
+def fidelity_sections(tables: Tables) -> tuple[Section, ...]:
+    """The tables, what they mean, and the paper's numbers beside them."""
+    parts = {
+        "Kernel value against angle (figure 1; profiles)": _profiles(tables["profiles"]),
+        "x = 2 gamma q.k and the Taylor error (figure 6; taylor)": _taylor(tables["taylor_errors"]),
+        "Distance to softmax attention (distances-*)": _distances(tables["distances"]),
+        "How near the denominator comes to 0 (margins)": _margins(tables["margins"]),
+    }
+    return tuple(Section(title, (Text(text),)) for title, text in parts.items())
+
+
+def fidelity_figures(tables: Tables) -> list[Figure]:
+    """The figures of a fidelity run in the order of a page."""
+    distances = tables["distances"]
+    return [
+        Figure(
+            "profiles",
+            "The weight of a key against its angle to the query: the paper's figure 1 for every kernel.",
+            (tables["profiles"],),
+            partial(profile_figure, tables["profiles"]),
+        ),
+        Figure(
+            "taylor",
+            "The distribution of 2 gamma q.k and of the Taylor error: the paper's figure 6.",
+            (tables["taylor_histogram"],),
+            partial(taylor_figure, tables["taylor_histogram"]),
+        ),
+        *(
+            Figure(
+                f"distances-{source.replace(' ', '-')}",
+                f"How far each kernel is from softmax at the same temperature, beside plain averaging: {source}.",
+                (distances[distances["source"] == source],),
+                partial(distance_figure, distances, source),
+            )
+            for source in distances["source"].unique()
+        ),
+        Figure(
+            "margins",
+            "The smallest denominator of equation 12 by gamma and token length: at 0 and below attention breaks down.",
+            (tables["margins"],),
+            partial(margin_figure, tables["margins"]),
+        ),
     ]
-    return "\n\n".join(parts) + "\n"
 
 
 def largest_std(mean: float, maximum: float) -> float:
@@ -36,7 +133,6 @@ def _profiles(profiles: pd.DataFrame) -> str:
     rows = [[f"{row[0]:.3g}", *row[1:]] for row in table.itertuples(index=False)]
     headers = ("length", "kernel", "60 deg", "90 deg", "120 deg", "180 deg")
     return (
-        "## Kernel value against angle (figure 1; profiles)\n\n"
         "Weight of a key at an angle to the query over that of a key in the query's direction; all vectors of one "
         "length, mean over random directions (the spread is in profiles.csv).\n\n" + _markdown(rows, headers, ".3f")
     )
@@ -49,9 +145,9 @@ def _taylor(errors: pd.DataFrame) -> str:
     most = math.expm1(bound) - bound
     possible = largest_std(min(STATED_MEAN, most / 2), most)
     return (
-        "## x = 2 gamma q.k and the Taylor error (figure 6; taylor)\n\n"
-        + _markdown(errors[names].to_numpy().tolist(), names, ".4g")
-        + f"\n\nThe paper states a mean error of {STATED_MEAN}, std {STATED_STD}, and over 98 % of x in [-0.2, 0.2]. "
+        _markdown(errors[names].to_numpy().tolist(), names, ".4g")
+        + f"\n\nThe paper states a mean error of {STATED_MEAN}, std {STATED_STD}, and over 98 % of x in "
+        f"[-{STATED_RANGE}, {STATED_RANGE}]. "
         f"With unit vectors, d = {PAPER_DIM} and gamma = 1 / (2 sqrt(d)), |x| <= 1 / sqrt(d) = {bound:.3f} always, so "
         f"the share is 100 %, and no error exceeds {most:.4f}. Values in [0, {most:.4f}] with mean {STATED_MEAN} have "
         f"a standard deviation of at most {possible:.4f}, so the stated std {STATED_STD} cannot come from unit vectors "
@@ -63,7 +159,6 @@ def _distances(distances: pd.DataFrame) -> str:
     measures = ["output_error", "uniform_output_error", "matrix_error", "kl", "uniform_kl", "rank_correlation"]
     measures += ["effective_rank", "softmax_effective_rank", "entropy", "softmax_entropy"]
     parts = [
-        "## Distance to softmax attention (distances-*)\n\n"
         "Same temperature: softmax of the very vectors and scale the kernel uses (gaussian_rbf and exact_rbf: "
         "normalised as they do, 2 gamma / sqrt(d); taylor: unit vectors, scale 1; others: as given, 1 / sqrt(d)); "
         "phi(K) is not part of it, and adds to the distance where keys are not normalised. Softmax attention: always q "
@@ -98,7 +193,6 @@ def _margins(margins: pd.DataFrame) -> str:
     below = margins[margins["dtype"] == "float32"].groupby("qk_norm", sort=False)
     counts = [(n, len(g), int((g["margin"] <= 0).sum()), g["margin"].min(), g["bound"].min()) for n, g in below]
     return (
-        "## How near the denominator comes to 0 (margins)\n\n"
         "Smallest denominator of Eq. 12 over the queries, as a phi-weighted mean over keys (1: far from trouble), for "
         "gamma sqrt(d) from 1/16 to 2, token lengths from 0.5 to 8, keys in random directions or with mean cosine 0.5. "
         "The bound is the least that any vectors of such lengths can give.\n\n"

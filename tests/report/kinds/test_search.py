@@ -19,10 +19,15 @@ from grla.errors import InputError
 from grla.report.figures.canvas import save
 from grla.report.figures.search import front_figure, history_figure, importances_figure, parallel_figure
 from grla.report.figures.search_data import ABSENT, confirmation, front, history, positions, ticks, to_confirm, winner
-from grla.report.kinds.publish_tuning import publish_tuning
-from grla.report.kinds.tuning_summary import described, tuning_markdown
-from grla.report.results import TRIAL_COLUMNS, Results, TuningResults, load_tuning
-from grla.report.search_folder import read_search_rows, write_search_rows
+from grla.report.kinds.search import described, publish_tuning, search_document
+from grla.report.results import (
+    TRIAL_COLUMNS,
+    Results,
+    TuningResults,
+    load_tuning,
+    read_search_rows,
+    write_search_rows,
+)
 from grla.study import Layout
 from tests.shared import factor
 
@@ -65,7 +70,10 @@ def no_warnings() -> Iterator[None]:
 def results() -> TuningResults:
     names = ["outcome", "kernel", "gamma", "dim", "val_psnr_y", "macs"]
     rows = [dict(zip(names, row, strict=True)) for row in ROWS]
-    trials = [{"trial": n, "base": n == 0, "reason": "", **row, "cell_hash": f"h{n}"} for n, row in enumerate(rows)]
+    trials = [
+        {"trial": n, "base": n == 0, "reason": "", **row, "cell_hash": f"h{n}", "code_version": "1"}
+        for n, row in enumerate(rows)
+    ]
     frame = pd.DataFrame(trials).reindex(columns=[*trials[0], *(c for c in TRIAL_COLUMNS if c not in trials[0])])
     importances = [("val_psnr_y", "dim", 0.7), ("val_psnr_y", "kernel", 0.3), ("macs", "dim", 1.0)]
     table = pd.DataFrame(importances, columns=["objective", "parameter", "importance"])
@@ -118,7 +126,7 @@ def test_whom_to_confirm(results: TuningResults, alone: TuningResults) -> None:
 
 def confirmed(*rows: tuple[int, float, str]) -> pd.DataFrame:
     frame = pd.DataFrame(rows, columns=["trial", "difference", "verdict"])
-    return frame.assign(low=frame["difference"] - 0.1, high=frame["difference"] + 0.1, shown="+0.3 [+0.2, +0.4]")
+    return frame.assign(low=frame["difference"] - 0.1, high=frame["difference"] + 0.1)
 
 
 def test_a_winner_is_called_one_only_when_it_was_confirmed(results: TuningResults) -> None:
@@ -126,7 +134,7 @@ def test_a_winner_is_called_one_only_when_it_was_confirmed(results: TuningResult
     same = confirmed((5, 0.02, "not distinguishable"), (1, -0.4, "worse"))
     assert winner(results, same) == (5, "best by validation; no trial was better than the base when it was confirmed")
     found = winner(results, confirmed((5, 0.2, "better"), (8, 0.3, "better"), (1, 0.9, "not distinguishable")))
-    assert found == (8, "confirmed: +0.3 [+0.2, +0.4] dB to the base on fresh seeds and test images")
+    assert found == (8, "confirmed: +0.300 [+0.200, +0.400] dB to the base on fresh seeds and test images")
     assert winner(replace(results, trials=results.trials[2:3]), None) is None
 
 
@@ -147,7 +155,7 @@ def test_confirmation_reads_the_verdicts_of_the_study() -> None:
         for i in range(6)
     ]
     frame = pd.DataFrame(rows)
-    (row,) = confirmation(Results(layout, frame, frame, frame, {})).itertuples()
+    (row,) = confirmation(Results(layout, frame, frame, frame, {}), [3, 7]).itertuples()
     assert (row.trial, row.verdict) == (7, "better")
     assert row.difference == pytest.approx(0.5)
 
@@ -194,8 +202,20 @@ def test_every_cost_can_be_an_axis(results: TuningResults) -> None:
     figure.draw_without_rendering()
 
 
-def test_the_summary_says_what_was_found_and_how_far_to_trust_it(results: TuningResults, alone: TuningResults) -> None:
-    text = tuning_markdown(results, None)
+def summary(results: TuningResults, folder: Path, confirmed: pd.DataFrame | None = None) -> str:
+    """The text of summary.md of a search whose best trials were `confirmed`, or not."""
+    about: dict[str, Any] = dict.fromkeys(("optuna_study", "command_line", "protocol", "device"), "-")
+    (folder / "provenance.json").write_text(json.dumps(about | {"machine": {}, "packages": {}}))
+    (folder / "confirmation.csv").unlink(missing_ok=True)
+    if confirmed is not None:
+        confirmed.to_csv(folder / "confirmation.csv", index=False)
+    return search_document(results, folder).markdown()
+
+
+def test_the_summary_says_what_was_found_and_how_far_to_trust_it(
+    results: TuningResults, alone: TuningResults, tmp_path: Path
+) -> None:
+    text = summary(results, tmp_path)
     assert text.startswith("# mine: Which is best?")
     for part in (
         "budget of every trial: 500 steps; the base takes 4 patches of 24x24 LR pixels",
@@ -215,10 +235,10 @@ def test_the_summary_says_what_was_found_and_how_far_to_trust_it(results: Tuning
     assert ["parameter", "for validation PSNR-Y", "for multiply-adds"] in table
     assert ["dim", "0.70", "1.00"] in table
     assert ["kernel", "0.30", "-"] in table
-    assert "## Confirmation" in tuning_markdown(results, confirmed((5, 0.2, "better")))
-    assert "## The 5 best" in tuning_markdown(alone, None)
+    assert "## Confirmation" in summary(results, tmp_path, confirmed((5, 0.2, "better")))
+    assert "## The 5 best" in summary(alone, tmp_path)
     nothing = replace(results, trials=results.trials[2:3], importances=results.importances[:0])
-    assert "No trial was trained to the end." in tuning_markdown(nothing, None)
+    assert "No trial was trained to the end." in summary(nothing, tmp_path)
     assert described(results, 0) == "kernel rbf, gamma 0.1, dim 8"
 
 
@@ -271,7 +291,9 @@ def test_loading_gives_tidy_frames_and_importances(tmp_path: Path) -> None:
 def test_publishing_writes_all_files_and_a_winner(tmp_path: Path) -> None:
     name, folder = store(tmp_path / "s.db", 8), tmp_path / "out"
     folder.mkdir()
-    (folder / "provenance.json").write_text(json.dumps({"optuna_study": name}))
+    about: dict[str, Any] = dict.fromkeys(("command_line", "protocol", "device"), "-")
+    about |= {"optuna_study": name, "machine": {}, "packages": {}}
+    (folder / "provenance.json").write_text(json.dumps(about))
     publish_tuning(tmp_path / "s.db", name, folder)
     figures = {
         f"{figure}.{end}" for figure in ("front", "history", "parallel", "importances") for end in ("png", "svg")
@@ -299,7 +321,7 @@ def test_rows_bring_back_what_was_written(results: TuningResults, tmp_path: Path
     assert found.trials["kernel"].tolist() == results.trials["kernel"].tolist()
     assert found.trials["gamma"].tolist() == [0.1, None, None, 1.0, None, None, 0.5, None, None]
     assert found.trials["dim"].tolist() == [8, 16, 32, 16, 16, 32, 16, 8, 24]
-    assert tuning_markdown(found, None) == tuning_markdown(results, None)
+    assert summary(found, tmp_path) == summary(results, tmp_path)
     rows = (tmp_path / "trials.csv").read_text()
     (tmp_path / "trials.csv").write_text(rows.replace(",relu,", ",rule,", 1))
     with pytest.raises(InputError, match=r"trials\.csv: kernel must be one of .*, got 'rule'; write it again"):

@@ -1,0 +1,224 @@
+"""The report of a study: verdicts, how it was measured, tables, figures, and what they cannot tell."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from grla.errors import InputError
+from grla.report.document import Document, Link, Number, Picture, Section, Strong, Table, Text
+from grla.report.folder import document_faults, write_document
+from grla.report.kinds.study_figures import study_figures
+from grla.report.kinds.visibility import limits_section, visibility_section
+from grla.report.published import load_published, published_section
+from grla.report.results import (
+    DEFINITION,
+    PROVENANCE,
+    Results,
+    folders_of,
+    load_results,
+    own_storage,
+    read_json,
+    read_rows,
+    study_results,
+    write_rows,
+)
+from grla.report.tables import interval, provenance_table, study_tables, verdict
+from grla.report.verify import identity_faults, recorded_study, row_faults
+
+TITLE = "Studies"
+COUNTING = """\
+How to read the tables: PSNR-Y and SSIM-Y on the Y channel, mean over images, then mean ± sd over seeds. The difference
+to the base is paired by image and seed; its 95 % interval (hierarchical bootstrap over seeds and images, corrected for
+few of either) covers other seeds and other images of the same kind. Where it covers 0 the two are not distinguishable;
+where it does not, they may still not be once the verdict is corrected for all comparisons of the study (Holm).
+MACs: every multiply-add. hook_flops: the paper's rule, which leaves out the matrix products inside attention; not
+comparable with MACs. FLOPs would be 2 x MACs. Cost columns are means over cells."""
+
+PROBE = """\
+The images are a probe: PSNR-Y and MSE (RGB, of [0, 1]) are those of the blanked pixels, "outside" is the rest. The
+baselines are exact: "no look" guesses the mean of all values there can be, "mean of values" that of the values
+in the image, "LR copied" knows the missing LR pixels and nothing finer. Perfect recall has no error; the others do not
+bound what a network of several layers can reach."""
+
+
+def folders(root: Path) -> list[Path]:
+    """The studies' folders at, in and two below `root`, in alphabetical order."""
+    return folders_of("study", root)
+
+
+def write(folder: Path) -> None:
+    """Write a study's rows where there is a storage, and its report."""
+    results = study_results(folder)
+    if own_storage(folder) is not None:
+        write_rows(results, folder)
+    write_document(study_document(results, folder), folder)
+
+
+def publish(storage: Path | str, study_name: str, folder: Path) -> Results:
+    """Write the rows and the report of a study that was just run; returns what was loaded.
+
+    `storage` is a SQLite file or a URL. Raises InputError as `load_results` does and when `folder` cannot be written.
+    """
+    results = load_results(storage, study_name)
+    write_rows(results, folder)
+    write_document(study_document(results, folder), folder)
+    return results
+
+
+def document(folder: Path) -> Document:
+    """The report of the study in `folder`, made now from its rows."""
+    return study_document(study_results(folder), folder)
+
+
+def link(folder: Path, address: str) -> Link:
+    """A study's line in an index."""
+    results = study_results(folder)
+    layout, cells = results.layout, results.cells
+    finished = int((cells["outcome"] == "ok").sum())
+    tested = ", ".join(results.images["test_set"].unique())
+    about = f"{layout.question} {finished} of {len(cells)} cells, {cells['seed'].nunique()} seeds; tested on {tested}."
+    return Link(address, f"{layout.study}, {layout.profile}", about)
+
+
+def faults(folder: Path) -> list[str]:
+    """What does not match in a study's folder, one line each: study's file, hashes, rows, tables, figures."""
+    results = read_rows(folder)
+    try:
+        study = recorded_study(folder)
+    except InputError as error:
+        return [str(error)]
+    found = identity_faults(study, read_json(folder / DEFINITION), read_json(folder / PROVENANCE), results.cells)
+    return found + row_faults(folder) + document_faults(study_document(results, folder), folder)
+
+
+def study_document(results: Results, folder: Path) -> Document:
+    """The report of a study's `results`, with what lies in its `folder` besides: provenance, pictures."""
+    layout, cells = results.layout, results.cells
+    path = folder / PROVENANCE
+    about = read_json(path) if path.is_file() else {}
+    figures = study_figures(results, folder)
+    mixed = [Text(text) for text in [mixed_code(cells)] if text]
+    probe = [Text(PROBE)] if "mse" in results.images and results.images["mse"].notna().any() else []
+    sections = (
+        Section("Verdicts", (*mixed, Text(verdict_lines(results))), summary=False),
+        Section("Method", (*mixed, Text(measured(results, about)), Text(COUNTING), *probe)),
+        *(Section(group.title, (table,)) for group, table in study_tables(results)),
+        Section("Figures", (*figures, *_other_pictures(folder, {figure.name for figure in figures}))),
+        _unfinished(cells),
+        visibility_section(results.differences),
+        limits_section(cells, results.differences),
+        published_section(load_published(layout.study), layout.study),
+        Section("Provenance", _provenance(about, cells), summary=False),
+    )
+    title = f"{layout.study}, profile {layout.profile}"
+    return Document(title, layout.question, sections, f"{layout.study}: {layout.question}")
+
+
+def mixed_code(cells: pd.DataFrame) -> str:
+    """The warning that a study's cells were computed by different versions of the code; "" where they were not."""
+    versions = sorted(set(cells["code_version"]))
+    return f"Mixed code: cells were computed at commits {', '.join(versions)}." if len(versions) > 1 else ""
+
+
+def verdict_lines(results: Results) -> str:
+    """Markdown: per group its base, and the variants by verdict with their differences."""
+    lines = []
+    for group in results.layout.groups():
+        base = next((label for label, variant in group.rows if variant == group.base), group.base)
+        lines.append(f"\n**{group.title}**, compared with {base}:\n")
+        by_verdict: dict[str | Strong, list[str]] = {}
+        for label, variant in group.rows:
+            if variant in results.differences:
+                difference = results.differences[variant]
+                shown = interval(difference)
+                named = f"{label} ({shown} dB)" if shown.fields() else label
+                by_verdict.setdefault(verdict(difference), []).append(named)
+        for words, names in by_verdict.items():
+            lines.append(f"- {words.markdown() if isinstance(words, Strong) else words}: {', '.join(names)}")
+    return "\n".join(lines)
+
+
+def measured(results: Results, about: Mapping[str, Any]) -> str:
+    """How a study was measured, as a list; `about` is its provenance.json, empty where there is none."""
+    layout, cells, base = results.layout, results.cells, results.base
+    train, data, cost = base["train"], base["data"], base["cost"]
+    unit = "minutes" if train["budget"]["unit"] == "min" else "steps"
+    batch = f"{data['batch_size']} patches of {data['patch_size']}x{data['patch_size']} LR pixels"
+    counts = results.images.drop_duplicates(["test_set", "image"]).groupby("test_set", sort=False).size()
+    sets = [f"{name} ({_count(n, 'image')})" for name, n in counts.items()]
+    sizes = [f"{high}x{wide}" for high, wide in (cost["count_output"], cost["latency_input"])]
+    finished = int((cells["outcome"] == "ok").sum())
+    lines = [
+        f"Source: {layout.source}",
+        f"Profile: {layout.profile}; budget of every cell: {train['budget']['amount']:g} {unit} of {batch}",
+        f"Cells: {finished} of {len(cells)} finished; {_count(cells['seed'].nunique(), 'seed')}",
+        f"Test images: {', '.join(sets)}",
+        f"Base network: {_network(base['model'])}",
+        f"Counts are for an output of {sizes[0]} pixels; latency and memory for an LR input of {sizes[1]}",
+        *_circumstances(cells, about),
+    ]
+    if layout.design == "panels":
+        name = layout.factors[0].name
+        lines.append(f"Compare only within one {name}: each {name} has its own base and its own baselines")
+    return "\n".join(f"- {line}" for line in lines)
+
+
+def _circumstances(cells: pd.DataFrame, about: Mapping[str, Any]) -> list[str]:
+    """How many cells ran at once, how they were trained, on which machine."""
+    lines = []
+    workers = cells.get("workers", pd.Series(dtype=float)).max()  # rows of older results have no such column
+    if workers > 1:
+        lines.append(f"Latencies and training times are those of up to {workers:.0f} cells at once on one machine")
+    ways = sorted(set(cells.get("execution", pd.Series(dtype=str)).fillna("")) - {""})
+    if ways:
+        lines.append(f"Some or all cells were trained with {'; '.join(ways)}: see the column execution in cells.csv")
+    if about:
+        machine = about["machine"]
+        threads = f"{machine['torch_threads']} threads of {machine['processor']}"
+        device = machine["gpu"] if set(cells["device"]) == {"cuda"} else threads
+        lines.append(f"Machine: {device}; code {', '.join(sorted(set(cells['code_version'])))}")
+    return lines
+
+
+def _network(model: Mapping[str, Any]) -> str:
+    """A model spec in words."""
+    if "dim" not in model:
+        return ", ".join(f"{name} {value}" for name, value in model.items())
+    width = f"{model['dim']} channels, {model['depth']} blocks, windows of {model['window_size']}"
+    return f"GRLASR x{model['upscale']}, {width} (the paper's has 55 channels, 6 blocks, windows of 16)"
+
+
+def _unfinished(cells: pd.DataFrame) -> Section:
+    failed = cells[cells["outcome"] != "ok"]
+    columns = {name: failed[name].tolist() for name in ("variant", "seed", "outcome")}
+    columns["step"] = [Number(step, ".0f") for step in pd.to_numeric(failed["steps"])]
+    table = pd.DataFrame(columns | {"reason": failed["reason"].tolist()})
+    blocks = (Table(table, left=("variant", "outcome", "reason")),) if len(failed) else ()
+    return Section("Cells that did not finish", blocks)
+
+
+def _other_pictures(folder: Path, drawn: set[str]) -> list[Picture]:
+    """The PNG files of `folder` that are not `drawn` from rows: crops and maps need the networks' outputs."""
+    words = "as drawn when the networks were at hand; it cannot be drawn again from the rows alone."
+    paths = [path for path in sorted(folder.glob("*.png")) if path.stem not in drawn]
+    return [Picture(path, f"{path.stem.replace('_', ' ')}, {words}") for path in paths]
+
+
+def _provenance(about: Mapping[str, Any], cells: pd.DataFrame) -> tuple[Table, ...]:
+    if not about:
+        return ()
+    versions = ", ".join(sorted(set(cells["code_version"])))
+    further = {"code of the cells": versions, "study": about["optuna_study"], "device": about["device"]}
+    names = ["variant", "seed", "cell_hash", "outcome", "code_version", "device"]
+    return (
+        provenance_table(about, further),
+        Table(cells[names], "Every cell; its hash names spec, images, protocol and device.", names),
+    )
+
+
+def _count(n: int, noun: str) -> str:
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
