@@ -1,11 +1,11 @@
-"""Networks and kernels measured outside of a study."""
+"""What networks and kernels cost, measured outside of a study."""
 
 from grla.benchmark.counts import count_networks
 from grla.benchmark.machine_load import other_work
 from grla.benchmark.memory import REPEATS, BatchSize, measure_memory
 from grla.benchmark.networks import BENCHMARK_PROTOCOL, slower_than_before, time_networks
 from grla.benchmark.scaling import EVERY_KERNEL, Sweep, run_sweep
-from grla.benchmark.training import time_training
+from grla.benchmark.training import TrainingTimes, time_training
 
 __all__ = [
     "BENCHMARK_PROTOCOL",
@@ -13,6 +13,7 @@ __all__ = [
     "REPEATS",
     "BatchSize",
     "Sweep",
+    "TrainingTimes",
     "count_networks",
     "measure_memory",
     "other_work",

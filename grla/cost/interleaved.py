@@ -54,13 +54,13 @@ def time_in_turns(
 
 
 def take_turns(goes: Mapping[str, Callable[[], float]], base: str, rounds: int, seed: int = 0) -> list[Turn]:
-    """Let everybody go once per round, in an order drawn anew each round, the base twice; a go says its milliseconds.
+    """Call each of `goes`, which return milliseconds, once per round in a new random order, and the base twice.
 
-    Before the rounds each goes until its time is stable. The base's second turn, named "... again", is the noise floor:
-    how far from 1 a ratio can be where nothing differs. Raises InputError for an unknown base or too few rounds.
+    Before the rounds each is called until its time is stable. The base's second time, named "... again", gives the
+    noise floor: how far from 1 a ratio is between equals. Raises InputError for an unknown base or too few rounds.
     """
-    require(base in goes, "--base", f"must be one of {', '.join(goes)}", base)
-    require_at_least("--rounds", rounds, 2)
+    require(base in goes, "base", f"must be one of {', '.join(goes)}", base)
+    require_at_least("rounds", rounds, 2)
     entrants = {**goes, f"{base}{AGAIN}": goes[base]}
     random = np.random.default_rng(seed)
     for go in goes.values():

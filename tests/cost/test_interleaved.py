@@ -59,8 +59,8 @@ def test_numbers_are_those_of_the_rounds_and_not_of_the_warm_up() -> None:
 @pytest.mark.parametrize(
     ("base", "shape", "rounds", "message"),
     [
-        ("b", (1, 3, 4, 4), 5, "--base must be one of a, got 'b'"),
-        ("a", (1, 3, 4, 4), 1, "--rounds must be .* at least 2"),
+        ("b", (1, 3, 4, 4), 5, "base must be one of a, got 'b'"),
+        ("a", (1, 3, 4, 4), 1, "rounds must be .* at least 2"),
         ("a", (1, 3, 2, 2), 5, r"model a cannot upscale an input of \(1, 3, 2, 2\)"),
     ],
 )

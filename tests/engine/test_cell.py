@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from grla.analysis.score import find_upscaler, load_trained
+from grla.analysis.checkpoints import find_upscaler, load_trained
 from grla.cost import count
 from grla.engine import cell as room
 from grla.engine.cell import run_one
@@ -90,7 +90,7 @@ def test_the_checkpoint_scores_what_the_record_says(base: RunSpec, material: Mat
     upscaler = find_upscaler(str(folders.checkpoint), None, 2, CPU)
     scores, _ = evaluate(upscaler, material.test, border=2)
     assert [{"test_images": material.test_images, **vars(score)} for score in scores] == record.images
-    with pytest.raises(InputError, match="--upscale must be the checkpoint's x2, got 4"):
+    with pytest.raises(InputError, match="upscale must be the checkpoint's x2, got 4"):
         load_trained(folders.checkpoint, 4)
 
 
