@@ -146,7 +146,7 @@ def test_unusable_arguments_and_folders_are_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="must name at least one of div2k, set5, set14, bsd100, urban100"):
         main(Arguments((), tmp_path))
     (tmp_path / "file").touch()
-    with pytest.raises(InputError, match=r"cannot write to .*file: .*; choose another --out"):
+    with pytest.raises(InputError, match=r"cannot write to .*file: .*; choose another folder"):
         main(Arguments(("set5",), tmp_path / "file"))
     (tmp_path / "downloads").mkdir()
     with (
