@@ -1,25 +1,132 @@
-"""One line of a sweep: a kernel or network at growing numbers of tokens, each point in processes of its own."""
+"""Points of a sweep: a kernel or a network at one number of tokens, its time and memory in processes of their own."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import torch
+from torch import Tensor, nn
 
-from grla.benchmark.subjects import Subject
-from grla.cost import Outcome, Roofs, Timing, one_pass, predict, run_in_child, time_pass, weigh_pass
+from grla.attention import build_kernel
+from grla.benchmark.networks import find_network, seeded
+from grla.cost import Outcome, Roofs, Timing, count, one_pass, predict, run_in_child, time_pass, weigh_pass
 from grla.errors import InputError
 
 FORWARD, BOTH = PASSES = ("forward", "forward + backward")
+BYTES = 4  # of a float32
+
+
+class Subject(Protocol):
+    """What a line of a sweep measures. It is sent to other processes, so it holds names and numbers only."""
+
+    @property
+    def kind(self) -> str:
+        """kernel or network; only subjects of one kind are compared."""
+
+    @property
+    def name(self) -> str:
+        """As the user gave it."""
+
+    def build(self) -> nn.Module:
+        """The module, in eval mode. Raises InputError for an unknown name."""
+
+    def tokens(self, wanted: int) -> int:
+        """The possible number of tokens nearest to `wanted`."""
+
+    def inputs(self, wanted: int, device: torch.device, *, backward: bool) -> tuple[Tensor, ...]:
+        """What the module is called with; with `backward` they require gradients if a backward pass computes them."""
+
+    def work(self, wanted: int) -> tuple[int, int]:
+        """Multiply-adds by definition, and useful bytes: what every method must read or write once."""
+
+
+@dataclass(frozen=True)
+class KernelSubject:
+    """A kernel on q, k and v of shape (1, 1, tokens, head_dim), normal noise; all three get gradients."""
+
+    name: str
+    head_dim: int
+    kind: str = "kernel"
+
+    @seeded()
+    def build(self) -> nn.Module:
+        """The kernel at its defaults, on its fast path."""
+        return build_kernel(self.name, self.head_dim).eval()
+
+    def tokens(self, wanted: int) -> int:
+        """Every number is possible."""
+        return wanted
+
+    def inputs(self, wanted: int, device: torch.device, *, backward: bool) -> tuple[Tensor, ...]:
+        """q, k and v."""
+        generator, shape = torch.Generator(device).manual_seed(0), (1, 1, wanted, self.head_dim)
+        q, k, v = (torch.randn(shape, generator=generator, device=device, requires_grad=backward) for _ in range(3))
+        return q, k, v
+
+    def work(self, wanted: int) -> tuple[int, int]:
+        """q, k and v are read once, the output is written once."""
+        macs = count(_Stacked(self.build()), (3, 1, 1, wanted, self.head_dim)).macs
+        return macs, 4 * wanted * self.head_dim * BYTES
+
+
+@dataclass(frozen=True)
+class NetworkSubject:
+    """A network, named as `find_network` takes it, on a square or nearly square LR image; a token is an LR pixel."""
+
+    name: str
+    upscale: int
+    kind: str = "network"
+
+    def build(self) -> nn.Module:
+        """The network."""
+        return find_network(self.name, self.upscale)
+
+    def tokens(self, wanted: int) -> int:
+        """Pixels of the image."""
+        height, width = near_square(wanted)
+        return height * width
+
+    def inputs(self, wanted: int, device: torch.device, *, backward: bool) -> tuple[Tensor, ...]:
+        """One LR image of noise in [0, 1], without gradient."""
+        generator = torch.Generator(device).manual_seed(0)
+        return (torch.rand(1, 3, *near_square(wanted), generator=generator, device=device),)
+
+    def work(self, wanted: int) -> tuple[int, int]:
+        """The LR image and the parameters are read once, the SR image is written once."""
+        counts = count(self.build(), (1, 3, *near_square(wanted)))
+        values = 3 * self.tokens(wanted) * (1 + self.upscale**2) + counts.num_params
+        return counts.macs, values * BYTES
+
+
+def near_square(pixels: int) -> tuple[int, int]:
+    """Height and width of the nearly square image whose number of pixels is nearest to `pixels`."""
+    height = math.isqrt(pixels)
+    return height, round(pixels / height)
+
+
+class _Stacked(nn.Module):
+    """A kernel as a module of one input, which the counter needs: q, k and v stacked."""
+
+    def __init__(self, kernel: nn.Module) -> None:
+        super().__init__()
+        self.kernel = kernel
+
+    def forward(self, qkv: Tensor) -> Tensor:
+        """(3, batch, num_heads, num_tokens, head_dim) -> (batch, num_heads, num_tokens, head_dim)."""
+        out: Tensor = self.kernel(*qkv)
+        return out
 
 
 @dataclass(frozen=True)
 class Point:
-    """One subject at one size: its median time, its growth of memory, and how far it is from the machine's roofs.
+    """One subject at one size: its median time, its growth of memory, and its distance from the machine's roofs.
 
     `outcome` is ok, "stopped at the time limit", out_of_memory or error, with the `reason` in words. Multiply-adds,
-    useful bytes, GFLOP/s and `times_roof` (its time over the least by the roofs) are of finished forward passes only.
+    useful bytes, GFLOP/s and `times_roof` (its time over the least that the roofs allow) are given for finished forward
+    passes only.
     """
 
     kind: str
@@ -44,33 +151,6 @@ class Point:
         return f"{about}: {self.median_ms:.1f} ms, {memory}"
 
 
-def measure_line(
-    subject: Subject, passes: str, sizes: Iterable[int], seconds_limit: float, device: torch.device
-) -> Iterator[Point]:
-    """The points of one subject at the `sizes` in tokens, from small to large; a pass may take `seconds_limit`.
-
-    A size is not tried, and marked like it had been, where the sizes before predict a pass beyond the time limit, or
-    where a smaller one was stopped or did not fit.
-    """
-    seconds: dict[int, float] = {}
-    ended: Outcome | None = None
-    for wanted in sorted(set(sizes)):
-        tokens = subject.tokens(wanted)
-        predicted = predict(seconds, tokens)
-        if ended is not None:
-            point = Point(subject.kind, subject.name, passes, tokens, ended, "not tried: a smaller size ended so")
-        elif predicted is not None and predicted > seconds_limit:
-            reason = f"not tried: {predicted:.0f} s a pass predicted"
-            point = Point(subject.kind, subject.name, passes, tokens, "stopped at the time limit", reason)
-        else:
-            point = measure_point(subject, passes, wanted, seconds_limit, device)
-        if point.median_ms is not None:
-            seconds[tokens] = point.median_ms / 1000
-        if point.outcome in ("stopped at the time limit", "out_of_memory"):
-            ended = point.outcome
-        yield point
-
-
 def measure_point(subject: Subject, passes: str, wanted: int, seconds_limit: float, device: torch.device) -> Point:
     """One size, its time in one process and its memory in another, each with one pass to warm up."""
     point = Point(subject.kind, subject.name, passes, subject.tokens(wanted), "ok")
@@ -79,20 +159,53 @@ def measure_point(subject: Subject, passes: str, wanted: int, seconds_limit: flo
     if answer.outcome == "ok":
         timing: Timing = answer.value
         point = replace(point, median_ms=timing.median_ms, runs=timing.runs)
-        # Memory is measured with slower allocation: what could be timed gets the time to be weighed.
+        # Measuring memory slows allocation down, so it is given twice the time.
         answer = run_in_child(task.weigh, 4 * seconds_limit)
     slow = answer.outcome == "stopped at the time limit"
     reason = f"a pass takes more than {seconds_limit:g} s" if slow else answer.reason
     return replace(point, memory_mib=answer.value, outcome=answer.outcome, reason=reason)
 
 
+def measure_line(
+    subject: Subject,
+    passes: str,
+    sizes: Iterable[int],
+    seconds_limit: float,
+    device: torch.device,
+    measure: Callable[..., Point] = measure_point,
+) -> Iterator[Point]:
+    """The points of one subject at the `sizes` in tokens, from small to large; a pass may take `seconds_limit`.
+
+    A size is not tried if the smaller ones predict a pass beyond the time limit, or if one of them was stopped or did
+    not fit; its outcome is then the predicted one. `measure` is called for each size that is tried.
+    """
+    seconds: dict[int, float] = {}
+    ended: Outcome | None = None
+    for wanted in sorted(set(sizes)):
+        tokens = subject.tokens(wanted)
+        predicted = predict(seconds, tokens)
+        if ended is not None:
+            reason = "not tried: a smaller size had this outcome"
+            point = Point(subject.kind, subject.name, passes, tokens, ended, reason)
+        elif predicted is not None and predicted > seconds_limit:
+            reason = f"not tried: {predicted:.0f} s a pass predicted"
+            point = Point(subject.kind, subject.name, passes, tokens, "stopped at the time limit", reason)
+        else:
+            point = measure(subject, passes, wanted, seconds_limit, device)
+        if point.median_ms is not None:
+            seconds[tokens] = point.median_ms / 1000
+        if point.outcome in ("stopped at the time limit", "out_of_memory"):
+            ended = point.outcome
+        yield point
+
+
 def beside_roofs(point: Point, subject: Subject, roofs: Roofs) -> Point:
-    """The point with its distance from the roofs if it is a finished forward pass whose work can be counted."""
+    """The point with its distance from the roofs, if it is a finished forward pass whose work can be counted."""
     if point.median_ms is None or point.passes != FORWARD:
         return point
     try:
         macs, useful_bytes = subject.work(point.tokens)
-    except InputError:  # an outside model may hold what has no counting rule; it is timed all the same
+    except InputError:  # an outside model may contain operations without a counting rule
         return point
     return replace(
         point,
@@ -105,7 +218,7 @@ def beside_roofs(point: Point, subject: Subject, roofs: Roofs) -> Point:
 
 @dataclass(frozen=True)
 class Task:
-    """What the processes of a point do, all that they need to know of it."""
+    """What the processes of a point do, with all that they need for it."""
 
     subject: Subject
     backward: bool

@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 
 from grla.engine.cell import save_images
-from grla.engine.cells import CellStore, is_bucket, open_cells, require_new_layout
+from grla.engine.cells import CELLS, CellStore, is_bucket, open_cells, require_new_layout
 from grla.engine.claiming import Worker, run_plan
 from grla.engine.dashboard import ARTIFACTS, Artifacts, Makers
 from grla.engine.execution import USUAL, Execution
@@ -274,7 +274,7 @@ def _write_surroundings(run: StudyRun, plan: Plan, store: CellStore) -> None:
         "study": run.study.name,
         "profile": run.profile,
         "optuna_study": plan.trials.study_name,
-        "cells_folder": str(store.root),
+        **({} if store.root == run.settings.out / CELLS else {"cells_folder": str(store.root.absolute())}),
         "base_changes": {path: value for path, value in run.changes.items() if not path.startswith(OPEN_FIELDS)},
         "cells": {planned.cell_hash: planned.cell.variant for planned in plan.cells},
         "image_checksums": base.material.checksums,

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from grla.analysis.score import find_upscaler, load_trained
+from grla.analysis.checkpoints import find_upscaler, load_trained
 from grla.cost import count
 from grla.engine import CellFolder, CellRun, StudyRun, run_cell
 from grla.engine import cell as room
@@ -94,8 +94,8 @@ def test_the_checkpoint_scores_what_the_record_says(base: RunSpec, material: Mat
     upscaler = find_upscaler(str(folder.weights), None, 2, CPU)
     scores, _ = evaluate(upscaler, material.test, border=2)
     assert [{"test_images": material.test_images, **vars(score)} for score in scores] == record.images
-    with pytest.raises(InputError, match="--upscale must be the checkpoint's x2, got 4"):
-        load_trained(folder.checkpoint, 4)
+    with pytest.raises(InputError, match="upscale must be the checkpoint's x2, got 4"):
+        load_trained(folder.weights, 4)
 
 
 def test_equal_runs_are_equal_to_the_bit_and_other_seeds_are_not(

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -19,16 +16,7 @@ from grla.report.kinds.fidelity_page import fidelity_page
 from grla.report.verify import fidelity_faults
 from grla.spec import KernelSpec, ModelSpec, RecallSpec, RunSpec, to_dict
 from grla.training.checkpoint import save_checkpoint
-
-ROOT = Path(__file__).parents[2]
-
-
-def call(script: str, *arguments: object, code: int = 0) -> str:
-    environment = {**os.environ, "PYTHONPATH": "", "COLUMNS": "120"}
-    command = [sys.executable, str(ROOT / "studies" / script), *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False, timeout=300)
-    assert done.returncode == code, done.stdout + done.stderr
-    return done.stdout + done.stderr
+from tests.shared.commands import call
 
 
 @pytest.fixture
