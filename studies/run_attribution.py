@@ -59,7 +59,7 @@ class Arguments:
 
 
 def main(arguments: Arguments) -> None:
-    """Work out, draw and print."""
+    """Compute, draw and print."""
     require(len(arguments.checkpoints) > 0, "CHECKPOINTS", "must name at least one file", arguments.checkpoints)
     loaded = [load_trained(path) for path in arguments.checkpoints]
     upscales = {spec.model.upscale for spec, _ in loaded}
@@ -84,8 +84,8 @@ def main(arguments: Arguments) -> None:
 
 
 def find_target(arguments: Arguments, hr: NDArray[np.uint8]) -> Target:
-    """The patch asked for; a side left open is that of the sharpest patch of `hr` (height, width, 3)."""
-    # The detector looks a pixel further to the right and below.
+    """The patch asked for; a side that is None is that of the sharpest patch of `hr` (height, width, 3)."""
+    # The edge detector reads one pixel further to the right and below.
     top, left = sharpest_crop(hr[:-1, :-1], arguments.size)
     top = top if arguments.top is None else arguments.top
     return Target(top, left if arguments.left is None else arguments.left, arguments.size)

@@ -80,7 +80,7 @@ class OnDevice(Common):
 
 @dataclass(frozen=True)
 class Cost(Common):
-    """Count parameters, multiply-adds and the rest, exactly; numbers on which other counters differ are refused."""
+    """Count parameters, multiply-adds and the rest, exactly; a number on which other counters disagree is refused."""
 
     models: tuple[str, ...] = ("gaussian_rbf", "softmax", "rbf_ridge", "relu", "edsr_lite")
     """What to count."""

@@ -79,7 +79,7 @@ def main(arguments: Arguments) -> None:
 
 
 def all_tokens(arguments: Arguments) -> tuple[list[Tokens], str]:
-    """Random tokens, those of the checkpoint's layers if there is one, and a sentence that says so."""
+    """Random tokens, those of the checkpoint's layers if there is one, and a sentence that describes them."""
     tokens = [random_tokens(arguments.num_tokens, arguments.head_dim, arguments.seed)]
     about = f"Random tokens: standard normal, head_dim {arguments.head_dim}, seed {arguments.seed}."
     if arguments.checkpoint is None:

@@ -39,7 +39,7 @@ class Arguments:
 
 
 def main(arguments: Arguments) -> None:
-    """Work out, draw and print."""
+    """Compute, draw and print."""
     require(arguments.image >= 0, "--image", "must be at least 0", arguments.image)
     loaded = [load_trained(path) for path in arguments.checkpoints]
     chosen = [(spec, network) for spec, network in loaded if arguments.seed in (None, spec.seed)]

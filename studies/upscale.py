@@ -40,9 +40,9 @@ class Arguments:
     upscale: Literal[2, 3, 4] = 4
     """Super-resolution factor, that of the checkpoint."""
     tile: int | None = 256
-    """Larger pictures are worked on in squares of this many pixels, to need less memory; None takes them whole."""
+    """Larger pictures are processed in squares of this many pixels, to need less memory; None processes them whole."""
     overlap: int = 32
-    """Pixels that a square sees around it. Attention to the whole image sees its square and these only."""
+    """Pixels around a square that the network sees too. Global attention sees the square and these only."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where to run; auto takes a GPU if there is one."""
     out: Path = Path("results/upscaled")
@@ -65,7 +65,7 @@ def main(arguments: Arguments) -> None:
                 tqdm.write(str(upscale_file(path, arguments.out, upscaler, factor)))
             except InputError as error:
                 failed.append(str(error))
-            bar.update(sum(sizes[: index + 1]) - bar.n)  # what is not worked on in squares is done at once
+            bar.update(sum(sizes[: index + 1]) - bar.n)  # pictures that are not tiled count when they are done
     if failed:
         raise InputError("\n".join(failed))
 

@@ -18,7 +18,7 @@ from grla.spec import RecallSpec, RunSpec
 
 @dataclass(frozen=True)
 class Scene:
-    """An image of the probe: `lr` uint8 (p, p, 3), the `query` (row, column), and where the answer stands.
+    """An image of the probe: `lr` uint8 (p, p, 3), the `query` (row, column), and where the answer is.
 
     The query is the first LR pixel of a blanked value; `answers` (p, p) is True on the intact copies of its pair, which
     have the same key: on key and value, as convolutions carry each into the other's pixels.

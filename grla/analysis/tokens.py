@@ -13,7 +13,7 @@ from grla.errors import require
 
 @dataclass(frozen=True)
 class Tokens:
-    """What one attention head sees: `q`, `k`, `v` float64 (num_tokens, head_dim); `source` says where they are from."""
+    """What one attention head sees: `q`, `k`, `v` float64 (num_tokens, head_dim); `source` names their origin."""
 
     source: str
     q: Tensor

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
-from typing import Protocol
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -17,30 +17,7 @@ from grla.errors import InputError
 
 FORWARD, BOTH = PASSES = ("forward", "forward + backward")
 BYTES = 4  # of a float32
-
-
-class Subject(Protocol):
-    """What a line of a sweep measures. It is sent to other processes, so it holds names and numbers only."""
-
-    @property
-    def kind(self) -> str:
-        """kernel or network; only subjects of one kind are compared."""
-
-    @property
-    def name(self) -> str:
-        """As the user gave it."""
-
-    def build(self) -> nn.Module:
-        """The module, in eval mode. Raises InputError for an unknown name."""
-
-    def tokens(self, wanted: int) -> int:
-        """The possible number of tokens nearest to `wanted`."""
-
-    def inputs(self, wanted: int, device: torch.device, *, backward: bool) -> tuple[Tensor, ...]:
-        """What the module is called with; with `backward` they require gradients if a backward pass computes them."""
-
-    def work(self, wanted: int) -> tuple[int, int]:
-        """Multiply-adds by definition, and useful bytes: what every method must read or write once."""
+Pass = Callable[[], object]
 
 
 @dataclass(frozen=True)
@@ -53,7 +30,7 @@ class KernelSubject:
 
     @seeded()
     def build(self) -> nn.Module:
-        """The kernel at its defaults, on its fast path."""
+        """The kernel at its defaults, on its fast path, in evaluation mode. Raises InputError for an unknown name."""
         return build_kernel(self.name, self.head_dim).eval()
 
     def tokens(self, wanted: int) -> int:
@@ -61,13 +38,13 @@ class KernelSubject:
         return wanted
 
     def inputs(self, wanted: int, device: torch.device, *, backward: bool) -> tuple[Tensor, ...]:
-        """q, k and v."""
+        """q, k and v; with `backward` they require gradients."""
         generator, shape = torch.Generator(device).manual_seed(0), (1, 1, wanted, self.head_dim)
         q, k, v = (torch.randn(shape, generator=generator, device=device, requires_grad=backward) for _ in range(3))
         return q, k, v
 
     def work(self, wanted: int) -> tuple[int, int]:
-        """q, k and v are read once, the output is written once."""
+        """Multiply-adds, and the bytes of q, k, v and the output, which every method must read or write once."""
         macs = count(_Stacked(self.build()), (3, 1, 1, wanted, self.head_dim)).macs
         return macs, 4 * wanted * self.head_dim * BYTES
 
@@ -81,11 +58,11 @@ class NetworkSubject:
     kind: str = "network"
 
     def build(self) -> nn.Module:
-        """The network."""
+        """The network, in evaluation mode. Raises InputError for an unknown name."""
         return find_network(self.name, self.upscale)
 
     def tokens(self, wanted: int) -> int:
-        """Pixels of the image."""
+        """Pixels of the image whose number of pixels is nearest to `wanted`."""
         height, width = near_square(wanted)
         return height * width
 
@@ -95,10 +72,14 @@ class NetworkSubject:
         return (torch.rand(1, 3, *near_square(wanted), generator=generator, device=device),)
 
     def work(self, wanted: int) -> tuple[int, int]:
-        """The LR image and the parameters are read once, the SR image is written once."""
+        """Multiply-adds, and the bytes of the LR image, the parameters and the SR image."""
         counts = count(self.build(), (1, 3, *near_square(wanted)))
         values = 3 * self.tokens(wanted) * (1 + self.upscale**2) + counts.num_params
         return counts.macs, values * BYTES
+
+
+Subject = KernelSubject | NetworkSubject
+"""What a line of a sweep measures. It is sent to other processes, so it holds names and numbers only."""
 
 
 def near_square(pixels: int) -> tuple[int, int]:
@@ -154,16 +135,30 @@ class Point:
 def measure_point(subject: Subject, passes: str, wanted: int, seconds_limit: float, device: torch.device) -> Point:
     """One size, its time in one process and its memory in another, each with one pass to warm up."""
     point = Point(subject.kind, subject.name, passes, subject.tokens(wanted), "ok")
-    task = Task(subject, passes == BOTH, wanted, device, torch.get_num_threads(), seconds_limit)
-    answer = run_in_child(task.time, 2 * seconds_limit)
+    prepare = partial(_prepared_pass, subject, passes, wanted, device, torch.get_num_threads())
+    answer = run_in_child(partial(_time, prepare, device, seconds_limit), 2 * seconds_limit)
     if answer.outcome == "ok":
         timing: Timing = answer.value
         point = replace(point, median_ms=timing.median_ms, runs=timing.runs)
         # Measuring memory slows allocation down, so it is given twice the time.
-        answer = run_in_child(task.weigh, 4 * seconds_limit)
+        answer = run_in_child(partial(_memory_mib, prepare, device), 4 * seconds_limit)
     slow = answer.outcome == "stopped at the time limit"
     reason = f"a pass takes more than {seconds_limit:g} s" if slow else answer.reason
     return replace(point, memory_mib=answer.value, outcome=answer.outcome, reason=reason)
+
+
+def _time(prepare: Callable[[], Pass], device: torch.device, seconds_limit: float) -> Timing:
+    return time_pass(prepare(), device, seconds_limit)
+
+
+def _memory_mib(prepare: Callable[[], Pass], device: torch.device) -> float | None:
+    return weigh_pass(prepare(), device)
+
+
+def _prepared_pass(subject: Subject, passes: str, wanted: int, device: torch.device, num_threads: int) -> Pass:
+    torch.set_num_threads(num_threads)
+    backward = passes == BOTH
+    return one_pass(subject.build().to(device).train(backward), subject.inputs(wanted, device, backward=backward))
 
 
 def measure_line(
@@ -214,28 +209,3 @@ def beside_roofs(point: Point, subject: Subject, roofs: Roofs) -> Point:
         gflop_per_s=2 * macs / point.median_ms / 1e6,
         times_roof=point.median_ms / roofs.least_ms(2 * macs, useful_bytes),
     )
-
-
-@dataclass(frozen=True)
-class Task:
-    """What the processes of a point do, with all that they need for it."""
-
-    subject: Subject
-    backward: bool
-    wanted: int
-    device: torch.device
-    num_threads: int
-    seconds_limit: float
-
-    def time(self) -> Timing:
-        """The time of a pass."""
-        return time_pass(self._pass(), self.device, self.seconds_limit)
-
-    def weigh(self) -> float | None:
-        """The growth of memory in a pass, in MiB."""
-        return weigh_pass(self._pass(), self.device)
-
-    def _pass(self) -> Callable[[], object]:
-        torch.set_num_threads(self.num_threads)
-        model = self.subject.build().to(self.device).train(self.backward)
-        return one_pass(model, self.subject.inputs(self.wanted, self.device, backward=self.backward))

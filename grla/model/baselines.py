@@ -116,6 +116,6 @@ def _load_weights(model: nn.Module, path: Path) -> None:
         for key in ("params_ema", "params", "state_dict", "model"):
             state = state.get(key, state)
         model.load_state_dict(state)
-    except Exception as error:  # a file that holds something else makes the unpickler raise nearly anything
+    except Exception as error:  # unpickling a file of another kind may raise nearly anything
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
         raise InputError(f"cannot load weights from {path} ({reason})") from error
