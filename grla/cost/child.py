@@ -58,7 +58,7 @@ def run_in_child(work: Callable[[], object], seconds_limit: float | None = None)
 
 def _answer(work: Callable[[], object], channel: Connection) -> None:
     with suppress(OSError):
-        # If the system runs out of memory, it shall kill this process and not its parent (man 5 proc).
+        # If the system runs out of memory, it should kill this process and not its parent (man 5 proc).
         Path("/proc/self/oom_score_adj").write_text("1000")
     channel.send(None)
     try:

@@ -19,7 +19,7 @@ OPEN_FIELDS = ("data.train", "data.test", "train.budget")
 class Profile:
     """How large a study is run: spec changes on top of the base, number of seeds, and the time to expect.
 
-    `factors` replace the study's factors of the same names, where a small profile is too small for the large levels.
+    `factors` replace the study's factors of the same names, where a profile is too small for their large levels.
     """
 
     changes: Changes
@@ -39,7 +39,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Study:
-    """A question to be measured. A file in `studies/ablations/` exports one as `STUDY`; its name is the study's name.
+    """A question and the runs that answer it. A file in `studies/ablations/` exports one as `STUDY` and names it.
 
     `source` says which table or figure of the paper it answers to. "one_at_a_time" varies one factor around the base,
     "grid" takes all combinations; with "panels" the levels of the first factor (upscale factors, say) are not compared

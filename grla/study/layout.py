@@ -133,7 +133,7 @@ class Layout:
         return tuple(self._panel_group(panel.name, level, factor) for level in panel.levels for factor in factors)
 
     def variants(self) -> tuple[str, ...]:
-        """Every variant once, in the order of the tables, but each panel's base, and the study's, comes first."""
+        """Every variant once, in the order of the tables, but the base comes first, and each panel's in it."""
         names = [(group.base, *(variant for _, variant in group.rows)) for group in self.groups()]
         return tuple(dict.fromkeys([BASE, *itertools.chain.from_iterable(names)]))
 

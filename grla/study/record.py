@@ -25,7 +25,7 @@ class Shown:
     format: str
 
     def text(self, value: float) -> str:
-        """`value`, in the record's unit, as it stands below the heading."""
+        """`value`, in the record's unit, as it is shown below the heading."""
         return format(value * self.factor, self.format)
 
 

@@ -51,7 +51,7 @@ class SearchProfile:
 
 @dataclass(frozen=True)
 class Search:
-    """A question to be tuned for. A file in `studies/searches/` exports one as `SEARCH`; its name is the search's name.
+    """A question and the space to search. A file in `studies/searches/` exports one as `SEARCH` and names it.
 
     The aim is the best PSNR-Y on the validation images; where `minimise` names costs, the Pareto front of them
     and PSNR-Y. The base is the first configuration that is tried.
