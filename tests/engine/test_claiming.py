@@ -20,7 +20,7 @@ from grla.engine import StudyRun, run_study
 from grla.engine import claiming as engine
 from grla.engine.storage import FILE_NAME, open_storage
 from grla.errors import InputError
-from grla.report.figures.crop_files import crop_rows
+from grla.report.figures.crops import crop_rows
 from grla.report.results import Results, load_results
 from grla.study import Record, Study, vary
 from tests.shared import ABLATIONS, ROOT

@@ -147,3 +147,4 @@ def test_the_ledger_settles_what_needs_no_training(tmp_path: Path) -> None:
     assert rows["GRLA needs 11 % fewer FLOPs than SwinIR-light"] == "contradicted"
     assert rows["phi(K) is needed with normalised keys"] == "contradicted"
     assert rows["gamma = 1/2 is best"] == "not yet run"
+    assert json.loads((tmp_path / "settled.json").read_text())["largest_change_by_phi"] < 1e-9
