@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from grla.engine.matching import Matching, match_study, matched_study
+from grla.engine.matching import Matching, match_study
 from grla.engine.run import StudyRun, run_study
 from grla.engine.storage import FILE_NAME
 from grla.errors import InputError
@@ -24,7 +24,7 @@ from grla.report.results import (
     write_rows,
 )
 from grla.report.verify import identity_faults, row_faults
-from grla.study import Study, vary
+from grla.study import Factor, Study, resized_study, vary
 
 MakeRun = Callable[..., StudyRun]
 
@@ -86,11 +86,11 @@ def test_a_run_with_a_base_of_its_own_matches(make_run: MakeRun, tiny: Study) ->
 def test_a_run_at_equal_cost_matches_the_study_it_comes_from(make_run: MakeRun, tiny: Study) -> None:
     matched = match_study(tiny, "smoke", {}, Matching("macs", torch.device("cpu")))
     run = rows_of(make_run(study=matched))
-    definition = read_json(run.folder / DEFINITION)
-    levels = {factor["name"]: factor["levels"] for factor in definition["factors"]}
-    assert any(" dim " in label for label in levels["depth"])
-    found = matched_study(tiny, "smoke", levels)
+    layout = read_rows(run.folder).layout
+    assert any("model.dim" in changes for factor in layout.factors for changes in factor.levels.values())
+    found = resized_study(tiny, layout)
     assert found.factors == matched.factors
-    assert identity(replace(run, study=replace(found, name=matched.name))) == []
-    with pytest.raises(InputError, match="level of a study at equal cost must be one of 1, 2, got '3'"):
-        matched_study(tiny, "smoke", {"depth": ["3 dim 4 (+1.0%)"]})
+    assert identity(replace(run, study=found)) == []
+    other = replace(layout, factors=(Factor("depth", {"3 dim 4": {"model.depth": 3, "model.dim": 4}}),))
+    with pytest.raises(InputError, match="level '3 dim 4' of a study at equal cost"):
+        resized_study(tiny, other)
