@@ -65,7 +65,7 @@ def main(arguments: Arguments) -> None:
 def find(what: str) -> Found:
     """The records that `what` names; an InputError where there are none."""
     root = Path(what) if Path(what).is_dir() else RESULTS
-    folders = tuple((kind, folder) for kind in find_kinds() for folder in kind.folders(root))
+    folders = tuple((kind, folder) for kind in find_kinds().values() for folder in kind.folders(root))
     if root == RESULTS and what not in ("all", str(RESULTS)):
         folders = tuple((kind, folder) for kind, folder in folders if name_of(folder) == what)
     rule = f'must be a folder with results, or "all" or a study or search that has results in {RESULTS}/'

@@ -73,6 +73,6 @@ def test_the_notebook_on_tuning_shows_a_search(tmp_path: Path, monkeypatch: pyte
     command = [sys.executable, str(ROOT / "studies" / "run_tuning.py"), "search_recipe", "--profile", "smoke"]
     subprocess.run([*command, "--trials", "2", "--out", str(tmp_path)], check=True, capture_output=True)
     outputs = run("tuning", monkeypatch, tmp_path)
-    for part in ("search_recipe/smoke", "no test image was read", "image/png", "best so far", "learning_rate"):
+    for part in ("search_recipe/smoke", "no test image was read", "data:image/", "best so far", "learning_rate"):
         assert part in outputs
     assert "No search here yet" not in outputs

@@ -279,6 +279,12 @@ class Document:
         """All figures, in the order of the page."""
         return [block for section in self.sections for block in section.blocks if isinstance(block, Figure)]
 
+    @property
+    def tables(self) -> list[Table]:
+        """All tables that have a file name."""
+        blocks = [block for section in self.sections for block in section.blocks]
+        return [block for block in blocks if isinstance(block, Table) and block.file]
+
     def __getitem__(self, title: str) -> Section:
         """The section of this title, empty where there is none."""
         return next((section for section in self.sections if section.title == title), Section(title, ()))
@@ -299,8 +305,7 @@ class Document:
     def files(self) -> dict[str, str]:
         """The content of every text file by its path: summary.md, tables as CSV and LaTeX, and `texts`."""
         found = {"summary.md": self.markdown()} if self.summary_title else {}
-        blocks = [block for section in self.sections for block in section.blocks]
-        for table in (block for block in blocks if isinstance(block, Table) and block.file):
+        for table in self.tables:
             found[f"tables/{table.file}.csv"] = table.csv()
             found[f"tables/{table.file}.tex"] = table.latex()
         return found | dict(self.texts)

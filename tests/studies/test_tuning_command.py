@@ -7,11 +7,10 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-import records
 import report
 from run_ablation import Arguments, spec_changes
 
-from grla.report.kinds.search import document
+from grla.report.kinds import search, study
 from grla.spec import Budget
 from tests.shared.commands import call
 
@@ -39,11 +38,11 @@ def test_a_search_is_run_confirmed_and_its_winner_taken_as_a_base(tmp_path: Path
     check_records(folder, tmp_path / "search_recipe_confirmed" / "smoke")
 
 
-def check_records(search: Path, confirmed: Path) -> None:
+def check_records(folder: Path, confirmed: Path) -> None:
     """Both match their rows and files until a row is changed, and have pages."""
-    assert of_records(records.search_faults(search)) == []
-    assert of_records(records.study_faults(confirmed)) == []
-    page = document(search).html()
+    assert of_records(search.faults(folder)) == []
+    assert of_records(study.faults(confirmed)) == []
+    page = search.document(folder).html()
     assert page.count("<img") == 2
     for part in (
         "no test image was read",
@@ -52,21 +51,21 @@ def check_records(search: Path, confirmed: Path) -> None:
         "run_tuning.py search_recipe",
     ):
         assert part in page
-    found = report.find(str(search.parents[1]))
-    assert [(kind.title, folder) for kind, folder in found.folders] == [("Studies", confirmed), ("Searches", search)]
+    found = report.find(str(folder.parents[1]))
+    assert [(kind.TITLE, folder) for kind, folder in found.folders] == [("Searches", folder), ("Studies", confirmed)]
     report.write_reports(found)
-    assert of_records(records.search_faults(search)) == []
-    changed = json.loads((search / "search.json").read_text())
+    assert of_records(search.faults(folder)) == []
+    changed = json.loads((folder / "search.json").read_text())
     changed["changes"]["1"]["train.learning_rate"] *= 2
     changed["about"]["parameters"][0]["high"] *= 2
-    (search / "search.json").write_text(json.dumps(changed))
-    faults = of_records(records.search_faults(search))
-    for part in ("search.json: its hash is not", "parameters: were", "trial 1:", "winner.json: is not"):
+    (folder / "search.json").write_text(json.dumps(changed))
+    faults = of_records(search.faults(folder))
+    for part in ("definition: its hash is not", "parameters: were", "trial 1:", "winner.json: is not"):
         assert any(fault.startswith(part) for fault in faults), faults
-    assert any("is not the hash of its spec" in fault for fault in records.study_faults(confirmed))
-    (search / "search.json").unlink()
-    (fault,) = records.study_faults(confirmed)
-    assert "the search's record must hold the confirmed trials [1]" in fault
+    for _ in ("changed", "gone"):
+        (fault,) = study.faults(confirmed)
+        assert "the search's record must hold the confirmed trials ['trial 1']" in fault
+        (folder / "search.json").unlink(missing_ok=True)
 
 
 def of_records(faults: list[str]) -> list[str]:

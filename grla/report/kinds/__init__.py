@@ -32,7 +32,9 @@ class Kind(Protocol):
         """What does not match in a record's folder, one line each."""
 
 
-def find_kinds() -> list[Kind]:
-    """All kinds, ordered by title."""
-    modules = [importlib.import_module(f"{__name__}.{found.name}") for found in pkgutil.iter_modules(__path__)]
-    return sorted((cast(Kind, module) for module in modules if hasattr(module, "TITLE")), key=lambda kind: kind.TITLE)
+def find_kinds() -> dict[str, Kind]:
+    """All kinds by the name of their module, ordered by title."""
+    names = [found.name for found in pkgutil.iter_modules(__path__)]
+    modules = {name: cast(Kind, importlib.import_module(f"{__name__}.{name}")) for name in names}
+    kinds = [(name, kind) for name, kind in modules.items() if hasattr(kind, "TITLE")]
+    return dict(sorted(kinds, key=lambda found: found[1].TITLE))

@@ -328,7 +328,7 @@ def test_rows_bring_back_what_was_written(results: TuningResults, tmp_path: Path
         read_search_rows(tmp_path)
     (tmp_path / "trials.csv").write_text(rows)
     (tmp_path / "curves.csv").unlink()
-    with pytest.raises(InputError, match=r"cannot read .*curves\.csv.*write it again with run_tuning\.py"):
+    with pytest.raises(InputError, match=r"cannot read .*curves\.csv.*write it again with the command"):
         read_search_rows(tmp_path)
 
 
