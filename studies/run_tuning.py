@@ -16,6 +16,8 @@ from typing import Annotated, Literal
 
 import tyro
 
+import project_root  # noqa: F401  it puts the project on the path
+
 from grla.engine import FILE_NAME, GRACE_SECONDS, Crew, StudyRun, choose_device, run_study
 from grla.errors import InputError, Interrupted, require_at_least
 from grla.provenance import without_password
