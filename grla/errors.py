@@ -1,4 +1,4 @@
-"""Exceptions that are the user's doing, not a fault of ours, and the checks that raise them."""
+"""Exceptions that report what a user can fix, and the checks that raise them."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from collections.abc import Collection
 
 
 class InputError(ValueError):
-    """Something the user gave cannot be used.
+    """An argument, a file or a setting cannot be used.
 
     The message names the thing, the rule, the value found and the remedy; commands print it without a traceback.
     """
 
 
 class Interrupted(Exception):
-    """A person asked to stop. What was done is kept, and running again goes on from there."""
+    """The user asked to stop. Finished work is kept, and running again resumes from there."""
 
 
 def require(holds: bool, name: str, rule: str, value: object) -> None:

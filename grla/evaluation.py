@@ -34,9 +34,9 @@ def network_upscaler(
 ) -> Upscaler:
     """Run `model` ((1, 3, h, w) in [0, 1] to (1, 3, upscale * h, upscale * w)) in eval mode on its own device.
 
-    Outputs are clamped and rounded to uint8. A gray image is shown as three equal channels and the mean of the
-    output's channels is kept. With `tile` the network sees squares of that many LR pixels and `overlap` around them,
-    and `progress` is told of each, see `grla.tiling`. Raises InputError when the model answers with another shape.
+    Outputs are clamped and rounded to uint8. A gray image is passed as three equal channels, and the output's channels
+    are averaged. With `tile` the network sees squares of that many LR pixels and `overlap` around them, and
+    `progress` is called after each, see `grla.tiling`. Raises InputError when the output has another shape.
     """
     parameter = next(model.parameters(), None)
     device = torch.device("cpu") if parameter is None else parameter.device
@@ -70,7 +70,7 @@ def evaluate(upscaler: Upscaler, pairs: Iterable[ImagePair], border: int) -> tup
 
 
 def score(pair: ImagePair, sr: Image, border: int) -> ImageScore:
-    """The scores of `sr` against the pair's HR; a pair with a mask is scored by it, borders and all."""
+    """The scores of `sr` against the pair's HR; a pair with a mask is scored on the masked pixels, border included."""
     if pair.mask is None:
         return ImageScore(pair.test_set, pair.name, psnr_y(sr, pair.hr, border), ssim_y(sr, pair.hr, border))
     mask, hr = pair.mask, pair.hr

@@ -1,4 +1,4 @@
-"""Writing files so that a crash, a kill or a full disk never leaves half of one. Imports nothing of ours but errors."""
+"""Writing files atomically: a crash, a kill or a full disk never leaves a partial one. Imports only grla.errors."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from grla.errors import InputError
 
 @contextmanager
 def atomic_write(path: Path) -> Iterator[BinaryIO]:
-    """Open a temporary file beside `path` that replaces it when the block ends well; else `path` stays as it was.
+    """Open a temporary file beside `path` that replaces it when the block succeeds; otherwise `path` is unchanged.
 
-    The content reaches the disk (fsync) before it gets its name. Raises InputError naming the file when the folder
+    The content is on the disk (fsync) before the file gets its name. Raises InputError naming the file when the folder
     cannot be written or the disk is full.
     """
-    # Several machines may write to one shared folder, where a process number alone names nobody.
+    # Several machines may write to a shared folder, where a process number alone is not unique.
     temporary = path.with_name(f".{path.name}.{socket.gethostname()}-{os.getpid()}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 PROTOCOL = "grla-1"
-"""Names the meaning of our numbers (scoring, degradation, counting). It enters every cell's hash: change it when code
-changes what an equal spec would measure."""
+"""Names the meaning of our numbers (scoring, degradation, counting) and is part of every cell's hash. Change it when a
+code change alters what an equal spec measures."""
 BENCHMARK_PROTOCOL = "grla-benchmark-1"
 """The same for the records of `run_benchmark.py`: those of another one are not compared."""
 
@@ -22,28 +22,31 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("torch", "numpy", "scipy", "pillow", "scikit-image", "matplotlib", "pandas", "seaborn", "optuna", "fvcore")
 
 
-@functools.cache  # the code that runs is the one that was there at the start
-def code_version() -> str:
-    """The git commit of this code, with "-dirty" when files differ from it; "unknown" outside a checkout."""
-    commit = _git("rev-parse", "--short=12", "HEAD")
+@functools.cache  # the code that runs is the code that was there at the start
+def code_version(root: Path = ROOT) -> str:
+    """The git commit of the code in `root`; "unknown" outside a checkout.
+
+    It ends in "-dirty" when tracked files differ from the commit or there are untracked Python files (a new kernel,
+    say) that git does not ignore.
+    """
+    commit = _git(root, "rev-parse", "--short=12", "HEAD")
     if commit is None:
         return "unknown"
-    return f"{commit}-dirty" if _git("status", "--porcelain", "--untracked-files=no") else commit
+    modified = _git(root, "status", "--porcelain", "--untracked-files=no")
+    added = _git(root, "ls-files", "--others", "--exclude-standard", "*.py")
+    return f"{commit}-dirty" if modified or added else commit
 
 
 def commit_is_known(version: str) -> bool | None:
-    """Whether `version` is a commit this code descends from; None where that cannot be told.
-
-    That is outside of a checkout, and where the history was cut short and does not hold it.
-    """
-    if _git("rev-parse", "--is-shallow-repository") != "false":
+    """Whether `version` is an ancestor of the checked-out commit; None outside a checkout and in a shallow clone."""
+    if _git(ROOT, "rev-parse", "--is-shallow-repository") != "false":
         return None
-    return _git("merge-base", "--is-ancestor", version, "HEAD") is not None
+    return _git(ROOT, "merge-base", "--is-ancestor", version, "HEAD") is not None
 
 
 def machine() -> dict[str, Any]:
     """What the run's timings depend on: processor, cores, threads, memory, GPU, operating system."""
-    import torch  # noqa: PLC0415  reports need versions, and must not wait for it
+    import torch  # noqa: PLC0415  reports need versions but must not load torch
 
     return {
         "processor": _processor(),
@@ -68,14 +71,14 @@ def describe_run() -> dict[str, Any]:
 
 
 def without_password(text: str) -> str:
-    """Any text with the passwords of the URLs in it replaced by ***: for messages, provenance and logs."""
+    """`text` with the passwords of all URLs in it replaced by ***: for messages, provenance and logs."""
     text = re.sub(r"(://[^:/@\s]*):[^@\s]*@", r"\1:***@", text)
     return re.sub(r"([?&]password=)[^&\s]*", r"\1***", text)
 
 
-def _git(*arguments: str) -> str | None:
+def _git(root: Path, *arguments: str) -> str | None:
     try:
-        command = ["git", "-C", str(ROOT), *arguments]
+        command = ["git", "-C", str(root), *arguments]
         done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=30)
     except (OSError, subprocess.SubprocessError):
         return None

@@ -158,7 +158,7 @@ class RecallSpec:
             fits, "data.patch_size", f"must be a multiple of a pair's width, 2 * data.glyph = {width}", self.patch_size
         )
         limit = self.patch_size // self.glyph * ((self.patch_size // width - self.band) // 2)
-        rule = f"must be at most {limit}: each pair needs an intact and a blanked copy, and there is room for so many"
+        rule = f"must be at most {limit}: each pair needs an intact and a blanked copy, and no more fit"
         require(len(self.num_pairs) > 0, "data.num_pairs", "must name at least one number of pairs", self.num_pairs)
         for number in self.num_pairs:
             require_at_least("data.num_pairs", number, 1)
@@ -186,7 +186,7 @@ class SimilaritySpec:
         for name, least in (("patch_size", 1), ("copies", 2), ("batch_size", 1)):
             require_at_least(f"data.{name}", getattr(self, name), least)
         fits = self.patch_size % self.copies == 0 and 8 <= self.patch_size // self.copies <= 64
-        rule = f"must be data.copies ({self.copies}) times 8 to 64: a copy has so many LR pixels a side"
+        rule = f"must be data.copies ({self.copies}) times the side of a copy, 8 to 64 LR pixels"
         require(fits, "data.patch_size", rule, self.patch_size)
 
 
@@ -220,7 +220,7 @@ class Budget:
 
 @dataclass(frozen=True)
 class TrainSpec:
-    """Adam (betas 0.9, 0.999), the paper's A.1 where it speaks; of the `loss` it does not, L1 is the field's default.
+    """Adam (betas 0.9, 0.999) as in the paper's A.1, which does not state the `loss`: L1 is the field's default.
 
     `schedule` "halving" halves the learning rate after every fifth of the budget (the paper: every 200 of 1000 epochs),
     "cosine" takes it to 0. `clip_norm` bounds the gradient norm (None: off), `ema_decay` evaluates an exponential
@@ -249,7 +249,7 @@ class TrainSpec:
 
 @dataclass(frozen=True)
 class CostSpec:
-    """What the cost columns refer to: counts at one HR output size (height, width), latency at one LR input size."""
+    """What costs refer to: counts at an HR output size (height, width), latency at an LR input size (height, width)."""
 
     count_output: tuple[int, int] = (720, 1280)
     latency_input: tuple[int, int] = (180, 320)
@@ -320,7 +320,7 @@ def _nested(hint: Any, value: Any) -> Any:
 
 
 def _plain(content: object) -> object:
-    """Dataclasses as dicts, through and through; anything else as it is."""
+    """Dataclasses as dicts, nested ones included; anything else as it is."""
     if dataclasses.is_dataclass(content) and not isinstance(content, type):
         return dataclasses.asdict(content)
     return content
@@ -341,7 +341,7 @@ def _replace(node: Any, changes: Mapping[tuple[str, ...], object]) -> Any:
 
 
 def _start(whole: Mapping[str, object], node: Any, key: str) -> Any:
-    """What changes below `node.key` start from: its new value, where a bare name stands for a kernel, or the old."""
+    """What changes below `node.key` are applied to: its new value (a bare name stands for a kernel) or the old one."""
     value = whole.get(key, getattr(node, key))
     return KernelSpec(value) if isinstance(value, str) else value
 

@@ -21,12 +21,12 @@ def run_in_tiles(
     """SR (1, 3, upscale * h, upscale * w) of lr (1, 3, h, w) in squares of `tile` LR pixels.
 
     The network sees each square with `overlap` more pixels on every side that lies within the image, and only the
-    square is kept. Without overlap the last squares of a row and a column reach back to be whole ones, so that the
-    network always sees as many tokens. Attention sees no farther than its piece: a network that attends to the whole
+    square is kept. Without overlap the last squares of a row and a column are shifted back to full size, so that the
+    network always sees as many tokens. Attention does not reach beyond a piece: a network that attends to the whole
     image computes something else in tiles; one with windows only computes nearly the same where `tile` and `overlap`
-    are multiples of its window (windows then lie where they lay), up to what reaches across the overlap.
+    are multiples of its window (windows then have the same places), up to what reaches across the overlap.
 
-    After each square `progress` is told its share of the image in LR pixels, an equal one for all.
+    After each square `progress` is called with its share of the image in LR pixels, which is equal for all.
 
     Raises InputError for a tile below 1 or a negative overlap.
     """

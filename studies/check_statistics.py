@@ -10,14 +10,11 @@ of studies is; and the same false alarms where a study is looked at again and ag
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 
-import tyro
+from command import command
 
-import project_root  # noqa: F401  it puts the project on the path
-
-from grla.errors import InputError, require_at_least
+from grla.errors import require_at_least
 from grla.report import Table, check_all, check_looks
 
 
@@ -40,7 +37,4 @@ def main(arguments: Arguments) -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main(tyro.cli(Arguments))
-    except InputError as error:
-        sys.exit(f"error: {error}")
+    command(main, Arguments)

@@ -11,16 +11,12 @@ Each verdict is computed from records by the rule beside it. Run more studies, o
 from __future__ import annotations
 
 import json
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-import tyro
-
-import project_root  # noqa: F401  it puts the project on the path
+from command import command
 
 from grla.analysis import settled_record
-from grla.errors import InputError
 from grla.files import write_text
 from grla.report import LEDGER, SETTLED, write_ledger
 
@@ -41,7 +37,4 @@ def main(arguments: Arguments) -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main(tyro.cli(Arguments))
-    except InputError as error:
-        sys.exit(f"error: {error}")
+    command(main, Arguments)

@@ -8,19 +8,16 @@ python studies/evaluate.py --model package.module:factory --checkpoint weights.p
 from __future__ import annotations
 
 import json
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-import tyro
 from tabulate import tabulate
 
-import project_root  # noqa: F401  it puts the project on the path
+from command import command
 
 from grla.analysis import score_model
 from grla.engine import choose_device
-from grla.errors import InputError
 from grla.files import write_text
 
 
@@ -54,7 +51,4 @@ def main(arguments: Arguments) -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main(tyro.cli(Arguments))
-    except InputError as error:
-        sys.exit(f"error: {error}")
+    command(main, Arguments)

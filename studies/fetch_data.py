@@ -8,17 +8,16 @@ Run it again to go on after a break; what is complete is only checked.
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
 import tyro
 
-import project_root  # noqa: F401  it puts the project on the path
+from command import command
 
 from grla.data.public import PUBLIC_SETS, fetch
-from grla.errors import InputError, require
+from grla.errors import Interrupted, require
 
 
 @dataclass(frozen=True)
@@ -40,7 +39,10 @@ def main(arguments: Arguments) -> None:
     for name in arguments.sets:
         public = PUBLIC_SETS[name]
         print(f"{public.name}: {public.source}\nTerms: {public.terms}\nFrom:  {arguments.url or public.archive.url}")
-        folder = fetch(public, arguments.out, arguments.url)
+        try:
+            folder = fetch(public, arguments.out, arguments.url)
+        except KeyboardInterrupt as error:
+            raise Interrupted from error
         print(f"{public.num_images} pictures: {folder}\n", flush=True)
     print(f"Next: python studies/run_ablation.py {data_options(arguments.out)}")
     print(f"The archives in {arguments.out / 'downloads'} are no longer needed.")
@@ -54,9 +56,4 @@ def data_options(out: Path) -> str:
 
 
 if __name__ == "__main__":
-    try:
-        main(tyro.cli(Arguments, description=__doc__))
-    except InputError as error:
-        sys.exit(f"error: {error}")
-    except KeyboardInterrupt:
-        sys.exit("\nStopped. What has arrived is kept: run the same command again to go on.")
+    command(main, Arguments, __doc__)

@@ -10,14 +10,13 @@ Works on what `run_ablation.py`, `run_tuning.py`, `run_benchmark.py` and `run_fi
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 import tyro
 
-import project_root  # noqa: F401  it puts the project on the path
+from command import command
 
 from grla.errors import InputError, require
 from grla.files import write_text
@@ -111,7 +110,4 @@ def check(found: Found) -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main(tyro.cli(Arguments, description=__doc__))
-    except InputError as error:
-        sys.exit(f"error: {error}")
+    command(main, Arguments, __doc__)

@@ -12,39 +12,34 @@ many processes and machines work on one study.
 
 from __future__ import annotations
 
-import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
 import tyro
-from tabulate import tabulate
 
-import project_root  # noqa: F401  it puts the project on the path
+from command import command
 
 from grla.engine import (
-    FILE_NAME,
     GRACE_SECONDS,
     KEPT_DIMS,
-    Crew,
     Execution,
     Matching,
+    RunSettings,
     StudyRun,
     choose_device,
     describe_status,
-    duration,
-    estimate,
     latest_name,
     match_study,
     run_study,
-    run_together,
+    run_with_torchrun,
 )
-from grla.errors import InputError, Interrupted
 from grla.provenance import without_password
 from grla.report import CELL_FILES, export, publish
 from grla.spec import Budget
-from grla.study import load_study, read_base, study_names
+from grla.study import load_study, read_base
+from overview import show_cost, show_studies
 from until_clear import run_until_clear
 
 
@@ -104,43 +99,52 @@ class Arguments:
 
 
 def main(arguments: Arguments) -> None:
-    """Do what the arguments say."""
+    """Look at studies where that is asked for, else run one and write its tables and figures."""
     if arguments.list:
-        return show_studies()
+        return show_studies(Arguments.study)
     run = study_run(arguments)
+    if arguments.dry_run or arguments.status or arguments.export is not None:
+        return look(run, arguments)
+    name = run_with_torchrun(run, lambda: run_to_the_end(run, arguments))
+    if name is not None:  # not a process of torchrun's that has helped the first one
+        show_end(run, name)
+
+
+def look(run: StudyRun, arguments: Arguments) -> None:
+    """Show what a study would cost or how far it is, or write its records to a file; run nothing."""
     if arguments.dry_run:
-        return show_cost(run)
-    if arguments.status:
-        return print(describe_status(run))
-    storage = run.out / FILE_NAME if arguments.storage is None else arguments.storage
-    if arguments.export is not None:
-        return export(storage, latest_name(run), arguments.export)
-    until = arguments.until_clear
-    try:
-        name = run_together(
-            run, lambda: run_study(run) if until is None else run_until_clear(run, until, arguments.max_seeds)
-        )
-    except Interrupted:
-        print("\nStopped. Nothing is lost: run the same command again to go on.", file=sys.stderr)
-        sys.exit(130)
-    if name is None:  # a process of torchrun's that has helped the first one
-        return
-    if arguments.join:
+        show_cost(run)
+    elif arguments.status:
+        print(describe_status(run))
+    elif arguments.export is not None:
+        export(run.settings.storage_url, latest_name(run), arguments.export)
+
+
+def run_to_the_end(run: StudyRun, arguments: Arguments) -> str:
+    """Run all cells, with more seeds where that was asked for; returns the name of the Optuna study."""
+    if arguments.until_clear is None:
+        return run_study(run)
+    return run_until_clear(run, arguments.until_clear, arguments.max_seeds)
+
+
+def show_end(run: StudyRun, name: str) -> None:
+    """Say what comes next, or write and show the results where this run is the one that does."""
+    if run.join:
         print(f"All cells of {name} have ended. Tables and figures: the same command without --join.")
-    elif arguments.workers == 0:
+    elif run.settings.workers == 0:
         print(f"Planned {name}; now run workers: the same command with --join.")
     else:
-        show_results(run, storage, name)
+        show_results(run, name)
 
 
-def show_results(run: StudyRun, storage: Path | str, name: str) -> None:
+def show_results(run: StudyRun, name: str) -> None:
     """Write tables and figures, print the summary and where to look; exit with an error if cells failed."""
-    results = publish(storage, name, run.folder)
+    results = publish(run.settings.storage_url, name, run.folder)
     print((run.folder / "summary.md").read_text(encoding="utf-8"))
     print(f"Tables and figures: {run.folder}")
-    print(f"Learning curves:    tensorboard --logdir {run.folder / 'tensorboard'}")
-    url = storage if isinstance(storage, str) else f"sqlite:///{storage}"
-    print(f"Dashboard:          optuna-dashboard {without_password(url)} --artifact-dir {run.artifacts}")
+    print(f"Learning curves:    tensorboard --logdir {run.folder / 'cells'}")
+    url = without_password(run.settings.storage_url)
+    print(f"Dashboard:          optuna-dashboard {url} --artifact-dir {run.settings.shown_files}")
     failed = int((results.cells["outcome"] == "error").sum())
     if failed:
         sys.exit(f"error: {failed} cells failed, see above and {run.folder / 'cells.csv'}; run again to retry them")
@@ -148,33 +152,28 @@ def show_results(run: StudyRun, storage: Path | str, name: str) -> None:
 
 def study_run(arguments: Arguments) -> StudyRun:
     """What is to be run, where and by whom."""
-    device, changes = choose_device(arguments.device), spec_changes(arguments)
-    study = load_study(arguments.study)
-    if arguments.match:
-        kept = None if arguments.dry_run else arguments.out / KEPT_DIMS
-        study = match_study(study, arguments.profile, changes, Matching(arguments.match, device, kept))
-    return StudyRun(
-        study,
-        arguments.profile,
+    settings = RunSettings(
         arguments.out,
-        device,
-        changes,
-        arguments.seeds,
-        crew(arguments),
-        cell_files=CELL_FILES,
-        execution=Execution(arguments.checkpoint_activations, arguments.compile),
-    )
-
-
-def crew(arguments: Arguments) -> Crew:
-    """The arguments that say who works."""
-    return Crew(
+        choose_device(arguments.device),
         arguments.workers,
         arguments.storage,
         arguments.artifacts,
         arguments.grace,
+        Execution(arguments.checkpoint_activations, arguments.compile),
+    )
+    study, changes = load_study(arguments.study), spec_changes(arguments)
+    if arguments.match:
+        kept = None if arguments.dry_run else arguments.out / KEPT_DIMS
+        study = match_study(study, arguments.profile, changes, Matching(arguments.match, settings.device, kept))
+    return StudyRun(
+        study,
+        arguments.profile,
+        settings,
+        changes,
+        arguments.seeds,
         arguments.join,
         arguments.retry_failed,
+        cell_files=CELL_FILES,
     )
 
 
@@ -190,49 +189,5 @@ def spec_changes(arguments: Arguments) -> dict[str, object]:
     return changes
 
 
-def show_studies() -> None:
-    """Print the studies with question, source, and cells and time by profile; the paper's first, in its order."""
-    studies = [load_study(name) for name in study_names()]
-    beyond = [study for study in studies if not study.source.startswith("GRLA paper")]
-    of_the_paper = sorted((study for study in studies if study not in beyond), key=lambda study: _place(study.source))
-    for title, group in (("Tables and figures of the paper", of_the_paper), ("Beyond the paper", beyond)):
-        print(f"{title}\n{'=' * len(title)}\n")
-        for study in group:
-            sizes = [f"{name} {len(study.cells(name, {}))}" for name in study.profiles]
-            print(f"{study.name}\n  {study.question}\n  Source: {study.source}\n  Cells: {', '.join(sizes)}")
-    print("\nTime to expect, by --profile:")
-    for name, profile in load_study(Arguments.study).profiles.items():
-        print(f"  {name:9s} {profile.expected_time}")
-
-
-def _place(source: str) -> tuple[str, int]:
-    """Orders "... table 2 ..." before "... table 11 ..." and tables after figures."""
-    match = re.search(r"(table|figure) (\d+)", source)
-    return (match[1], int(match[2])) if match else ("", 0)
-
-
-def show_cost(run: StudyRun) -> None:
-    """Print each cell with its counts and estimated training time."""
-    estimates = estimate(run.cells(), run.device)
-    rows = [
-        (
-            e.cell.variant,
-            e.cell.spec.seed,
-            e.counts.num_params / 1e3,
-            e.counts.macs / 1e9,
-            e.counts.hook_flops / 1e9,
-            duration(e.seconds),
-        )
-        for e in estimates
-    ]
-    headers = ("variant", "seed", "params K", "macs G", "hook_flops G", "training")
-    print(tabulate(rows, headers, floatfmt=".2f"))
-    total = duration(sum(e.seconds for e in estimates))
-    print(f"\n{len(rows)} cells, about {total} of training on this machine, measuring and scoring not included.")
-
-
 if __name__ == "__main__":
-    try:
-        main(tyro.cli(Arguments))
-    except InputError as error:
-        sys.exit(f"error: {error}")
+    command(main, Arguments)

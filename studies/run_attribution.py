@@ -10,7 +10,6 @@ Under ten seconds a checkpoint of profile quick on one core: 50 forward and back
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,19 +19,19 @@ import tyro
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-import project_root  # noqa: F401  it puts the project on the path
+from command import command
 
 from grla.analysis import (
     Target,
     attribution_map,
     diffusion_index,
+    load_trained,
     model_label,
     picture,
     strength_map,
     to_batch,
-    trained_network,
 )
-from grla.errors import InputError, require
+from grla.errors import require
 from grla.files import write_text
 from grla.report import AttributionTile, attribution_figure, save, sharpest_crop
 
@@ -60,9 +59,9 @@ class Arguments:
 
 
 def main(arguments: Arguments) -> None:
-    """Work out, draw and print."""
+    """Compute, draw and print."""
     require(len(arguments.checkpoints) > 0, "CHECKPOINTS", "must name at least one file", arguments.checkpoints)
-    loaded = [trained_network(path) for path in arguments.checkpoints]
+    loaded = [load_trained(path) for path in arguments.checkpoints]
     upscales = {spec.model.upscale for spec, _ in loaded}
     require(len(upscales) == 1, "CHECKPOINTS", "must all have one upscale", sorted(upscales))
     upscale = upscales.pop()
@@ -85,15 +84,12 @@ def main(arguments: Arguments) -> None:
 
 
 def find_target(arguments: Arguments, hr: NDArray[np.uint8]) -> Target:
-    """The patch asked for; a side left open is that of the sharpest patch of `hr` (height, width, 3)."""
-    # The detector looks a pixel further to the right and below.
+    """The patch asked for; a side that is None is that of the sharpest patch of `hr` (height, width, 3)."""
+    # The edge detector reads one pixel further to the right and below.
     top, left = sharpest_crop(hr[:-1, :-1], arguments.size)
     top = top if arguments.top is None else arguments.top
     return Target(top, left if arguments.left is None else arguments.left, arguments.size)
 
 
 if __name__ == "__main__":
-    try:
-        main(tyro.cli(Arguments))
-    except InputError as error:
-        sys.exit(f"error: {error}")
+    command(main, Arguments)

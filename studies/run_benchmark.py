@@ -10,8 +10,8 @@
     python studies/run_benchmark.py scaling --models gaussian_rbf edsr_lite
 
 A model is a kernel's name (GRLASR at the paper's size), edsr_lite, a checkpoint file or package.module:factory. In
-latency, memory and training +compile after it runs it through torch.compile, and +checkpoint-activations trains GRLASR
-in less memory and more time. Have nothing else running while you time: other load is part of what is measured.
+latency, memory and training, +compile after the name runs it through torch.compile, and +checkpoint-activations trains
+GRLASR in less memory and more time. Run nothing else while you time: other load distorts the times.
 """
 
 from __future__ import annotations
@@ -24,13 +24,14 @@ from typing import Annotated, Any, Literal
 
 import tyro
 
-import project_root  # noqa: F401  it puts the project on the path
+from command import command
 
 from grla.benchmark import (
     EVERY_KERNEL,
     REPEATS,
     BatchSize,
     Sweep,
+    TrainingTimes,
     count_networks,
     measure_memory,
     other_work,
@@ -58,55 +59,81 @@ from grla.report import (
 
 
 @dataclass(frozen=True)
-class Cost:
-    """Count parameters, multiply-adds and the rest, exactly; numbers on which other counters differ are refused."""
+class Common:
+    """What all subcommands have."""
+
+    models: tuple[str, ...] = ("gaussian_rbf", "rbf_ridge", "relu", "edsr_lite")
+    """What to measure."""
+    upscale: int = 4
+    """Super-resolution factor."""
+    out: Path = Path("results/benchmark")
+    """Folder for the record, a .json file, its rows in a .csv file, and figures."""
+
+
+@dataclass(frozen=True)
+class OnDevice(Common):
+    """What the subcommands have that run networks."""
+
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """Where to measure; auto takes a GPU if there is one."""
+
+
+@dataclass(frozen=True)
+class Cost(Common):
+    """Count parameters, multiply-adds and the rest, exactly; a number on which other counters disagree is refused."""
 
     models: tuple[str, ...] = ("gaussian_rbf", "softmax", "rbf_ridge", "relu", "edsr_lite")
     """What to count."""
-    upscale: int = 4
-    """Super-resolution factor."""
     lr_size: tuple[int, int] = (180, 320)
     """Height and width of the LR input in pixels."""
     tree_depth: int = 0
     """How many levels of modules to print below each model; cost.json has all of them."""
     published: float | None = None
     """A published "FLOPs" figure in G, to find out what was counted; with one model."""
-    out: Path = Path("results/benchmark")
-    """Folder for cost.json and cost.csv."""
+
+    def run(self) -> None:
+        """Count, print and write."""
+        record = count_networks(self.models, self.upscale, self.lr_size, self.published)
+        write_record(self.out, "cost", record)
+        print(cost_text(record, self.tree_depth))
 
 
 @dataclass(frozen=True)
-class Latency:
+class Latency(OnDevice):
     """Time forward passes, all models in turns, with ratios to a base."""
 
-    models: tuple[str, ...] = ("gaussian_rbf", "rbf_ridge", "relu", "edsr_lite")
-    """What to time."""
     base: str = "gaussian_rbf"
     """The model that others are compared with; it is timed twice, to show the noise."""
-    upscale: int = 4
-    """Super-resolution factor."""
     lr_size: tuple[int, int] = (128, 128)
     """Height and width of the LR input in pixels."""
     rounds: int = 15
     """How often each model runs."""
-    device: Literal["auto", "cpu", "cuda"] = "auto"
-    """Where to time; auto takes a GPU if there is one."""
     compare: Path | None = None
     """A latency.json of an earlier run."""
     fail_above: float = 1.1
     """With --compare: fail when a ratio to the base has grown by more than this factor."""
-    out: Path = Path("results/benchmark")
-    """Folder for latency.json and latency.csv."""
+
+    def run(self) -> None:
+        """Time, print, write. Raises InputError for what got slower."""
+        before = None if self.compare is None else read_json(self.compare)
+        device = choose_device(self.device)
+        record = time_networks(self.models, self.base, self.upscale, self.lr_size, self.rounds, device)
+        write_record(self.out, "latency", record)
+        frame = models_frame(record)
+        print(frame.to_markdown(index=False, floatfmt=".3f"))
+        again = frame[frame["name"].str.endswith(" again")].iloc[0]
+        floor = f"{again['ratio']:.3f} [{again['low']:.3f}, {again['high']:.3f}]"
+        print(f"\nNoise floor: the base against itself is {floor}.")
+        warn_of_other_work(record)
+        slower = [] if before is None else slower_than_before(record, before, self.fail_above)
+        if slower:
+            raise InputError("slower than before: " + "; ".join(slower))
 
 
 @dataclass(frozen=True)
-class Memory:
+class Memory(OnDevice):
     """Measure the peak memory of a forward pass and of a training step, each in a process of its own."""
 
-    models: tuple[str, ...] = ("gaussian_rbf", "rbf_ridge", "relu", "edsr_lite")
-    """What to measure."""
-    upscale: int = 4
-    """Super-resolution factor."""
     lr_size: tuple[int, int] = (180, 320)
     """Height and width of the LR input of the forward pass in pixels."""
     batch_size: int = 4
@@ -115,36 +142,38 @@ class Memory:
     """Side of a training patch in LR pixels."""
     repeats: int = REPEATS
     """Processes per measurement."""
-    device: Literal["auto", "cpu", "cuda"] = "auto"
-    """Where to measure; auto takes a GPU if there is one."""
-    out: Path = Path("results/benchmark")
-    """Folder for memory.json, memory.csv and the figure."""
+
+    def run(self) -> None:
+        """Measure, print, write."""
+        batch, device = BatchSize(self.batch_size, self.patch_size), choose_device(self.device)
+        record = measure_memory(self.models, self.upscale, self.lr_size, batch, self.repeats, device)
+        write_record(self.out, "memory", record)
+        print(memory_table(record))
+        print("\nGrowth above the network itself at its peak; it includes what libraries load on their first use.")
 
 
 @dataclass(frozen=True)
-class Training:
+class Training(OnDevice):
     """Time training steps, all models in turns, and where their time goes; and the harness' own share of a cell."""
 
-    models: tuple[str, ...] = ("gaussian_rbf", "rbf_ridge", "relu", "edsr_lite")
-    """What to train."""
     base: str = "gaussian_rbf"
     """The model that others are compared with; it is timed twice, to show the noise."""
     rounds: int = 15
     """How many steps of each model are timed."""
-    upscale: int = 4
-    """Super-resolution factor."""
     batch_size: int = 4
     """Patches in a step."""
     patch_size: int = 64
     """Side of a patch in LR pixels."""
-    device: Literal["auto", "cpu", "cuda"] = "auto"
-    """Where to train; auto takes a GPU if there is one."""
-    out: Path = Path("results/benchmark")
-    """Folder for training.json, training.csv and the figure."""
+
+    def run(self) -> None:
+        """Train, print, write."""
+        batch = BatchSize(self.batch_size, self.patch_size)
+        asked = TrainingTimes(self.models, self.base, self.upscale, self.rounds, batch)
+        show_training(time_training(asked, self.out, choose_device(self.device)), self.out)
 
 
 @dataclass(frozen=True)
-class Scaling:
+class Scaling(OnDevice):
     """Measure time and memory against the number of tokens, forward and backward, and fit laws to them."""
 
     kernels: tuple[str, ...] = EVERY_KERNEL
@@ -155,19 +184,21 @@ class Scaling:
     """Numbers of tokens."""
     head_dim: int = 55
     """Channels of the kernels' head."""
-    upscale: int = 4
-    """Super-resolution factor of the networks."""
     seconds_limit: float = 20
-    """What takes longer for a pass is stopped and marked, and larger sizes are not tried."""
+    """A pass that takes longer is stopped and marked, and larger sizes are not tried."""
     fit_from: int = 16_384
-    """Tokens from which on laws are fitted; smaller sizes cost what a call costs."""
-    device: Literal["auto", "cpu", "cuda"] = "auto"
-    """Where to measure; auto takes a GPU if there is one."""
-    out: Path = Path("results/benchmark")
-    """Folder for scaling.json, scaling.csv and the figures."""
+    """Tokens from which on laws are fitted; the time of smaller sizes is mostly that of the call."""
+
+    def run(self) -> None:
+        """Sweep, write, draw and print."""
+        asked = {field.name: getattr(self, field.name) for field in fields(Sweep)}
+        record = run_sweep(Sweep(**asked), choose_device(self.device), lambda point: print(point, file=sys.stderr))
+        write_record(self.out, "scaling", record)
+        print(scaling_table(record).to_markdown(index=False, floatfmt=".4g", intfmt=","))
+        print(f"\n{memory_verdict(record)}")
 
 
-Command = (
+Subcommand = (
     Annotated[Cost, tyro.conf.subcommand("cost")]
     | Annotated[Latency, tyro.conf.subcommand("latency")]
     | Annotated[Memory, tyro.conf.subcommand("memory")]
@@ -176,70 +207,16 @@ Command = (
 )
 
 
-def main(command: Cost | Latency | Memory | Training | Scaling) -> None:
+def main(arguments: Cost | Latency | Memory | Training | Scaling) -> None:
     """Do what is asked."""
-    match command:
-        case Cost():
-            show_cost(command)
-        case Latency():
-            show_latency(command)
-        case Memory():
-            show_memory(command)
-        case Training():
-            show_training(command)
-        case Scaling():
-            show_scaling(command)
+    arguments.run()
 
 
-def show_cost(command: Cost) -> None:
-    """Count, print and write."""
-    record = count_networks(command.models, command.upscale, command.lr_size, command.published)
-    write_record(command.out, "cost", record)
-    print(cost_text(record, command.tree_depth))
-
-
-def show_latency(command: Latency) -> None:
-    """Time, print, write, and fail on what got slower."""
-    before = None if command.compare is None else read_json(command.compare)
-    record = time_networks(
-        command.models, command.base, command.upscale, command.lr_size, command.rounds, choose_device(command.device)
-    )
-    write_record(command.out, "latency", record)
-    frame = models_frame(record)
-    print(frame.to_markdown(index=False, floatfmt=".3f"))
-    again = frame[frame["name"].str.endswith(" again")].iloc[0]
-    print(f"\nNoise floor: the base against itself is {again['ratio']:.3f} [{again['low']:.3f}, {again['high']:.3f}].")
-    warn_of_other_work(record)
-    slower = [] if before is None else slower_than_before(record, before, command.fail_above)
-    if slower:
-        raise InputError("slower than before: " + "; ".join(slower))
-
-
-def show_memory(command: Memory) -> None:
-    """Measure, print, write."""
-    batch, device = BatchSize(command.batch_size, command.patch_size), choose_device(command.device)
-    record = measure_memory(command.models, command.upscale, command.lr_size, batch, command.repeats, device)
-    write_record(command.out, "memory", record)
-    print(memory_table(record))
-    print("\nGrowth above the network itself at its peak; what libraries load on their first use is part of it.")
-
-
-def show_training(command: Training) -> None:
-    """Train, print, write."""
-    batch, device = BatchSize(command.batch_size, command.patch_size), choose_device(command.device)
-    record = time_training(command.models, command.base, command.upscale, batch, command.rounds, command.out, device)
-    write_record(command.out, "training", record)
+def show_training(record: dict[str, Any], out: Path) -> None:
+    """Write and print a record of training."""
+    write_record(out, "training", record)
     print(training_table(record), training_notes(record), sep="\n\n")
     warn_of_other_work(record)
-
-
-def show_scaling(command: Scaling) -> None:
-    """Sweep, write, draw and print."""
-    asked = {field.name: getattr(command, field.name) for field in fields(Sweep)}
-    record = run_sweep(Sweep(**asked), choose_device(command.device), lambda point: print(point, file=sys.stderr))
-    write_record(command.out, "scaling", record)
-    print(scaling_table(record).to_markdown(index=False, floatfmt=".4g", intfmt=","))
-    print(f"\n{memory_verdict(record)}")
 
 
 def write_record(out: Path, name: str, record: dict[str, Any]) -> None:
@@ -250,14 +227,11 @@ def write_record(out: Path, name: str, record: dict[str, Any]) -> None:
 
 
 def warn_of_other_work(record: dict[str, Any]) -> None:
-    """Say on stderr when the load averages around a measurement tell of something else running."""
+    """Warn on stderr if the load averages around a measurement show that something else was running."""
     warning = other_work(**record["conditions"])
     if warning is not None:
         print(warning, file=sys.stderr)
 
 
 if __name__ == "__main__":
-    try:
-        main(tyro.cli(Command, description=__doc__))
-    except InputError as error:
-        sys.exit(f"error: {error}")
+    command(main, Subcommand, __doc__)

@@ -10,13 +10,10 @@ the same temperature, beside plain averaging; how near the denominator of Eq. 12
 from __future__ import annotations
 
 import json
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-import tyro
-
-import project_root  # noqa: F401  it puts the project on the path
+from command import command
 
 from grla.analysis import (
     Tokens,
@@ -24,6 +21,7 @@ from grla.analysis import (
     distances_to_softmax,
     fidelity_kernels,
     kernel_profiles,
+    load_trained,
     model_label,
     network_tokens,
     picture,
@@ -31,9 +29,8 @@ from grla.analysis import (
     taylor_errors,
     taylor_histogram,
     to_batch,
-    trained_network,
 )
-from grla.errors import InputError, require_at_least
+from grla.errors import require_at_least
 from grla.files import write_text
 from grla.provenance import describe_run
 from grla.report import PROVENANCE, write_fidelity
@@ -82,12 +79,12 @@ def main(arguments: Arguments) -> None:
 
 
 def all_tokens(arguments: Arguments) -> tuple[list[Tokens], str]:
-    """Random tokens, those of the checkpoint's layers if there is one, and a sentence that says so."""
+    """Random tokens, those of the checkpoint's layers if there is one, and a sentence that describes them."""
     tokens = [random_tokens(arguments.num_tokens, arguments.head_dim, arguments.seed)]
     about = f"Random tokens: standard normal, head_dim {arguments.head_dim}, seed {arguments.seed}."
     if arguments.checkpoint is None:
         return tokens, about
-    spec, network = trained_network(arguments.checkpoint)
+    spec, network = load_trained(arguments.checkpoint)
     pair = picture(arguments.image, spec.model.upscale)
     tokens += network_tokens(network, to_batch(pair.lr), arguments.num_tokens, arguments.seed)
     trained = f"{arguments.checkpoint.name}, trained with {model_label(spec.model)}, on the LR of {pair.name}"
@@ -95,7 +92,4 @@ def all_tokens(arguments: Arguments) -> tuple[list[Tokens], str]:
 
 
 if __name__ == "__main__":
-    try:
-        main(tyro.cli(Arguments))
-    except InputError as error:
-        sys.exit(f"error: {error}")
+    command(main, Arguments)

@@ -8,17 +8,16 @@ Seconds on one core.
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 import tyro
 
-import project_root  # noqa: F401  it puts the project on the path
+from command import command
 
-from grla.analysis import model_label, recall_scene, trained_network, weight_maps
-from grla.errors import InputError, require
+from grla.analysis import load_trained, model_label, recall_scene, weight_maps
+from grla.errors import require
 from grla.files import write_text
 from grla.report import MapRow, recall_maps_figure, save
 
@@ -40,9 +39,9 @@ class Arguments:
 
 
 def main(arguments: Arguments) -> None:
-    """Work out, draw and print."""
+    """Compute, draw and print."""
     require(arguments.image >= 0, "--image", "must be at least 0", arguments.image)
-    loaded = [trained_network(path) for path in arguments.checkpoints]
+    loaded = [load_trained(path) for path in arguments.checkpoints]
     chosen = [(spec, network) for spec, network in loaded if arguments.seed in (None, spec.seed)]
     require(len(chosen) > 0, "CHECKPOINTS", f"must hold one of seed {arguments.seed}", len(loaded))
     scenes = [recall_scene(spec, arguments.pairs, arguments.image) for spec, _ in chosen]
@@ -63,7 +62,4 @@ def main(arguments: Arguments) -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main(tyro.cli(Arguments))
-    except InputError as error:
-        sys.exit(f"error: {error}")
+    command(main, Arguments)

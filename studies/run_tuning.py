@@ -9,22 +9,22 @@ Run it again to go on: finished trials are kept, unfinished ones resume.
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
 import tyro
 
-import project_root  # noqa: F401  it puts the project on the path
+from command import command
 
-from grla.engine import FILE_NAME, GRACE_SECONDS, Crew, StudyRun, choose_device, run_study
-from grla.errors import InputError, Interrupted, require_at_least
+from grla.engine import GRACE_SECONDS, RunSettings, StudyRun, choose_device, run_study
+from grla.errors import InputError, require_at_least
 from grla.provenance import without_password
 from grla.report import TuningResults, confirmation, publish, publish_tuning, to_confirm
 from grla.spec import Budget
-from grla.study import CONFIRMING_SEEDS, confirming_study, load_search, search_names
+from grla.study import CONFIRMING_SEEDS, confirming_study, load_search
 from grla.tuning import TuningRun, run_tuning
+from overview import show_searches
 
 
 @dataclass(frozen=True)
@@ -62,31 +62,30 @@ class Arguments:
 
 
 def main(arguments: Arguments) -> None:
-    """Do what the arguments say."""
+    """Search, write what was found, and confirm it where that is asked for."""
     if arguments.list:
         return show_searches()
-    require_at_least("--then-confirm", arguments.then_confirm, 0)
-    search = load_search(arguments.search)
-    device = choose_device(arguments.device)
-    changes = spec_changes(arguments)
-    run = TuningRun(search, arguments.profile, arguments.out, device, changes, arguments.trials, crew(arguments))
-    storage = run.out / FILE_NAME if arguments.storage is None else arguments.storage
-    try:
-        name = run_tuning(run)
-        results = publish_tuning(storage, name, run.folder)
-        if arguments.then_confirm:
-            confirm(run, arguments, results, name, storage)
-    except Interrupted:
-        print("\nStopped. Nothing is lost: run the same command again to go on.", file=sys.stderr)
-        sys.exit(130)
+    require_at_least("then_confirm", arguments.then_confirm, 0)
+    run = tuning_run(arguments)
+    name = run_tuning(run)
+    results = publish_tuning(run.settings.storage_url, name, run.folder)
+    if arguments.then_confirm:
+        confirm(run, arguments, results, name)
     print((run.folder / "summary.md").read_text(encoding="utf-8"))
     print(f"Tables and figures: {run.folder}")
     print(f"Winner as a base:   python studies/run_ablation.py STUDY --base {run.folder / 'winner.json'}")
-    url = storage if isinstance(storage, str) else f"sqlite:///{storage}"
-    print(f"Dashboard:          optuna-dashboard {without_password(url)}")
+    print(f"Dashboard:          optuna-dashboard {without_password(run.settings.storage_url)}")
 
 
-def confirm(run: TuningRun, arguments: Arguments, results: TuningResults, name: str, storage: Path | str) -> None:
+def tuning_run(arguments: Arguments) -> TuningRun:
+    """What is to be tuned, where and by whom."""
+    device = choose_device(arguments.device)
+    settings = RunSettings(arguments.out, device, arguments.workers, arguments.storage, grace=arguments.grace)
+    search = load_search(arguments.search)
+    return TuningRun(search, arguments.profile, settings, spec_changes(arguments), arguments.trials)
+
+
+def confirm(run: TuningRun, arguments: Arguments, results: TuningResults, name: str) -> None:
     """Run the study of confirmation and write its verdicts into the search's summary as well."""
     chosen = to_confirm(results, arguments.then_confirm)
     if not chosen:
@@ -95,16 +94,12 @@ def confirm(run: TuningRun, arguments: Arguments, results: TuningResults, name: 
     changes = dict(run.changes)
     if arguments.test_data:
         changes["data.test"] = tuple(map(str, arguments.test_data))
-    confirming = StudyRun(study, run.profile, run.out, run.device, changes, arguments.seeds, run.crew)
+    confirming = StudyRun(study, run.profile, run.settings, changes, arguments.seeds)
     print(f"Confirming trials {', '.join(map(str, chosen))} beside the base on {arguments.seeds} seeds.")
+    storage = run.settings.storage_url
     found = publish(storage, run_study(confirming), confirming.folder)
     publish_tuning(storage, name, run.folder, confirmation(found, chosen))
     print(f"Confirmation:       {confirming.folder / 'summary.md'}")
-
-
-def crew(arguments: Arguments) -> Crew:
-    """The arguments that say who works."""
-    return Crew(arguments.workers, arguments.storage, grace=arguments.grace)
 
 
 def spec_changes(arguments: Arguments) -> dict[str, object]:
@@ -117,18 +112,5 @@ def spec_changes(arguments: Arguments) -> dict[str, object]:
     return changes
 
 
-def show_searches() -> None:
-    """Print the searches with question, source, aim, parameters by profile, and the time to expect."""
-    for search in (load_search(name) for name in search_names()):
-        aims = ", ".join(["validation PSNR-Y", *(f"against {cost}" for cost in search.minimise)])
-        print(f"{search.name}\n  {search.question}\n  Source: {search.source}\n  Aim: {aims}")
-        print(f"  Parameters: {', '.join(parameter.name for parameter in search.parameters)}")
-        for name, profile in search.profiles.items():
-            print(f"  {name:9s} {profile.trials} trials, {profile.expected_time}")
-
-
 if __name__ == "__main__":
-    try:
-        main(tyro.cli(Arguments))
-    except InputError as error:
-        sys.exit(f"error: {error}")
+    command(main, Arguments)

@@ -22,7 +22,7 @@ def run_until_clear(run: StudyRun, clear: float, max_seeds: int) -> str:
 
     def look(number: int, stopped: Mapping[str, int]) -> dict[str, Difference]:
         names.append(run_study(replace(run, seeds=number, stopped=stopped, num_looks=len(seeds))))
-        found = _first_seeds(load_results(run.storage, names[-1]), number)
+        found = _first_seeds(load_results(run.settings.storage_url, names[-1]), number)
         still = [variant for variant, difference in found.items() if is_open(difference, clear)]
         print(f"{number} seeds: {'; '.join(still) or 'nothing'} still open at {clear:g} dB.")
         return found

@@ -6,19 +6,27 @@ python studies/upscale.py holiday/*.png --checkpoint HASH.pt --tile 256 --overla
 
 from __future__ import annotations
 
-import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
+import numpy as np
 import tyro
+from PIL import Image
 from tqdm import tqdm
 
-from project_root import SHIPPED
+from command import SHIPPED, command
 
-from grla.analysis import check_targets, find_upscaler, num_pixels, upscale_file
+from grla.analysis import Upscaler, find_upscaler
+from grla.cost import is_out_of_memory
+from grla.data import image_size, imresize, read_with_alpha
 from grla.engine import choose_device
 from grla.errors import InputError, require
+from grla.files import atomic_write
+
+PROFILE_KINDS = {"L": b"GRAY", "LA": b"GRAY", "RGB": b"RGB ", "RGBA": b"RGB "}
+"""By Pillow mode, how bytes 16 to 19 of a fitting ICC profile name its colour space (ICC.1:2022, table 15)."""
 
 
 @dataclass(frozen=True)
@@ -32,9 +40,9 @@ class Arguments:
     upscale: Literal[2, 3, 4] = 4
     """Super-resolution factor, that of the checkpoint."""
     tile: int | None = 256
-    """Larger pictures are worked on in squares of this many pixels, to need less memory; None takes them whole."""
+    """Larger pictures are processed in squares of this many pixels, to need less memory; None processes them whole."""
     overlap: int = 32
-    """Pixels that a square sees around it. Attention to the whole image sees its square and these only."""
+    """Pixels around a square that the network sees too. Global attention sees the square and these only."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where to run; auto takes a GPU if there is one."""
     out: Path = Path("results/upscaled")
@@ -43,7 +51,7 @@ class Arguments:
 
 def main(arguments: Arguments) -> None:
     """Enlarge all pictures; one that cannot be read is named, and the others are done."""
-    require(len(arguments.images) > 0, "IMAGE", "must name at least one picture", "none")
+    require(len(arguments.images) > 0, "IMAGES", "must name at least one picture", "none")
     check_targets(arguments.images, arguments.out, arguments.upscale)
     device = choose_device(arguments.device)
     overlap = arguments.overlap if arguments.tile else 0
@@ -57,13 +65,64 @@ def main(arguments: Arguments) -> None:
                 tqdm.write(str(upscale_file(path, arguments.out, upscaler, factor)))
             except InputError as error:
                 failed.append(str(error))
-            bar.update(sum(sizes[: index + 1]) - bar.n)  # what is not worked on in squares is done at once
+            bar.update(sum(sizes[: index + 1]) - bar.n)  # pictures that are not tiled count when they are done
     if failed:
         raise InputError("\n".join(failed))
 
 
-if __name__ == "__main__":
+def upscale_file(path: Path, out: Path, upscaler: Upscaler, upscale: int) -> Path:
+    """Enlarge the picture at `path`, write `out`/NAME_xN.png and return that path.
+
+    Gray stays gray, the colour profile stays, the EXIF orientation is applied, and an alpha channel is enlarged by
+    bicubic interpolation. Of 16 bits the high byte is used. Raises InputError for a picture that cannot be read or is
+    too large for the memory, and for a folder that cannot be written.
+    """
+    pixels, alpha = read_with_alpha(path)
     try:
-        main(tyro.cli(Arguments, description=__doc__))
-    except InputError as error:
-        sys.exit(f"error: {error}")
+        layers = [upscaler(pixels)]
+        if alpha is not None:
+            layers.append(imresize(alpha, upscale))
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        size = f"{pixels.shape[1]}x{pixels.shape[0]}"
+        raise InputError(f"picture {path} ({size}) needs more memory than there is; give a smaller --tile") from error
+    large = Image.fromarray(np.dstack(layers).squeeze())
+    target = target_path(path, out, upscale)
+    with atomic_write(target) as file:
+        large.save(file, format="PNG", icc_profile=_profile(path, large.mode))
+    return target
+
+
+def target_path(path: Path, out: Path, upscale: int) -> Path:
+    """Where the enlarged picture goes."""
+    return out / f"{path.stem}_x{upscale}.png"
+
+
+def check_targets(paths: Sequence[Path], out: Path, upscale: int) -> None:
+    """Raise InputError when two pictures would be written to one file."""
+    sources: dict[Path, Path] = {}
+    for path in paths:
+        earlier = sources.setdefault(target_path(path, out, upscale), path)
+        if earlier != path:
+            raise InputError(f"{earlier} and {path} would both become {path.stem}_x{upscale}.png; enlarge them apart")
+
+
+def num_pixels(path: Path) -> int:
+    """Pixels of a picture by its header; 0 when it cannot be read, which `upscale_file` reports."""
+    try:
+        height, width = image_size(path)
+    except InputError:
+        return 0
+    return height * width
+
+
+def _profile(path: Path, mode: str) -> bytes | None:
+    """The picture's colour profile if it is one for an image of `mode`; that of a CMYK picture is not."""
+    with Image.open(path) as picture:
+        profile: bytes | None = picture.info.get("icc_profile")
+    return profile if profile and profile[16:20] == PROFILE_KINDS[mode] else None
+
+
+if __name__ == "__main__":
+    command(main, Arguments, __doc__)

@@ -42,26 +42,24 @@ def test_a_folder_that_is_a_file_is_named(tmp_path: Path) -> None:
 
 LIMITED = """
 import resource, signal, sys
-sys.path.insert(0, {root!r})
-signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))
 from pathlib import Path
-import torch
 from grla.errors import InputError
-from grla.training.checkpoint import save_checkpoint
+from grla.files import write_text
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
 try:
-    save_checkpoint(Path({path!r}), {{"model": torch.zeros(1_000_000)}})
+    write_text(Path(sys.argv[1]), "x" * 1_000_000)
 except InputError as error:
     print(error)
 """
 
 
-def test_a_checkpoint_that_does_not_fit_is_a_clear_error_and_the_old_one_stays(tmp_path: Path) -> None:
+def test_a_file_that_does_not_fit_is_a_clear_error_and_the_old_one_stays(tmp_path: Path) -> None:
     """A limit on file sizes stands in for a full disk: writes past it fail in the same place."""
-    path = tmp_path / "c.pt"
-    path.write_bytes(b"the last good checkpoint")
-    code = LIMITED.format(root=str(Path(__file__).parents[1]), path=str(path))
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert "cannot write" in done.stdout
-    assert path.read_bytes() == b"the last good checkpoint"
-    assert os.listdir(tmp_path) == ["c.pt"]
+    path = tmp_path / "a.txt"
+    path.write_text("the last good content")
+    command = [sys.executable, "-c", LIMITED, str(path)]
+    done = subprocess.run(command, cwd=Path(__file__).parents[1], capture_output=True, text=True, check=True)
+    assert done.stdout == f"cannot write {path}: File too large; earlier files are untouched\n"
+    assert path.read_text() == "the last good content"
+    assert os.listdir(tmp_path) == ["a.txt"]

@@ -116,7 +116,7 @@ def test_a_wrong_field_or_value_is_named_with_the_rule(changes: dict, message: s
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"data.num_pairs": (4, 17)}, r"data.num_pairs must be at most 16: .* room for so many, got 17"),
+        ({"data.num_pairs": (4, 17)}, r"data.num_pairs must be at most 16: .* no more fit, got 17"),
         ({"data.num_pairs": (0,)}, r"data.num_pairs must be .* at least 1, got 0"),
         ({"data.num_pairs": ()}, r"data.num_pairs must name at least one"),
         ({"data.glyph": 9}, r"data.patch_size must be a multiple of a pair's width, 2 \* data.glyph = 18, got 16"),
@@ -138,7 +138,10 @@ def test_a_probe_that_cannot_be_is_refused_with_the_limit(changes: dict, message
     ("changes", "message"),
     [
         ({"data.copies": 1}, r"data.copies must be .* at least 2, got 1"),
-        ({"data.patch_size": 33}, r"data.patch_size must be data.copies \(2\) times 8 to 64: .*, got 33"),
+        (
+            {"data.patch_size": 33},
+            r"data.patch_size must be data.copies \(2\) times the side .*, 8 to 64 LR pixels, got 33",
+        ),
         ({"data.patch_size": 256}, r"data.patch_size must be .* got 256"),
     ],
 )

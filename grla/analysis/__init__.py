@@ -1,20 +1,20 @@
 """Looking into trained networks, and at what kernels compute."""
 
 from grla.analysis.attribution import Target, attribution_map, diffusion_index, strength_map
-from grla.analysis.checkpoints import model_label, picture, to_batch, trained_network
+from grla.analysis.checkpoints import find_upscaler, load_trained, model_label, picture, to_batch
 from grla.analysis.fidelity import distances_to_softmax, fidelity_kernels, kernel_profiles
 from grla.analysis.recall_maps import recall_scene, weight_maps
-from grla.analysis.score import find_upscaler, load_trained, score_model
+from grla.analysis.score import score_model
 from grla.analysis.settled import settled_record
 from grla.analysis.taylor import denominator_margins, taylor_errors, taylor_histogram
 from grla.analysis.tokens import Tokens, network_tokens, random_tokens
-from grla.analysis.upscale import check_targets, num_pixels, upscale_file
+from grla.evaluation import Upscaler
 
 __all__ = [
     "Target",
     "Tokens",
+    "Upscaler",
     "attribution_map",
-    "check_targets",
     "denominator_margins",
     "diffusion_index",
     "distances_to_softmax",
@@ -24,7 +24,6 @@ __all__ = [
     "load_trained",
     "model_label",
     "network_tokens",
-    "num_pixels",
     "picture",
     "random_tokens",
     "recall_scene",
@@ -34,7 +33,5 @@ __all__ = [
     "taylor_errors",
     "taylor_histogram",
     "to_batch",
-    "trained_network",
-    "upscale_file",
     "weight_maps",
 ]

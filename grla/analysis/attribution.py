@@ -21,7 +21,7 @@ from grla.errors import require, require_at_least
 
 @dataclass(frozen=True)
 class Target:
-    """The patch that is asked about: `size` x `size` pixels of the SR image from row `top` and column `left`."""
+    """The patch to explain: `size` x `size` pixels of the SR image from row `top` and column `left`."""
 
     top: int
     left: int
@@ -90,7 +90,7 @@ def gini(values: ArrayLike) -> float:
 
 
 def diffusion_index(strengths: ArrayLike) -> float:
-    """DI = (1 - Gini) * 100 of a `strength_map`: 100 if every LR pixel counts alike, near 0 if a few count alone.
+    """DI = (1 - Gini) * 100 of a `strength_map`: 100 if every LR pixel contributes alike, near 0 if only a few do.
 
     It depends on the size of the LR image, so compare it between networks on the same picture and patch only.
     """

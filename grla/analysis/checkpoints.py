@@ -1,7 +1,8 @@
-"""Trained networks and pictures for studies that look into a network instead of training one."""
+"""Trained networks, and pictures to run them on, outside of a study."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -9,24 +10,56 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from grla.analysis.score import load_trained
 from grla.data import ImagePair, image_pair, photo_path, read_image
-from grla.errors import require
+from grla.errors import InputError, require
+from grla.evaluation import Upscaler, bicubic_upscaler, network_upscaler
+from grla.model import build_model, outside_model
 from grla.spec import AnyModelSpec, ModelSpec, RunSpec, from_dict
 from grla.training import load_checkpoint
 
 DEFAULT_PHOTO = "chelsea"
 
 
-def trained_network(path: Path) -> tuple[RunSpec, nn.Module]:
-    """The spec and the network, in evaluation mode, of a checkpoint that a study wrote, whatever its upscale.
+def load_trained(path: Path, upscale: int | None = None) -> tuple[RunSpec, nn.Module]:
+    """The spec and the network, in evaluation mode, of a checkpoint that a study wrote; averaged weights if it has any.
 
-    Raises InputError for a missing or unreadable file and for one without a spec.
+    Raises InputError for a missing or unreadable file, for one without a spec, and for a network of another factor than
+    `upscale`, if that is given.
     """
     state = load_checkpoint(path)
     require("spec" in state, f"checkpoint {path}", "must be one that a study wrote", sorted(state))
     spec = from_dict(RunSpec, state["spec"])
-    return spec, load_trained(path, spec.model.upscale).eval()
+    trained = spec.model.upscale
+    require(upscale in (None, trained), "upscale", f"must be the checkpoint's x{trained}", upscale)
+    network = build_model(spec.model)
+    averaged = state["ema"] or {}
+    weights = {name.removeprefix("module."): value for name, value in averaged.items() if name != "n_averaged"}
+    network.load_state_dict(weights or state["model"])
+    return spec, network.eval()
+
+
+def find_upscaler(
+    model: str,
+    weights: Path | None,
+    upscale: int,
+    device: torch.device,
+    tile: int | None = None,
+    overlap: int = 0,
+    progress: Callable[[float], object] = lambda pixels: None,
+) -> Upscaler:
+    """The upscaler that `model` names: "bicubic", a checkpoint of a study, or "package.module:factory" with `weights`.
+
+    A network runs in tiles if `tile` is given, see `grla.tiling`. Raises InputError for any other name.
+    """
+    if model == "bicubic":
+        return bicubic_upscaler(upscale)
+    if ":" in model and not Path(model).exists():
+        network = outside_model(model, upscale, weights)
+    elif Path(model).is_file():
+        _, network = load_trained(Path(model), upscale)
+    else:
+        raise InputError(f"model must be bicubic, a checkpoint file or package.module:factory, got {model!r}")
+    return network_upscaler(network.to(device), upscale, tile, overlap, progress)
 
 
 def model_label(spec: AnyModelSpec) -> str:

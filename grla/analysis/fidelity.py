@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Iterable, Sequence
 
@@ -22,7 +23,7 @@ ORDINARY = "softmax attention"
 
 
 def fidelity_kernels() -> list[KernelSpec]:
-    """Every kernel at its defaults but `none`, which has no weights, then three more forms of the paper's."""
+    """Every kernel at its defaults but `none`, which has no weights, then three variants of the paper's."""
     names = [name for name in kernel_names() if name != "none"]
     more: tuple[dict[str, int | str], ...] = ({"taylor_order": 2}, {"qk_norm": "query"}, {"qk_norm": "none"})
     return [KernelSpec(name) for name in names] + [KernelSpec("gaussian_rbf", options) for options in more]
@@ -64,9 +65,9 @@ def kernel_profiles(
 
 
 def distances_to_softmax(tokens: Iterable[Tokens], kernels: Sequence[KernelSpec]) -> pd.DataFrame:
-    """How far each kernel is from softmax attention on each set of tokens, beside plain averaging.
+    """How far each kernel is from softmax attention on each set of tokens, compared with plain averaging.
 
-    Two references a kernel: "same temperature" is the softmax of scale * q.k of the very vectors and scale that the
+    Two references a kernel: "same temperature" is the softmax of scale * q.k with the vectors and the scale that the
     kernel uses (`gaussian_rbf`, `exact_rbf`, `random_features`: normalised as they do, 2 gamma / sqrt(head_dim);
     `taylor`: unit vectors, 1; all others: q and k as given, 1 / sqrt(head_dim)); "softmax attention" is always the
     last of these.
@@ -77,15 +78,25 @@ def distances_to_softmax(tokens: Iterable[Tokens], kernels: Sequence[KernelSpec]
     rows = []
     for item in tokens:
         head_dim = item.q.shape[-1]
-        softmax = _References(item)
+        reference_at = functools.cache(functools.partial(_reference, item))
         for spec in kernels:
             kernel = _build(spec, head_dim)
             weights = kernel.weights(item.q[None, None], item.k[None, None])[0, 0]
             for reference, key in ((SAME_TEMPERATURE, temperature(kernel)), (ORDINARY, ("none", head_dim**-0.5))):
-                matrix, beside = softmax.find(*key)
+                matrix, beside = reference_at(*key)
                 about = {"source": item.source, "kernel": str(spec), "reference": reference}
                 rows.append({**about, **compare(weights, matrix, item.v), **beside})
     return pd.DataFrame(rows)
+
+
+def _reference(tokens: Tokens, qk_norm: str, scale: float) -> tuple[Tensor, dict[str, float]]:
+    """Softmax attention (num_queries, num_keys), and the measures of plain averaging against it and of itself."""
+    q, k = normalised(tokens.q, tokens.k, qk_norm)
+    softmax = torch.softmax(scale * q @ k.mT, dim=-1)
+    uniform = compare(torch.full_like(softmax, 1 / softmax.shape[-1]), softmax, tokens.v)
+    itself = compare(softmax, softmax, tokens.v)
+    beside = {f"uniform_{name}": uniform[name] for name in ("output_error", "matrix_error", "kl")}
+    return softmax, beside | {f"softmax_{name}": itself[name] for name in ("effective_rank", "entropy")}
 
 
 def temperature(kernel: AttentionKernel) -> tuple[str, float]:
@@ -133,26 +144,6 @@ def rank_correlation(first: NDArray[np.float64], second: NDArray[np.float64]) ->
     norms = [np.linalg.norm(centred, axis=1) for centred in ranks]
     with np.errstate(invalid="ignore"):
         return float(np.mean((ranks[0] * ranks[1]).sum(axis=1) / (norms[0] * norms[1])))
-
-
-class _References:
-    """Softmax attention of one set of tokens at several temperatures, each worked out once."""
-
-    def __init__(self, tokens: Tokens) -> None:
-        self.tokens = tokens
-        self.known: dict[tuple[str, float], tuple[Tensor, dict[str, float]]] = {}
-
-    def find(self, qk_norm: str, scale: float) -> tuple[Tensor, dict[str, float]]:
-        """The matrix (num_queries, num_keys), and the measures of plain averaging against it and of itself."""
-        if (qk_norm, scale) not in self.known:
-            q, k = normalised(self.tokens.q, self.tokens.k, qk_norm)
-            softmax = torch.softmax(scale * q @ k.mT, dim=-1)
-            uniform = compare(torch.full_like(softmax, 1 / softmax.shape[-1]), softmax, self.tokens.v)
-            itself = compare(softmax, softmax, self.tokens.v)
-            beside = {f"uniform_{name}": uniform[name] for name in ("output_error", "matrix_error", "kl")}
-            beside |= {f"softmax_{name}": itself[name] for name in ("effective_rank", "entropy")}
-            self.known[qk_norm, scale] = softmax, beside
-        return self.known[qk_norm, scale]
 
 
 def _build(spec: KernelSpec, head_dim: int) -> AttentionKernel:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from grla.analysis.checkpoints import to_batch
-from grla.attention import GlobalAttention
+from grla.analysis.tokens import attention_inputs
 from grla.data import RecallSampler
 from grla.errors import require
 from grla.spec import RecallSpec, RunSpec
@@ -18,7 +18,7 @@ from grla.spec import RecallSpec, RunSpec
 
 @dataclass(frozen=True)
 class Scene:
-    """An image of the probe: `lr` uint8 (p, p, 3), the `query` (row, column), and where the answer stands.
+    """An image of the probe: `lr` uint8 (p, p, 3), the `query` (row, column), and where the answer is.
 
     The query is the first LR pixel of a blanked value; `answers` (p, p) is True on the intact copies of its pair, which
     have the same key: on key and value, as convolutions carry each into the other's pixels.
@@ -41,18 +41,18 @@ class WeightMap:
     found: float
 
 
-def recall_scene(spec: RunSpec, num_pairs: int, index: int) -> Scene:
-    """Test image `index` with `num_pairs` pairs of the probe that a run was trained on.
+def recall_scene(spec: RunSpec, pairs: int, index: int) -> Scene:
+    """Test image `index` with `pairs` distinct pairs of the probe that a run was trained on.
 
-    Raises InputError when the run was not of the recall probe with flat glyphs, or knows no such number of pairs.
+    Raises InputError when the run was not of the recall probe with flat glyphs, or has no images with so many pairs.
     """
     data = spec.data
     flat = isinstance(data, RecallSpec) and data.texture == 0
     require(flat, "the checkpoint", "must be of the recall probe with flat glyphs", type(data).__name__)
     assert isinstance(data, RecallSpec)
-    require(num_pairs in data.num_pairs, "--pairs", f"must be one of {data.num_pairs}", num_pairs)
+    require(pairs in data.num_pairs, "pairs", f"must be one of {data.num_pairs}", pairs)
     sampler = RecallSampler(data.num_pairs, data.patch_size, data.glyph, data.texture, data.band, spec.model.upscale)
-    drawn = sampler.draw("test", 0, 0, index + 1, num_pairs)
+    drawn = sampler.draw("test", 0, 0, index + 1, pairs)
     lr, missing = drawn.lr[index], drawn.mask[index, :: spec.model.upscale, :: spec.model.upscale]
     row, column = np.argwhere(missing)[0]
     keys = lr[:, np.arange(lr.shape[1]) // (2 * data.glyph) * 2 * data.glyph]  # each pixel's cell's key
@@ -61,24 +61,13 @@ def recall_scene(spec: RunSpec, num_pairs: int, index: int) -> Scene:
     return Scene(lr, (int(row), int(column)), (keys == keys[row, column]).all(-1) & intact)
 
 
+@torch.inference_mode()
 def weight_maps(network: nn.Module, scene: Scene) -> list[WeightMap]:
-    """The query's weights in each global layer of `network`, in its order."""
-    layers = [module for module in network.modules() if type(module) is GlobalAttention]
-    seen: list[torch.Tensor] = []
-    hooks = [
-        layer.kernel.register_forward_pre_hook(lambda kernel, inputs: seen.append(kernel.weights(*inputs[:2])))
-        for layer in layers
-    ]
-    try:
-        with torch.inference_mode():
-            network(to_batch(scene.lr))
-    finally:
-        for hook in hooks:
-            hook.remove()
+    """The query's weights in each global layer of `network`, in its order; InputError if it has none."""
     side = scene.lr.shape[1]
-    row, column = scene.query
-    maps = [weights[0, :, row * side + column].mean(0).view(-1, side).double().numpy() for weights in seen]
-    return [
-        WeightMap(f"layer {index}", weights, float(weights[scene.answers].sum()))
-        for index, weights in enumerate(maps, start=1)
-    ]
+    token = scene.query[0] * side + scene.query[1]
+    maps = []
+    for index, (kernel, (q, k, _)) in enumerate(attention_inputs(network, to_batch(scene.lr)), start=1):
+        weights = kernel.weights(q, k)[0, :, token].mean(0).view(-1, side).double().numpy()
+        maps.append(WeightMap(f"layer {index}", weights, float(weights[scene.answers].sum())))
+    return maps

@@ -1,4 +1,4 @@
-"""GRLA figure 6: how large 2 gamma q.k is, what its Taylor expansion costs, and how near the denominator comes to 0."""
+"""GRLA figure 6: the size of 2 gamma q.k, the error of its Taylor expansion, and the least denominator."""
 
 from __future__ import annotations
 
@@ -45,8 +45,8 @@ def taylor_errors(tokens: Iterable[Tokens], gamma: float = 0.5) -> pd.DataFrame:
 def taylor_histogram(tokens: Iterable[Tokens], gamma: float = 0.5, num_bins: int = 80) -> pd.DataFrame:
     """Shares of pairs by size, for figure 6: source, qk_norm, quantity ("x", "error", "error2"), left, right, share.
 
-    Bins of x are equal, from the smallest to the largest; those of the errors are equal in log10, from 1e-10 (which
-    also takes what is smaller) to the largest.
+    Bins of x are equal, from the smallest to the largest; those of the errors are equal in log10, from 1e-10 (smaller
+    values are counted there) to the largest.
     """
     frames = []
     for item, norm in product(tokens, NORMS):
@@ -76,8 +76,8 @@ def expansion_error(x: Tensor, order: int) -> Tensor:
 def denominator_margin(q: Tensor, k: Tensor, gamma: float, qk_norm: str) -> float:
     """The smallest denominator of Eq. 12 over the queries, as a mean over keys: sum_j p_j (1 + 2 g q.k_j).
 
-    q and k (num_tokens, head_dim); p_j = phi(k_j) / sum phi, as the kernel has it. 1 is far from trouble; at 0 the
-    output is infinite, below it some weights have the wrong sign. Computed in the type of q and k throughout.
+    q and k (num_tokens, head_dim); p_j = phi(k_j) / sum phi, as in the kernel. Values near 1 are safe; at 0 the
+    output is infinite, and below 0 some weights have the wrong sign. Computed in the type of q and k throughout.
     """
     kernel = build_kernel("gaussian_rbf", q.shape[-1], gamma=gamma, qk_norm=qk_norm)
     assert isinstance(kernel, LinearKernel)
@@ -105,7 +105,7 @@ def denominator_margins(
     common = unit(torch.randn(head_dim, generator=generator, dtype=torch.float64))
     rows = []
     for alignment, length, norm, gamma in product(alignments, lengths, NORMS, gammas):
-        # Noise of length 1 hardly meets the common direction, so squares add: mean cosine = alignment.
+        # Noise of length 1 is nearly orthogonal to the common direction, so squares add: mean cosine = alignment.
         k = length * unit(math.sqrt(alignment) * common + math.sqrt(1 - alignment) * noise)
         size = {"both": 1.0, "query": length, "none": length**2}[norm]
         about = {"qk_norm": norm, "gamma": gamma, "length": length, "alignment": alignment}

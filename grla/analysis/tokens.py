@@ -13,7 +13,7 @@ from grla.errors import require
 
 @dataclass(frozen=True)
 class Tokens:
-    """What one attention head sees: `q`, `k`, `v` float64 (num_tokens, head_dim); `source` says where they are from."""
+    """What one attention head sees: `q`, `k`, `v` float64 (num_tokens, head_dim); `source` names their origin."""
 
     source: str
     q: Tensor
@@ -34,15 +34,29 @@ def network_tokens(network: nn.Module, lr: Tensor, num_tokens: int, seed: int = 
     called "layer 1", "layer 2", ... in the order of the network, with "head 1" and so on where there are several.
     Raises InputError for a network without global attention.
     """
-    seen: list[tuple[Tensor, Tensor, Tensor]] = []
+    found = []
+    for index, (kernel, qkv) in enumerate(attention_inputs(network, lr), start=1):
+        q, k, v = (x[..., : kernel.head_dim] for x in qkv)  # without the channels of zeros that pad it for speed
+        for head in range(q.shape[1]):
+            source = f"layer {index}" + (f" head {head + 1}" if q.shape[1] > 1 else "")
+            found.append(_head_tokens(source, (q, k, v), head, num_tokens, seed))
+    return found
+
+
+def attention_inputs(network: nn.Module, lr: Tensor) -> list[tuple[AttentionKernel, tuple[Tensor, Tensor, Tensor]]]:
+    """Each global attention layer's kernel and the q, k and v that it gets while `network` upscales `lr`.
+
+    `lr` is (1, 3, height, width); q, k and v are (1, num_heads, num_tokens, head_dim or more, padded with zeros).
+    Raises InputError for a network without global attention.
+    """
+    seen: list[tuple[AttentionKernel, tuple[Tensor, Tensor, Tensor]]] = []
     # WindowAttention derives from GlobalAttention, but its tokens are those of one window.
     layers = [module for module in network.modules() if type(module) is GlobalAttention]
     require(len(layers) > 0, "the network", "must have a global attention layer", type(network).__name__)
 
-    def keep(kernel: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+    def keep(kernel: nn.Module, inputs: tuple[Tensor, Tensor, Tensor]) -> None:
         assert isinstance(kernel, AttentionKernel)
-        q, k, v = (x[..., : kernel.head_dim] for x in inputs)  # without channels of zeros that only make it faster
-        seen.append((q, k, v))
+        seen.append((kernel, inputs))
 
     hooks = [layer.kernel.register_forward_pre_hook(keep) for layer in layers]
     try:
@@ -51,13 +65,7 @@ def network_tokens(network: nn.Module, lr: Tensor, num_tokens: int, seed: int = 
     finally:
         for hook in hooks:
             hook.remove()
-    return [
-        _head_tokens(
-            f"layer {index}" + (f" head {head + 1}" if q.shape[1] > 1 else ""), (q, k, v), head, num_tokens, seed
-        )
-        for index, (q, k, v) in enumerate(seen, start=1)
-        for head in range(q.shape[1])
-    ]
+    return seen
 
 
 def _head_tokens(source: str, qkv: tuple[Tensor, Tensor, Tensor], head: int, num_tokens: int, seed: int) -> Tokens:

@@ -36,7 +36,7 @@ def kernel_names() -> list[str]:
 def build_kernel(name: str, head_dim: int, num_heads: int = 1, **options: float | int | str | bool) -> AttentionKernel:
     """Build the kernel of file `grla/attention/kernels/{name}.py` for heads of width `head_dim`.
 
-    A kernel that learns something per head takes `num_heads` besides.
+    `num_heads` is passed to kernels that have parameters per head.
     Raises InputError, listing the valid ones, for an unknown name or option, or when the file breaks the contract.
     """
     if name not in kernel_names():

@@ -3,8 +3,8 @@
     out_i = sum_j (1 + s q_i.k_j) v_j / sum_j (1 + s q_i.k_j)        q_i, k_j: unit vectors, s: slope
 
 GRLA's Eq. 12 with normalised queries and keys is this (phi cancels), and so is the Taylor kernel. Sums over keys come
-first. On CPUs tokens are taken in pieces that stay in the processor's cache through all steps; the gradient is written
-out, so that no step's result is kept for it. NVIDIA GPUs have kernels of their own for it, in `triton_first_order`.
+first. On CPUs tokens are processed in pieces that stay in the cache through all steps, and the backward pass is written
+out, so that no intermediate result is stored. On NVIDIA GPUs it runs as Triton kernels, see `triton_first_order`.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ from torch.autograd.function import once_differentiable
 from grla.attention.linear import watched
 from grla.attention.pieces import pieces, times
 
-SMALLEST = 1e-12  # norm, below which vectors are not scaled up to 1, as in torch.nn.functional.normalize
-# GPU builds of PyTorch bring Triton along; it needs a C compiler for what starts its kernels.
+SMALLEST = 1e-12  # the least norm that vectors are divided by, as in torch.nn.functional.normalize
+# GPU builds of PyTorch ship Triton, which needs a C compiler to build the launchers of its kernels.
 HAS_TRITON = find_spec("triton") is not None and any(map(which, ("gcc", "clang")))
 TRITON_DTYPES = (torch.float32, torch.bfloat16, torch.float16)
-TRITON_WIDEST = 64  # channels; the sums of wider heads do not fit into a GPU processor
+TRITON_WIDEST = 64  # channels; the sums of wider heads do not fit into a multiprocessor
 
 
 def first_order_attention(q: Tensor, k: Tensor, v: Tensor, slope: float) -> Tensor:
-    """The formula above: q, k, v (batch, num_heads, num_tokens, head_dim) -> like q; 16-bit ones add up in float32."""
+    """The formula above: q, k, v (batch, num_heads, num_tokens, head_dim) -> like q. Sums are in float32 or wider."""
     if triton_suits(q, k, v):
-        from grla.attention.triton_first_order import fused_first_order_attention  # noqa: PLC0415  not everywhere
+        from grla.attention.triton_first_order import fused_first_order_attention  # noqa: PLC0415  not installed everywhere
 
         return fused_first_order_attention(q, k, v, slope)
     out: Tensor = _FirstOrder.apply(full(q), full(k), full(v), slope)  # type: ignore[no-untyped-call]
@@ -43,12 +43,12 @@ def full(x: Tensor) -> Tensor:
 
 
 def triton_suits(q: Tensor, k: Tensor, v: Tensor) -> bool:
-    """Whether the kernels in Triton's language can run on these tensors where they are."""
+    """Whether the Triton kernels can run on these tensors, on their device."""
     if not (HAS_TRITON and q.is_cuda and torch.version.cuda) or watched():
         return False
     alike = q.dtype == k.dtype == v.dtype and q.dtype in TRITON_DTYPES
     fits = q.shape[-1] <= TRITON_WIDEST and q.numel() > 0 and k.numel() > 0
-    return alike and fits and torch.cuda.get_device_capability(q.device) >= (8, 0)  # since when tensor cores have TF32
+    return alike and fits and torch.cuda.get_device_capability(q.device) >= (8, 0)  # the first with TF32
 
 
 class _FirstOrder(torch.autograd.Function):
@@ -103,6 +103,6 @@ def _unit(x: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _through_unit(direction: Tensor, norm: Tensor, grad: Tensor, out: Tensor) -> None:
-    """Write the gradient of vectors, from that of their directions, to `out`."""
+    """Write the gradient with respect to vectors to `out`, given that with respect to their directions."""
     along = (direction * grad).sum(-1, keepdim=True)
     torch.div(torch.addcmul(grad, direction, along, value=-1), norm, out=out)

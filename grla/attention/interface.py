@@ -19,14 +19,14 @@ class AttentionKernel(nn.Module, ABC):
     """One attention kernel for one head width.
 
     Shapes: q (batch, num_heads, num_queries, head_dim); k and v (batch, num_heads, num_keys, head_dim); the output is
-    like q. `weights` is the slow truth; `forward` must equal `weights(q, k) @ v` and may be as fast as it can.
+    like q. `weights` is the slow truth; `forward` must equal `weights(q, k) @ v`, however it computes it.
 
     Class properties, checked by the contract test: `rows_sum_to_one` and `nonnegative` describe the weights (for the
     default options), `linear` promises time and memory linear in the number of tokens, `half_dtypes` are the 16-bit
     types for which outputs stay within the type's precision of the truth. `output_gate` asks the layer to multiply the
-    output by a linear map of its input, for a kernel whose published form has one. `amplifies_rounding` is how many
-    times float32's usual rounding outputs may be off, for a kernel that inverts a matrix. `vector` above 1 says that
-    heads run fastest whose width is a multiple of it, and promises that further channels of zeros change nothing.
+    output by a linear map of its input, for a kernel whose published form has one. `amplifies_rounding` scales the
+    tolerance for float32 outputs, for a kernel that inverts a matrix. `vector` above 1 says that heads run fastest when
+    their width is a multiple of it, and promises that padding heads with channels of zeros changes nothing.
     """
 
     rows_sum_to_one: ClassVar[bool]
@@ -40,7 +40,7 @@ class AttentionKernel(nn.Module, ABC):
     def __init__(self, head_dim: int) -> None:
         super().__init__()
         self.head_dim = head_dim
-        # Set by the cost room: counts belong to the definition, whatever faster path usually runs.
+        # Set by grla.cost: the definition is counted, not the faster path that usually runs.
         self.plain_path = False
 
     @abstractmethod
@@ -53,7 +53,7 @@ class AttentionKernel(nn.Module, ABC):
 
 
 class LinearKernel(AttentionKernel):
-    """A kernel whose unnormalised weights are inner products of features, so keys and values are summed only once.
+    """A kernel whose unnormalised weights are inner products of features: one sum over keys serves all queries.
 
     weights_ij = map_q(q_i) . map_k(k_j) / (sum_j' map_q(q_i) . map_k(k_j') + eps)
 
@@ -79,7 +79,7 @@ class LinearKernel(AttentionKernel):
 
     @property
     def slope(self) -> float | None:
-        """s of a kernel that weighs keys by 1 + s cos(q, k) and nothing else, which has faster code of its own."""
+        """s of a kernel whose weights are 1 + s cos(q, k), which has a faster implementation; None for all others."""
         return None
 
     def forward(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
@@ -90,7 +90,7 @@ class LinearKernel(AttentionKernel):
             return first_order_attention(q, k, v, self.slope)
 
     def attend(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-        """`forward` in float32 or wider; a kernel with a normalisation of its own overrides it and `weights`."""
+        """`forward` in float32 or wider; a kernel that normalises differently overrides it and `weights`."""
         numerator, denominator = self.sums(q, k, v)
         return numerator / (denominator + self.eps)
 

@@ -1,4 +1,4 @@
-"""The two attention layers of GRLASR: own qkv and output projections around any kernel."""
+"""The two attention layers of GRLASR: qkv and output projections around any kernel."""
 
 from __future__ import annotations
 
@@ -38,21 +38,21 @@ class GlobalAttention(nn.Module):
         return projected
 
     def _wider_qkv(self, tokens: Tensor, spare: int) -> Tensor:
-        """qkv with `spare` channels of zeros at the end of each head, which fill whole vectors of the processor."""
+        """qkv with each head padded by `spare` channels of zeros to a multiple of the processor's vector width."""
         weight, bias = (x.unflatten(0, (-1, self.kernel.head_dim)) for x in (self.qkv.weight, self.qkv.bias))
         return linear(tokens, pad(weight, (0, 0, 0, spare)).flatten(0, 1), pad(bias, (0, spare)).flatten())
 
     def _narrower_proj(self, out: Tensor, spare: int) -> Tensor:
-        """proj of heads that have such channels."""
+        """proj of heads that are padded by `spare` channels."""
         weight = self.proj.weight.unflatten(1, (-1, self.kernel.head_dim))
         return linear(out, pad(weight, (0, spare)).flatten(1), self.proj.bias)
 
 
 class WindowAttention(GlobalAttention):
-    """The same within non-overlapping windows; height and width must divide by `window_size`.
+    """The same within non-overlapping windows; height and width must be multiples of `window_size`.
 
     `shift` moves the windows cyclically by that many pixels. As in ELAN (Zhang et al. 2022) shifted windows are not
-    masked: those at the border join opposite sides of the image.
+    masked: those at the border hold pixels of opposite sides of the image.
     """
 
     def __init__(self, dim: int, num_heads: int, kernel: AttentionKernel, window_size: int, shift: int = 0) -> None:

@@ -23,9 +23,9 @@ class Linear(nn.Linear):
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """x @ weight.T + bias: (..., inputs) -> (..., outputs) for a weight (outputs, inputs) and a bias (outputs,).
 
-    For widths that are not multiples of a vector's (the paper's 55) PyTorch's usual BLAS runs at half its speed or
-    less, and oneDNN, which PyTorch uses for convolutions and compiled graphs, does not. On CPUs gradients exist once:
-    not those of gradients.
+    For widths that are no multiple of the processor's vector width (the paper's 55) PyTorch's usual BLAS runs at half
+    its speed or less, and oneDNN, which PyTorch uses for convolutions and compiled graphs, does not. On CPUs double
+    backward is not supported.
     """
     if not _onednn_suits(x):
         return nn.functional.linear(x, weight, bias)
@@ -55,13 +55,13 @@ class _Linear(torch.autograd.Function):
 
 
 def _weight_gradient(grad: Tensor, x: Tensor) -> Tensor:
-    """grad.T @ x for grad (rows, outputs), x (rows, inputs); the wider one at the right saves up to a quarter."""
+    """grad.T @ x for grad (rows, outputs), x (rows, inputs); with the wider one on the right up to a quarter faster."""
     return grad.mT @ x if x.shape[1] >= grad.shape[1] else (x.mT @ grad).mT
 
 
 def watched() -> bool:
-    """Whether a tracer, a compiler or a counter looks on: they shall see operations that they know."""
-    if torch.compiler.is_compiling():  # asked first, as a compiler cannot see through what follows
+    """Whether a tracer, a compiler or an operation counter is active, which must see operations that it knows."""
+    if torch.compiler.is_compiling():  # checked first, as a compiler cannot trace what follows
         return True
     return torch._C._get_tracing_state() is not None or _get_current_dispatch_mode() is not None
 
@@ -70,10 +70,10 @@ def _onednn_suits(x: Tensor) -> bool:
     if watched():
         return False
     fits = x.device.type == "cpu" and x.dtype == torch.float32 and x.numel() > 0
-    return fits and torch.backends.mkldnn.is_available()
+    return fits and torch.backends.mkldnn.is_available() and bool(torch.backends.mkldnn.enabled)
 
 
 def _product(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-    # With other layouts of the weights than this one oneDNN falls back to loops a hundred times slower.
+    # For weights that are not contiguous oneDNN falls back to loops that are a hundred times slower.
     out: Tensor = torch.ops.mkldnn._linear_pointwise(x, weight.contiguous(), bias, "none", [], "")
     return out

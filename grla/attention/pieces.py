@@ -1,4 +1,4 @@
-"""Taking many tokens in pieces that stay in the processor's cache through all steps."""
+"""Processing many tokens in pieces that stay in the processor's cache through all steps."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from torch import Tensor
 
 from grla.attention.linear import linear
 
-PIECE = 2**17  # numbers in the first tensor's piece; half a MiB
+PIECE = 2**17  # elements in a piece of the first tensor; half a MiB of float32
 
 
 def pieces(*tensors: Tensor) -> Iterator[tuple[Tensor, ...]]:
-    """The tensors (..., num_tokens, channels), cut alike along their tokens.
+    """The tensors (..., num_tokens, channels), split alike along their tokens.
 
-    On other devices than CPUs, and in compiled graphs, which would hold the steps of each piece, they stay whole.
+    They stay whole on GPUs and in compiled graphs, which would contain the steps of every piece.
     """
     first = tensors[0]
     cut = first.device.type == "cpu" and not torch.compiler.is_compiling()
@@ -24,7 +24,7 @@ def pieces(*tensors: Tensor) -> Iterator[tuple[Tensor, ...]]:
 
 
 def times(tokens: Tensor, matrix: Tensor) -> Tensor:
-    """tokens @ matrix: (..., num_tokens, n) times (..., n, m), fast where batch and heads (...) are one."""
+    """tokens @ matrix: (..., num_tokens, n) times (..., n, m), fast where batch and heads (...) are 1."""
     if tokens.shape[0] == tokens.shape[1] == 1:
         return linear(tokens, matrix[0, 0].mT)
     return tokens @ matrix

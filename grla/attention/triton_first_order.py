@@ -1,9 +1,9 @@
-"""`first_order_attention` on NVIDIA GPUs: two kernels forward, two backward, in Triton's language.
+"""`first_order_attention` on NVIDIA GPUs: two Triton kernels forward, two backward.
 
 Each tensor is read or written once: k and v, then q and the output; backward q and the output's gradient, then k and v,
-with their own gradients. What goes from the first kernel to the second is a small matrix per head, of sums over tokens.
-A program sums a share of the tokens of a head, and shares are added in a fixed order: equal inputs, equal outputs. Only
-where Triton is installed can this be imported; `grla.attention.first_order` says when it is chosen.
+with their own gradients. The first kernel passes a small matrix per head, of sums over tokens, to the second. A program
+sums a share of a head's tokens, and shares are added in a fixed order, so that results are deterministic. Importing
+this needs Triton; `grla.attention.first_order` decides when it is used.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from torch.autograd.function import once_differentiable
 
 from grla.attention.triton_kernels import answer, key_gradients, query_gradients, sum_keys
 
-TILE = 2**11  # numbers of one tensor that a program takes at a time; with twice as many some GPUs' memory is too small
-PROGRAMS = 512  # about so many share the tokens of all heads: a few for each processor of a large GPU
-NARROWEST = 16  # width of the smallest product that Triton has
+TILE = 2**11  # elements of a tensor that a program loads at a time; twice as many exceed some GPUs' shared memory
+PROGRAMS = 512  # about so many share the tokens of all heads: a few per multiprocessor of a large GPU
+NARROWEST = 16  # the least width of a product in Triton
 WARPS, STAGES = 8, 2
 
 
@@ -36,7 +36,7 @@ def fused_first_order_attention(q: Tensor, k: Tensor, v: Tensor, slope: float) -
 class _Fused(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, q: Tensor, k: Tensor, v: Tensor, slope: float) -> Tensor:
-        shares = _room(k)
+        shares = _buffer(k)
         _launch(sum_keys, (k, v), shares, slope)
         sums, out = shares.sum(1), torch.empty_like(q)
         _launch(answer, (q, out), sums, k.shape[-2])
@@ -48,7 +48,7 @@ class _Fused(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
         q, k, v, sums = ctx.saved_tensors
-        grad_q, grad_k, grad_v, shares = torch.empty_like(q), torch.empty_like(k), torch.empty_like(v), _room(q)
+        grad_q, grad_k, grad_v, shares = torch.empty_like(q), torch.empty_like(k), torch.empty_like(v), _buffer(q)
         _launch(query_gradients, (q, grad, grad_q), sums, shares, k.shape[-2], ctx.slope)
         _launch(key_gradients, (k, v, grad_k, grad_v), shares.sum(1))
         return grad_q, grad_k, grad_v, None
@@ -57,7 +57,7 @@ class _Fused(torch.autograd.Function):
 class _Plan(NamedTuple):
     """Programs (batch * num_heads, shares), each with a share of `span` tokens, `block` of them at a time.
 
-    `width` is the number of channels there is room for in a product.
+    `width` is the number of channels of a product, padding included.
     """
 
     programs: tuple[int, int]
@@ -75,14 +75,14 @@ def _plan(tokens: Tensor) -> _Plan:
     return _Plan((heads, triton.cdiv(num_tokens, span)), span, block, width)
 
 
-def _room(tokens: Tensor) -> Tensor:
+def _buffer(tokens: Tensor) -> Tensor:
     """Memory for the sums over each share of tokens: (batch * num_heads, shares, head_dim + 1, head_dim + 1)."""
     side = tokens.shape[-1] + 1
     return tokens.new_empty(*_plan(tokens).programs, side, side, dtype=torch.float32)
 
 
 def _launch(kernel: Any, tensors: tuple[Tensor, ...], *arguments: Tensor | float) -> None:
-    """Run a kernel on tensors (batch, num_heads, num_tokens, head_dim) of equal shape, and what else it takes."""
+    """Launch a kernel on tensors (batch, num_heads, num_tokens, head_dim) of equal shape and its other arguments."""
     _, num_heads, num_tokens, head_dim = tensors[0].shape
     programs, span, block, width = _plan(tensors[0])
     places = [part for tensor in tensors for part in (tensor, tensor.stride())]

@@ -1,12 +1,12 @@
-"""The kernels of `triton_first_order`, in Triton's language.
+"""The Triton kernels of `triton_first_order`.
 
-Programs (batch * heads, shares) work on a head each, and on `span` of its tokens, BLOCK at a time, in float32. Tensors
-like q are (batch, heads, tokens, HEAD_DIM) and come with their strides; products have WIDTH channels, the last ones
+The grid is (batch * heads, shares): a program processes `span` tokens of one head, BLOCK at a time, in float32. Tensors
+like q are (batch, heads, tokens, HEAD_DIM) and are followed by their strides; products have WIDTH channels, padded with
 zeros. Sums over tokens are one (HEAD_DIM + 1, HEAD_DIM + 1) per head, of three parts called matrix, column and row:
 
     [[s sum_j k_j^T v_j, s sum_j k_j], [sum_j v_j, -]]        k_j: unit vectors (rows), s: slope
 
-The gradient of a loss by them is stored alike.
+Their gradient has the same layout.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from __future__ import annotations
 import triton
 import triton.language as tl
 
-SMALLEST = tl.constexpr(1e-12)  # norm, below which vectors are not scaled up to 1, as in torch.nn.functional.normalize
+SMALLEST = tl.constexpr(1e-12)  # the least norm that vectors are divided by, as in torch.nn.functional.normalize
 
 
 @triton.jit
@@ -98,13 +98,13 @@ def _unit(x):
 
 @triton.jit
 def _through_unit(direction, norm, grad):
-    """The gradient of vectors, from that of their directions."""
+    """The gradient with respect to vectors, given that with respect to their directions."""
     return (grad - direction * tl.sum(direction * grad, 1, keep_dims=True)) / norm
 
 
 @triton.jit
 def _load(x, strides, heads, start, tokens, HEAD_DIM: tl.constexpr, WIDTH: tl.constexpr, BLOCK: tl.constexpr):
-    """BLOCK tokens of this program's head as float32 (BLOCK, WIDTH), zeros where there is none."""
+    """BLOCK tokens of this program's head as float32 (BLOCK, WIDTH), padded with zeros."""
     places, exist = _places(x, strides, heads, start, tokens, HEAD_DIM, WIDTH, BLOCK)
     return tl.load(places, exist, other=0.0).to(tl.float32)
 
@@ -118,8 +118,8 @@ def _store(x, strides, piece, heads, start, tokens, HEAD_DIM: tl.constexpr, WIDT
 
 @triton.jit
 def _places(x, strides, heads, start, tokens, HEAD_DIM: tl.constexpr, WIDTH: tl.constexpr, BLOCK: tl.constexpr):
-    """Where the BLOCK tokens from `start` on of this program's head are, (BLOCK, WIDTH), and whether they exist."""
-    head = tl.program_id(0).to(tl.int64)  # large tensors have more numbers than 32 bits can count
+    """Pointers (BLOCK, WIDTH) to tokens of this program's head from `start` on, and the mask of those that exist."""
+    head = tl.program_id(0).to(tl.int64)  # large tensors have more elements than 32 bits can index
     x += head // heads * strides[0] + head % heads * strides[1] + tl.cast(start, tl.int64) * strides[2]
     token, channel = tl.arange(0, BLOCK)[:, None], tl.arange(0, WIDTH)[None, :]
     return x + token * strides[2] + channel * strides[3], (start + token < tokens) & (channel < HEAD_DIM)
@@ -127,14 +127,14 @@ def _places(x, strides, heads, start, tokens, HEAD_DIM: tl.constexpr, WIDTH: tl.
 
 @triton.jit
 def _zeros(WIDTH: tl.constexpr):
-    """Sums of nothing: matrix (WIDTH, WIDTH), column (WIDTH,) and row (WIDTH,)."""
+    """Empty sums: matrix (WIDTH, WIDTH), column (WIDTH,) and row (WIDTH,)."""
     line = tl.zeros((WIDTH,), tl.float32)
     return tl.zeros((WIDTH, WIDTH), tl.float32), line, line
 
 
 @triton.jit
 def _load_sums(sums, HEAD_DIM: tl.constexpr, WIDTH: tl.constexpr):
-    """The sums of this program's head: matrix, column and row, zeros where there is no channel."""
+    """The sums of this program's head: matrix, column and row, padded with zeros."""
     channel = tl.arange(0, WIDTH)
     matrix, column, row = _sums_places(sums, tl.program_id(0), channel, HEAD_DIM)
     exist = channel < HEAD_DIM
@@ -156,7 +156,7 @@ def _store_sums(sums, matrix, column, row, HEAD_DIM: tl.constexpr, WIDTH: tl.con
 
 @triton.jit
 def _sums_places(sums, index, channel, HEAD_DIM: tl.constexpr):
-    """Where matrix, column and row of the sums number `index` are."""
+    """Pointers to matrix, column and row of the sums number `index`."""
     sums += tl.cast(index, tl.int64) * (HEAD_DIM + 1) * (HEAD_DIM + 1)
     row = channel * (HEAD_DIM + 1)
     return sums + row[:, None] + channel[None, :], sums + row + HEAD_DIM, sums + HEAD_DIM * (HEAD_DIM + 1) + channel

@@ -7,7 +7,7 @@ from torch import Tensor
 
 
 def partition(x: Tensor, window_size: int) -> Tensor:
-    """(batch, height, width, dim) -> (batch * num_windows, window_size ** 2, dim); sides divide by window_size."""
+    """(batch, height, width, dim) -> (batch * num_windows, window_size ** 2, dim); sides divisible by window_size."""
     batch, height, width, dim = x.shape
     rows, columns = height // window_size, width // window_size
     x = x.reshape(batch, rows, window_size, columns, window_size, dim)

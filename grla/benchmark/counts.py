@@ -7,10 +7,9 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any
 
-from grla.benchmark.networks import find_network
+from grla.benchmark.networks import benchmark_record, find_network
 from grla.cost import agreed_macs, count_tree, readings
 from grla.errors import InputError, require, require_at_least
-from grla.provenance import BENCHMARK_PROTOCOL, describe_run
 
 # Output sizes (height, width) that published counts refer to: SwinIR's paper says 1280x720, its code 1024x720 (issues
 # 65 and 98 there); and the LR input of the challenges on efficient super-resolution.
@@ -21,7 +20,7 @@ CHALLENGE_INPUT = (256, 256)
 def count_networks(
     names: Sequence[str], upscale: int, lr_size: tuple[int, int], published: float | None = None
 ) -> dict[str, Any]:
-    """A record of what the networks cost on an LR input of (height, width), ready for JSON.
+    """A record of what the networks cost on an LR input of `lr_size`, (height, width).
 
     A row per network (see `find_network`): the fields of `grla.cost.Counts`, both sizes in MiB, `checked` (on which
     LR size three counters agreed, on what number of multiply-adds), and the `tree` of its modules
@@ -29,13 +28,12 @@ def count_networks(
     see `grla.cost.decoder`. Raises InputError naming the network when it cannot be counted, and why.
     """
     for side in lr_size:
-        require_at_least("--lr-size", side, 1)
+        require_at_least("lr_size", side, 1)
     if published is not None:
-        require(published > 0, "--published", "must be above 0, in units of 1e9 operations", published)
-        require(len(names) == 1, "--published", "is decoded for one model: name it with --models", ", ".join(names))
+        require(published > 0, "published", "must be above 0, in units of 1e9 operations", published)
+        require(len(names) == 1, "published", "must be the figure of one model: name that one only", ", ".join(names))
     rows = [_row(name, upscale, lr_size) for name in names]
-    about = {"protocol": BENCHMARK_PROTOCOL, "upscale": upscale, "lr_size": list(lr_size)}
-    record = {**describe_run(), **about, "models": rows}
+    record = benchmark_record(upscale=upscale, lr_size=list(lr_size), models=rows)
     if published is not None:
         record |= {"published": published, "readings": _readings(names[0], upscale, lr_size, published)}
     return record
@@ -69,12 +67,12 @@ def _readings(name: str, upscale: int, lr_size: tuple[int, int], published: floa
 
 @contextmanager
 def _refusals_named(name: str, lr_size: tuple[int, int]) -> Iterator[None]:
-    """Makes whatever counting raises an InputError that names the network."""
+    """Turn what counting raises into an InputError that names the network."""
     try:
         yield
     except InputError as error:
         raise InputError(f"model {name}: {error}") from error
-    except Exception as error:  # code from outside may raise anything on an input that it was not made for
+    except Exception as error:  # code from outside may raise anything on a size that it does not support
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
         rule = f"cannot be counted on an LR input of {lr_size[1]}x{lr_size[0]} ({reason})"
-        raise InputError(f"model {name} {rule}; if that is too small for it, give a larger --lr-size") from error
+        raise InputError(f"model {name} {rule}; if that is too small for it, give a larger one") from error

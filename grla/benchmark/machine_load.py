@@ -10,14 +10,14 @@ from pathlib import Path
 import torch
 
 TOLERATED_LOAD = 0.5
-"""Running processes, on average over a minute, beyond our own threads that do not yet count as other work."""
+"""How many running processes beyond our own threads, on average over a minute, do not yet count as other work."""
 ROOT = Path("/")
 
 Conditions = Mapping[str, float | None]
 
 
 def conditions_now() -> Conditions:
-    """The state of the machine, ready for JSON; None is what the system does not tell.
+    """The state of the machine, ready for JSON; None for what the system does not report.
 
     `threads` that PyTorch computes with, `clock_mhz`, the mean clock of the cores, and `load_average`, the number of
     running processes over the last minute.
@@ -32,7 +32,7 @@ def conditions_now() -> Conditions:
 def other_work(before: Conditions, after: Conditions) -> str | None:
     """A warning when the load averages before and after a measurement show more than our own threads, else None.
 
-    Before it we use nothing; but a run of ours that ended within the last minutes is in that average as well.
+    Before a measurement none of the load is ours, but a run that ended within the last minute is still in the average.
     """
     for when, load, ours in (
         ("before", before["load_average"], 0),
@@ -41,7 +41,7 @@ def other_work(before: Conditions, after: Conditions) -> str | None:
         if load is not None and load > ours + TOLERATED_LOAD:
             return (
                 f"warning: the load average {when} the measurement was {load:.2f}, of which {ours} is ours. Unless "
-                "that was a run that has just ended, other work distorts these times; measure again when it is quiet"
+                "that was a run that has just ended, other processes distort these times: stop them and measure again"
             )
     return None
 

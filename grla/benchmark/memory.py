@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from statistics import median
@@ -11,10 +11,9 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
-from grla.benchmark.networks import find_subject
-from grla.cost import Peak, map_every_tensor, peak_memory, run_in_child
+from grla.benchmark.networks import benchmark_record, prepared_network
+from grla.cost import Answer, Peak, map_every_tensor, peak_memory, run_in_child
 from grla.errors import InputError, require_at_least
-from grla.provenance import BENCHMARK_PROTOCOL, describe_run
 from grla.spec import TrainSpec
 from grla.training import Trainer
 
@@ -25,14 +24,14 @@ STEPS = 2
 
 @dataclass(frozen=True)
 class BatchSize:
-    """What a training step is done on: patches in a batch, and the side of one in LR pixels."""
+    """The batch of a training step: its number of patches, and the side of one in LR pixels."""
 
     batch_size: int = 4
     patch_size: int = 64
 
     def __post_init__(self) -> None:
-        require_at_least("--batch-size", self.batch_size, 1)
-        require_at_least("--patch-size", self.patch_size, 1)
+        require_at_least("batch_size", self.batch_size, 1)
+        require_at_least("patch_size", self.patch_size, 1)
 
 
 def measure_memory(
@@ -43,7 +42,7 @@ def measure_memory(
     repeats: int,
     device: torch.device,
 ) -> dict[str, Any]:
-    """A record of the networks' peak memory, ready for JSON: how it was run, and a row per network.
+    """A record of the networks' peak memory: the settings, and a row per network.
 
     A row has `forward_mib` (one LR image of `lr_size`, height and width, in evaluation) and `training_step_mib`
     (forward, backward, Adam), each with the columns of `peak_columns`, and their common outcome and reason.
@@ -54,20 +53,24 @@ def measure_memory(
         step = peak_columns("training_step", repeats, training_step_peak, name, upscale, batch, device)
         failed = forward if forward["outcome"] != "ok" else step
         rows.append({"model": name} | forward | step | {key: failed[key] for key in ("outcome", "reason")})
-    about = {"protocol": BENCHMARK_PROTOCOL, "upscale": upscale, "lr_size": list(lr_size), **asdict(batch)}
-    return {**describe_run(), **about, "repeats": repeats, "device": device.type, "models": rows}
+    about = {"upscale": upscale, "lr_size": list(lr_size), **asdict(batch), "repeats": repeats, "device": device.type}
+    return benchmark_record(**about, models=rows)
 
 
 def peak_columns(what: str, repeats: int, work: Callable[..., Peak], *arguments: object) -> dict[str, Any]:
-    """Call `work(*arguments)` in `repeats` fresh processes and summarise the peaks it returns.
+    """Call `work(*arguments)` in `repeats` fresh processes and summarise the peaks it returns, see `summarised`."""
+    require_at_least("repeats", repeats, 1)
+    return summarised(what, (run_in_child(partial(work, *arguments)) for _ in range(repeats)))
+
+
+def summarised(what: str, answers: Iterable[Answer]) -> dict[str, Any]:
+    """Columns of `answers` that hold a Peak each; the first one that failed ends the iteration.
 
     Columns: `{what}_mib`, the median; `{what}_low_mib` and `{what}_high_mib`; `{what}_reserved_mib`, the median of what
-    a GPU's allocator reserved; outcome ("ok", "out_of_memory", "error") and reason. The first failure ends the repeats.
+    a GPU's allocator reserved; outcome ("ok", "out_of_memory", "error") and reason.
     """
-    require_at_least("--repeats", repeats, 1)
     peaks: list[Peak] = []
-    for _ in range(repeats):
-        answer = run_in_child(partial(work, *arguments))
+    for answer in answers:
         if answer.outcome != "ok":
             numbers = dict.fromkeys(("mib", "low_mib", "high_mib", "reserved_mib"))
             return _named(what, numbers) | {"outcome": answer.outcome, "reason": f"{what}: {answer.reason}"}
@@ -82,9 +85,9 @@ def peak_columns(what: str, repeats: int, work: Callable[..., Peak], *arguments:
 def forward_peak(name: str, upscale: int, lr_size: tuple[int, int], device: torch.device) -> Peak:
     """The peak of this process' first forward pass, above the network (in evaluation mode) and its input.
 
-    What libraries load on their first use, 10 to 20 MiB on a CPU, is part of it.
+    It includes what libraries load on their first use, 10 to 20 MiB on a CPU.
     """
-    network = find_subject(name, upscale, device)
+    network = prepared_network(name, upscale, device)
     lr = torch.rand(1, 3, *lr_size, device=device)
     with torch.inference_mode():
         return _measured(lambda: network(lr), device)
@@ -93,12 +96,12 @@ def forward_peak(name: str, upscale: int, lr_size: tuple[int, int], device: torc
 def training_step_peak(name: str, upscale: int, batch: BatchSize, device: torch.device) -> Peak:
     """The peak of this process' first training steps, above the network and a batch of noise: gradients, Adam's state.
 
-    Of `STEPS` steps, because the first only creates the optimiser's state.
+    It takes `STEPS` steps, because the first one only creates the optimiser's state.
     """
     side = batch.patch_size
     lr = torch.rand(batch.batch_size, 3, side, side, device=device)
     hr = torch.rand(batch.batch_size, 3, upscale * side, upscale * side, device=device)
-    trainer = Trainer(find_subject(name, upscale, device), TrainSpec(), lambda step: (lr, hr), device)
+    trainer = Trainer(prepared_network(name, upscale, device), TrainSpec(), lambda step: (lr, hr), device)
     return _measured(lambda: [trainer.train_step() for _ in range(STEPS)], device)
 
 

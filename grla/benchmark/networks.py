@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from torch import nn
 from grla.analysis import load_trained
 from grla.attention import kernel_names
 from grla.benchmark.machine_load import conditions_now
-from grla.cost import Turn, time_in_turns
+from grla.cost import time_in_turns
 from grla.engine import read_ways
 from grla.errors import InputError, require
 from grla.model import build_model, outside_model
@@ -23,30 +24,38 @@ from grla.spec import EdsrLiteSpec, KernelSpec, ModelSpec
 EDSR_LITE = "edsr_lite"
 
 
+@contextmanager
+def seeded() -> Iterator[None]:
+    """Inside, PyTorch's CPU generator starts at seed 0; afterwards it is as it was before."""
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(0)
+        yield
+
+
+@seeded()
 def find_network(name: str, upscale: int) -> nn.Module:
-    """The network called `name`, in evaluation mode, with random weights unless it is a checkpoint.
+    """The network called `name`, in evaluation mode, with random weights of seed 0 unless it is a checkpoint.
 
     A kernel's name stands for GRLASR at the paper's size with that kernel, "edsr_lite" for the baseline,
-    "package.module:factory" for a model from outside, and a file for a checkpoint of ours. Raises InputError for
+    "package.module:factory" for a model from outside, and a file for a checkpoint of a study. Raises InputError for
     anything else.
     """
-    torch.manual_seed(0)
     if name in kernel_names():
         return build_model(ModelSpec(upscale=upscale, kernel=KernelSpec(name))).eval()
     if name == EDSR_LITE:
         return build_model(EdsrLiteSpec(upscale=upscale)).eval()
     if Path(name).is_file():
-        return load_trained(Path(name), upscale).eval()
+        return load_trained(Path(name), upscale)[1]
     if ":" in name:
         return outside_model(name, upscale).eval()
     known = f"a kernel ({', '.join(kernel_names())}), {EDSR_LITE}, a checkpoint file or package.module:factory"
     raise InputError(f"model must be {known}, got {name!r}")
 
 
-def find_subject(name: str, upscale: int, device: torch.device) -> nn.Module:
+def prepared_network(name: str, upscale: int, device: torch.device) -> nn.Module:
     """The network of a `name` like "gaussian_rbf+compile" on `device`: see `find_network` and `read_ways`.
 
-    Raises InputError as they do, and for a network that cannot be computed so.
+    Raises InputError as they do, and for a network that cannot be run in that way.
     """
     plain, execution = read_ways(name)
     model = find_network(plain, upscale).to(device)
@@ -55,29 +64,42 @@ def find_subject(name: str, upscale: int, device: torch.device) -> nn.Module:
     return execution.prepare(model)
 
 
+def benchmark_record(**about: Any) -> dict[str, Any]:
+    """A record, ready for JSON: how the benchmark was run, its protocol, and what `about` says."""
+    return {**describe_run(), "protocol": BENCHMARK_PROTOCOL, **about}
+
+
 def time_networks(
     names: Sequence[str], base: str, upscale: int, lr_size: tuple[int, int], rounds: int, device: torch.device
 ) -> dict[str, Any]:
-    """A record of the networks' times in turns, ready for JSON: how it was run, and a row per network."""
-    require(base in names, "--base", f"must be one of --models, {', '.join(names)}", base)
+    """A record of the networks' times in turns: the settings, the conditions, and a row per network.
+
+    Raises InputError for a base that is not among the names, fewer than two rounds, and an unknown network.
+    """
+    require(base in names, "base", f"must be one of the models, {', '.join(names)}", base)
     before = conditions_now()
-    models = {name: find_subject(name, upscale, device) for name in names}
-    turns: list[Turn] = time_in_turns(models, base, (1, 3, *lr_size), rounds)
-    about = {"protocol": BENCHMARK_PROTOCOL, "upscale": upscale, "lr_size": list(lr_size), "base": base}
-    about |= {"rounds": rounds, "device": device.type, "conditions": {"before": before, "after": conditions_now()}}
-    return {**describe_run(), **about, "models": [asdict(turn) for turn in turns]}
+    models = {name: prepared_network(name, upscale, device) for name in names}
+    turns = time_in_turns(models, base, (1, 3, *lr_size), rounds)
+    return benchmark_record(
+        upscale=upscale,
+        lr_size=list(lr_size),
+        base=base,
+        rounds=rounds,
+        device=device.type,
+        conditions={"before": before, "after": conditions_now()},
+        models=[asdict(turn) for turn in turns],
+    )
 
 
 def slower_than_before(now: dict[str, Any], before: dict[str, Any], limit: float) -> list[str]:
-    """What got slower against the base by more than `limit` (1.10: a tenth), in words; one line per model.
+    """What got slower against the base by more than a factor of `limit`, in words; one line per model.
 
-    Ratios to the base are compared, which other machines share more than milliseconds. Raises InputError when the
-    records are of another protocol, size, upscale factor or base.
+    Ratios to the base are compared: unlike milliseconds, they are alike on different machines. Raises InputError when
+    the records are of another protocol, size, upscale factor, base or device.
     """
     for key in ("protocol", "upscale", "lr_size", "base", "device"):
-        require(
-            before.get(key) == now[key], f"--compare: {key}", f"must be {now[key]!r} as in this run", before.get(key)
-        )
+        found = before.get(key)
+        require(found == now[key], f"the earlier record's {key}", f"must be {now[key]!r} as in this run", found)
     old = {row["name"]: row["ratio"] for row in before["models"]}
     return [
         f"{row['name']}: {row['ratio']:.2f} times the base, {row['ratio'] / old[row['name']]:.2f} times what it was"

@@ -10,11 +10,10 @@ from typing import Any
 import torch
 
 from grla.attention import build_kernel, kernel_names
-from grla.benchmark.points import PASSES, Point, beside_roofs, measure_line
-from grla.benchmark.subjects import KernelSubject, NetworkSubject, Subject
+from grla.benchmark.networks import benchmark_record
+from grla.benchmark.points import PASSES, KernelSubject, NetworkSubject, Point, Subject, beside_roofs, measure_line
 from grla.cost import find_crossover, fit_exponent, measure_roofs
 from grla.errors import require, require_at_least
-from grla.provenance import BENCHMARK_PROTOCOL, describe_run
 
 EVERY_KERNEL = tuple(kernel_names())
 QUANTITIES = {"time": "median_ms", "memory": "memory_mib"}
@@ -24,7 +23,7 @@ LEAST_SIZES = 3
 
 @dataclass(frozen=True)
 class Sweep:
-    """What to measure: see the fields of the command of the same names. Raises InputError for what cannot be."""
+    """What to measure; `run_benchmark.py scaling --help` explains the fields. Raises InputError for unusable values."""
 
     kernels: tuple[str, ...]
     models: tuple[str, ...]
@@ -36,15 +35,15 @@ class Sweep:
 
     def __post_init__(self) -> None:
         for size in self.tokens:
-            require_at_least("--tokens", size, 1)
-        require_at_least("--head-dim", self.head_dim, 1)
-        require_at_least("--upscale", self.upscale, 1)
+            require_at_least("tokens", size, 1)
+        require_at_least("head_dim", self.head_dim, 1)
+        require_at_least("upscale", self.upscale, 1)
         rule = "must be above 0 and at most 86400, a day"
-        require(0 < self.seconds_limit <= 86_400, "--seconds-limit", rule, self.seconds_limit)
+        require(0 < self.seconds_limit <= 86_400, "seconds_limit", rule, self.seconds_limit)
         sizes = sorted({size for size in self.tokens if size >= self.fit_from})
-        rule = f"must hold at least {LEAST_SIZES} different sizes from --fit-from ({self.fit_from}) on to fit a law to"
-        require(len(sizes) >= LEAST_SIZES, "--tokens", rule, self.tokens)
-        require(bool(self.kernels or self.models), "--kernels and --models", "must name something to measure", ())
+        rule = f"must hold at least {LEAST_SIZES} different sizes from fit_from ({self.fit_from}) on to fit a law to"
+        require(len(sizes) >= LEAST_SIZES, "tokens", rule, self.tokens)
+        require(bool(self.kernels or self.models), "kernels", "must name something to measure, or models must", ())
 
     def subjects(self) -> list[Subject]:
         """Kernels, then networks, each name once. Raises InputError for one that is unknown or cannot be built."""
@@ -57,10 +56,10 @@ class Sweep:
 
 
 def run_sweep(sweep: Sweep, device: torch.device, progress: Callable[[Point], None]) -> dict[str, Any]:
-    """The record of a sweep, ready for JSON: how it was run, roofs, points, exponents, crossovers with softmax.
+    """The record of a sweep: the settings, roofs, points, exponents, crossovers with softmax.
 
     Each point runs in processes of its own, so one that is stopped or does not fit does not end the sweep. `progress`
-    is told every point. Raises InputError for an unknown kernel or network.
+    is called with every point. Raises InputError for an unknown kernel or network.
     """
     subjects = sweep.subjects()
     roofs = measure_roofs(device)
@@ -69,10 +68,15 @@ def run_sweep(sweep: Sweep, device: torch.device, progress: Callable[[Point], No
         for point in measure_line(subject, passes, sweep.tokens, sweep.seconds_limit, device):
             points.append(beside_roofs(point, subject, roofs))
             progress(points[-1])
-    about = {"protocol": BENCHMARK_PROTOCOL, **asdict(sweep), "device": device.type, "roofs": asdict(roofs)}
-    about["linear_kernels"] = [name for name in sweep.kernels if build_kernel(name, sweep.head_dim).linear]
-    laws = {"exponents": exponents(points, sweep.fit_from), "crossovers": crossovers(points)}
-    return {**describe_run(), **about, "points": [asdict(point) for point in points], **laws}
+    return benchmark_record(
+        **asdict(sweep),
+        device=device.type,
+        roofs=asdict(roofs),
+        linear_kernels=[name for name in sweep.kernels if build_kernel(name, sweep.head_dim).linear],
+        points=[asdict(point) for point in points],
+        exponents=exponents(points, sweep.fit_from),
+        crossovers=crossovers(points),
+    )
 
 
 def exponents(points: Iterable[Point], fit_from: int) -> list[dict[str, Any]]:
@@ -85,7 +89,7 @@ def exponents(points: Iterable[Point], fit_from: int) -> list[dict[str, Any]]:
 
 
 def crossovers(points: Iterable[Point]) -> list[dict[str, Any]]:
-    """A row per subject and passes: from how many tokens on it is faster than softmax of its kind, if that ran."""
+    """A row per subject and passes: from how many tokens on it is faster than softmax of the same kind, if measured."""
     lines = _lines(points, "time")
     return [
         {"kind": kind, "name": name, "passes": passes, **asdict(find_crossover(lines[kind, REFERENCE, passes], line))}
@@ -95,7 +99,7 @@ def crossovers(points: Iterable[Point]) -> list[dict[str, Any]]:
 
 
 def _lines(points: Iterable[Point], quantity: str) -> dict[tuple[str, str, str], dict[int, float]]:
-    """Measured costs by tokens, of every (kind, name, passes), an empty one where nothing was measured."""
+    """The measured values by number of tokens for each (kind, name, passes), empty if nothing was measured."""
     lines: dict[tuple[str, str, str], dict[int, float]] = {}
     for point in points:
         line = lines.setdefault((point.kind, point.name, point.passes), {})

@@ -1,44 +1,114 @@
-"""What training costs: networks by name, a step of each in turns."""
+"""What training costs: steps of several networks in turns, and the harness' own share of a cell's time."""
 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
 from tqdm import tqdm
 
-from grla.benchmark import overhead
 from grla.benchmark.machine_load import conditions_now
 from grla.benchmark.memory import REPEATS, BatchSize, peak_columns, training_step_peak
-from grla.benchmark.networks import find_subject
+from grla.benchmark.networks import benchmark_record, prepared_network
 from grla.cost import Laps, Turn, take_turns
-from grla.engine import CellWatcher, Material, load_material, make_trainer
+from grla.engine import (
+    CellStore,
+    CellWatcher,
+    Material,
+    Worker,
+    load_material,
+    make_plan,
+    make_trainer,
+    named_cells,
+    open_storage,
+    run_plan,
+)
 from grla.errors import InputError, require, require_at_least
-from grla.provenance import BENCHMARK_PROTOCOL, describe_run
 from grla.spec import Budget, DataSpec, ModelSpec, RunSpec, TrainSpec
-from grla.training import STEP_PHASES, Tracker, advance
+from grla.study import QUICK, Changes, Profile, Study
+from grla.training import STEP_PHASES, StepStats, Tracker, advance
 
 RECIPE = TrainSpec(Budget(1000, "steps"), learning_rate=1e-6)
 """How often a step is logged depends on the budget; with so small a learning rate no network diverges."""
+HARNESS_PHASES = ("data", "logging", "checkpoint", "storage")
 
 
-class Student:
-    """A network that trains beside others: each go is one step with its logging, and remembers where its time went."""
+@dataclass(frozen=True)
+class TrainingTimes:
+    """What `time_training` measures: `rounds` steps of each of the `models`, compared with the `base`.
+
+    `repeats` is the number of processes that measure memory. `cell` is what the harness' share is measured on: profile
+    quick has the smallest cells whose numbers mean something, and of small cells the harness takes most. Raises
+    InputError for a base that is not among the models and for fewer than two rounds.
+    """
+
+    models: tuple[str, ...]
+    base: str
+    upscale: int
+    rounds: int
+    batch: BatchSize
+    repeats: int = REPEATS
+    cell: Changes = field(default_factory=lambda: QUICK)
+
+    def __post_init__(self) -> None:
+        require(self.base in self.models, "base", f"must be one of the models, {', '.join(self.models)}", self.base)
+        require_at_least("rounds", self.rounds, 2)
+
+
+def time_training(asked: TrainingTimes, folder: Path, device: torch.device) -> dict[str, Any]:
+    """A record of training on the bundled photographs: the settings, the conditions, and a row per network.
+
+    A row: seconds for 1000 iterations, images (patches) per second, the columns of `grla.cost.Turn` for one step, of
+    `peak_columns` for its memory, and of `TimedTrainer.shares`. A network that cannot be trained here has its outcome
+    and reason only. `noise_floor` is the base against itself, `harness` is what `harness_share` returns. Temporary
+    files go below `folder`. Raises InputError for a base that cannot be trained.
+    """
+    before = conditions_now()
+    names, base, batch, upscale = asked.models, asked.base, asked.batch, asked.upscale
+    data = DataSpec(patch_size=batch.patch_size, batch_size=batch.batch_size)
+    material = load_material(data, upscale, folder / "cache", device)
+    rows = {name: _memory(asked, name, device) for name in tqdm(names, "memory", disable=None)}
+    trainable = [name for name, row in rows.items() if row["outcome"] == "ok"]
+    require(base in trainable, "base", f"must be a model that can be trained here ({rows[base]['reason']})", base)
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder) as scratch:
+        spec = RunSpec(ModelSpec(upscale=upscale), data, RECIPE)
+        trainers = {name: TimedTrainer(name, spec, material, Path(scratch) / name, device) for name in trainable}
+        *turns, again = take_turns({name: trainer.step for name, trainer in trainers.items()}, base, asked.rounds)
+        for trainer in trainers.values():
+            trainer.tracker.close()
+    for turn in turns:
+        rows[turn.name] |= _speed(turn, batch.batch_size) | trainers[turn.name].shares(asked.rounds)
+    return benchmark_record(
+        upscale=upscale,
+        **asdict(batch),
+        base=base,
+        rounds=asked.rounds,
+        device=device.type,
+        harness=harness_share(asked.cell, folder, device),
+        conditions={"before": before, "after": conditions_now()},
+        noise_floor={"ratio": again.ratio, "low": again.low, "high": again.high},
+        models=list(rows.values()),
+    )
+
+
+class TimedTrainer:
+    """A network that is trained in turns with others: a step with its logging at a time, timed phase by phase."""
 
     def __init__(self, name: str, spec: RunSpec, material: Material, logs: Path, device: torch.device) -> None:
         self.name = name
         self.device = device
         self.tracker = Tracker(logs, 0)
-        self.trainer = make_trainer(spec, find_subject(name, spec.model.upscale, device), material, device)
-        self.watcher = CellWatcher(spec, material, self.tracker, overhead.TimedCell(device))
+        self.trainer = make_trainer(spec, prepared_network(name, spec.model.upscale, device), material, device)
+        self.watcher = CellWatcher(spec, material, self.tracker, TimedCell(device))
         self.steps: list[dict[str, float]] = []
 
-    def go(self) -> float:
-        """One step of the training loop in milliseconds; InputError when there is no memory for it, say."""
+    def step(self) -> float:
+        """One step of the training loop, in milliseconds. Raises InputError if it fails, for lack of memory say."""
         self.trainer.lap = laps = Laps(self.device)
         try:
             advance(self.trainer, self.watcher)
@@ -53,43 +123,57 @@ class Student:
         return {f"{phase}_share": mine / sum(seconds.values()) for phase, mine in seconds.items()}
 
 
-def time_training(
-    names: Sequence[str], base: str, upscale: int, batch: BatchSize, rounds: int, folder: Path, device: torch.device
+class TimedCell:
+    """A listener that shows nothing and adds up where a cell's time goes."""
+
+    def __init__(self, device: torch.device) -> None:
+        self.lap = Laps(device)
+        self.outcome = ""
+
+    def stepped(self, progress: float, stats: StepStats) -> None:
+        """Not shown."""
+
+    def validated(self, entry: dict[str, float]) -> None:
+        """Not shown."""
+
+    def checkpointed(self) -> None:
+        """Not shown."""
+
+    def should_stop(self) -> bool:
+        """Never."""
+        return False
+
+    def finished(self, outcome: str) -> None:
+        """Keep how it ended."""
+        self.outcome = outcome
+
+
+def harness_share(
+    changes: Changes, folder: Path, device: torch.device, load: Callable[..., Material] = load_material
 ) -> dict[str, Any]:
-    """A record of training on the bundled photographs, ready for JSON: how it was run, and a row per network.
+    """Run the base cell with `changes` as a study does, in a temporary folder inside `folder`, and time its phases.
 
-    A row: seconds for 1000 iterations, images (patches) per second, the columns of `grla.cost.Turn` for one step, of
-    `peak_columns` for its memory, and of `Student.shares`. A network that cannot be trained here has its outcome and
-    reason only. `noise_floor` is the base against itself, `harness` the harness' share of a small cell. Scratch files
-    go below `folder`. Raises InputError for a base that is not among the names or cannot be trained.
+    `harness_share` (0 to 1) is what `HARNESS_PHASES` take (sampling, logs, checkpoints, Optuna's storage) of the cell's
+    whole time, `seconds` the time by phase; creating the storage, once per study, is not part of a cell. `load` loads
+    the images.
     """
-    require(base in names, "--base", f"must be one of --models, {', '.join(names)}", base)
-    require_at_least("--rounds", rounds, 2)
-    before = conditions_now()
-    data = DataSpec(patch_size=batch.patch_size, batch_size=batch.batch_size)
-    material = load_material(data, upscale, folder / "cache", device)
-    rows = {name: _memory(name, upscale, batch, device) for name in tqdm(names, "memory", disable=None)}
-    trainable = [name for name, row in rows.items() if row["outcome"] == "ok"]
-    require(base in trainable, f"--base {base}", "must be a model that can be trained here", rows[base]["reason"])
-    folder.mkdir(parents=True, exist_ok=True)
+    study = Study("What does the harness take?", "none", (), {"cell": Profile(changes, 1, "")}, name="overhead")
+    cells = study.cells("cell", {})
+    spec = cells[0].spec
     with tempfile.TemporaryDirectory(dir=folder) as scratch:
-        spec = RunSpec(ModelSpec(upscale=upscale), data, RECIPE)
-        students = {name: Student(name, spec, material, Path(scratch) / name, device) for name in trainable}
-        *turns, again = take_turns({name: student.go for name, student in students.items()}, base, rounds)
-        for student in students.values():
-            student.tracker.close()
-    for turn in turns:
-        rows[turn.name] |= _speed(turn, batch.batch_size) | students[turn.name].shares(rounds)
-    harness = overhead.harness_share(overhead.SMALL_CELL, folder, device)
-    about = {"protocol": BENCHMARK_PROTOCOL, "upscale": upscale, **asdict(batch), "base": base, "rounds": rounds}
-    about |= {"device": device.type, "conditions": {"before": before, "after": conditions_now()}}
-    floor = {"ratio": again.ratio, "low": again.low, "high": again.high}
-    return {**describe_run(), **about, "noise_floor": floor, "harness": harness, "models": list(rows.values())}
+        material = load(spec.data, spec.model.upscale, Path(scratch), device)
+        plan = make_plan(open_storage(Path(scratch)), study, "cell", named_cells(cells, lambda _: material, device))
+        cell = TimedCell(device)
+        run_plan(plan, Worker(CellStore(Path(scratch)), device), lambda _: cell)
+    harness = sum(cell.lap.seconds.get(phase, 0.0) for phase in HARNESS_PHASES)
+    about = {"budget": str(spec.train.budget), "batch_size": spec.data.batch_size, "patch_size": spec.data.patch_size}
+    share = harness / cell.lap.total
+    return {**about, "outcome": cell.outcome, "harness_share": share, "seconds": cell.lap.seconds}
 
 
-def _memory(name: str, upscale: int, batch: BatchSize, device: torch.device) -> dict[str, Any]:
-    columns = peak_columns("training_step", REPEATS, training_step_peak, name, upscale, batch, device)
-    return {"model": name, **columns}
+def _memory(asked: TrainingTimes, name: str, device: torch.device) -> dict[str, Any]:
+    arguments = (name, asked.upscale, asked.batch, device)
+    return {"model": name, **peak_columns("training_step", asked.repeats, training_step_peak, *arguments)}
 
 
 def _speed(turn: Turn, batch_size: int) -> dict[str, float]:

@@ -1,4 +1,4 @@
-"""Two other counters asked for the same number: a count of multiply-adds is shown only if all agree."""
+"""Multiply-adds by three counters: a number is shown only if all of them agree."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from grla.cost.macs import count
 from grla.cost.rules import solve_macs
 from grla.errors import InputError
 
-# Sides of the inputs on which counters are compared; a network that needs more than the first gets the next.
+# Sides of the inputs on which counters are compared; a network that fails on the first gets the next.
 CHECK_SIDES = (24, 64, 256)
 
 
 def agreed_macs(model: nn.Module, lr_size: tuple[int, int]) -> tuple[tuple[int, int], int]:
     """The LR size (height, width) at which three counters were compared, and the multiply-adds that all of them find.
 
-    They look from different sides: ours at the operations dispatched without data, PyTorch's FlopCounterMode at those
-    dispatched with data, fvcore at those of a trace and with its own formulas; only that of a solver is shared. The
-    size is a small one within `lr_size`, as two of them compute. Raises InputError with every counter's number when
-    they do not agree, and what the network raises when no such input suits it.
+    They work differently: ours counts operations dispatched without data, PyTorch's FlopCounterMode those dispatched
+    with data, fvcore those of a trace, by its own formulas; only the formula of linear solvers is shared. The size is a
+    small one within `lr_size`, because two of them run the network. Raises InputError with every counter's number when
+    they do not agree, and the network's own error when it accepts no such input.
     """
     sizes = ((min(side, lr_size[0]), min(side, lr_size[1])) for side in CHECK_SIDES)
     *smaller, largest = dict.fromkeys(sizes)
@@ -31,7 +31,7 @@ def agreed_macs(model: nn.Module, lr_size: tuple[int, int]) -> tuple[tuple[int, 
             return size, _compare(model, size)
         except InputError:
             raise
-        except Exception:  # too small for this network, which may say so in any way
+        except Exception:  # too small for this network, which may fail in any way
             continue
     return largest, _compare(model, largest)
 

@@ -1,4 +1,4 @@
-"""Work in a process of its own, with a deadline: what takes too long or too much memory stops nothing else."""
+"""Running work in a child process with a time limit, so that lack of time or memory stops nothing else."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from grla.errors import InputError
 
 Outcome = Literal["ok", "stopped at the time limit", "out_of_memory", "error"]
 
-# Children fork from a server that has imported these and run nothing: as fresh as any process, and sooner ready.
+# Children fork from a server that has imported these and run nothing: as clean as a new process, and ready sooner.
 PRELOADED = ["torch", "scipy.stats", "pandas", "seaborn"]
 
 
@@ -32,15 +32,15 @@ class Answer:
 def run_in_child(work: Callable[[], object], seconds_limit: float | None = None) -> Answer:
     """Run `work`, a picklable function without arguments, in a fresh process; stop it after `seconds_limit`, if given.
 
-    The time counts from when the process has imported what it needs. Whatever goes wrong with the work is an answer: a
-    process that the system kills is taken to have run out of memory.
+    The limit does not include the imports of the process. Every failure of the work is an answer; a process that the
+    system kills is taken to have run out of memory.
     """
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(PRELOADED)
     here, there = context.Pipe(duplex=False)
     process = context.Process(target=_answer, args=(work, there), daemon=True)
     process.start()
-    there.close()  # so that the end of the process is the end of the pipe
+    there.close()  # so that recv() ends when the process does
     try:
         here.recv()  # the imports are done
         if not here.poll(seconds_limit):
@@ -58,21 +58,21 @@ def run_in_child(work: Callable[[], object], seconds_limit: float | None = None)
 
 def _answer(work: Callable[[], object], channel: Connection) -> None:
     with suppress(OSError):
-        # Should memory run out for good, this process is the one to go, not its parent (man 5 proc).
+        # If the system runs out of memory, it should kill this process and not its parent (man 5 proc).
         Path("/proc/self/oom_score_adj").write_text("1000")
     channel.send(None)
     try:
         answer = Answer("ok", work())
     except InputError as error:
         answer = Answer("error", reason=str(error))
-    except Exception as error:  # whatever is wrong with what is measured is its outcome
+    except Exception as error:  # every failure of what is measured is its outcome
         outcome: Outcome = "out_of_memory" if is_out_of_memory(error) else "error"
         answer = Answer(outcome, reason=f"{type(error).__name__}: {str(error).strip()}".splitlines()[0])
     channel.send(answer)
 
 
 def _end(code: int) -> Answer:
-    """The answer of a process that ended, with exit code `code`, before it gave one."""
+    """The answer for a process that ended with exit code `code` before it sent one."""
     if code == -signal.SIGKILL:
         return Answer("out_of_memory", reason="its process was killed, as the system does when memory runs out")
     how = f"by signal {-code}, {signal.strsignal(-code)}" if code < 0 else f"with exit code {code}"

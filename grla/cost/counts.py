@@ -1,4 +1,4 @@
-"""The numbers that say what one forward pass costs; of a whole network or of any part of it."""
+"""The cost of one forward pass, of a whole network or of any part of it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Counts:
 
     Two counts are kept apart because papers mix them up: `macs` is every multiply-add, attention products included;
     `hook_flops` is what a counter of module hooks reports, the rule behind the GRLA paper's "FLOPs" column, see
-    `grla.cost.rules.HOOK_RULES`. Both say multiply-adds; floating-point operations are twice `macs`.
+    `grla.cost.rules.HOOK_RULES`. Both are in multiply-adds; floating-point operations are twice `macs`.
 
     `elementwise_ops`: the rest, one per element of every pointwise, reducing or normalising operation;
     `transcendental_ops`: those of them that need an exponential, logarithm, sine or error function.

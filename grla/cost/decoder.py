@@ -1,4 +1,4 @@
-"""Which counting rule gives a published "FLOPs" figure: papers rarely say what they count, nor on what input."""
+"""Which counting rule gives a published "FLOPs" figure: papers rarely say what they count, or for which input."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from grla.cost.macs import counts_by_module
 class Reading:
     """One way to read a figure: what is counted, on which input, and the number this gives.
 
-    `off` is the number's distance from the published one as a share of that.
+    `off` is the relative difference of `value` from the published number, 0 or more.
     """
 
     rule: str
@@ -40,7 +40,7 @@ def readings(model: nn.Module, published: float, lr_sizes: Mapping[str, tuple[in
 
 
 def _by_rule(model: nn.Module, input_shape: tuple[int, ...]) -> dict[str, int]:
-    """The rules found in papers and their counters: what is seen, and whether a multiply-add is one or two."""
+    """The rules of papers and counters: what is counted, and whether a multiply-add counts as one or two operations."""
     modules, shares = dict(model.named_modules()), counts_by_module(model, input_shape)
 
     def hooks(*kinds: type[nn.Module]) -> int:
@@ -53,7 +53,7 @@ def _by_rule(model: nn.Module, input_shape: tuple[int, ...]) -> dict[str, int]:
         "convolution modules": hooks(nn.Conv2d),
         "module hooks, norms and softmax too (hook_flops)": hooks(nn.Module),
     }
-    # fvcore takes 5 operations an element of LayerNorm and 2 of BatchNorm where hooks take 4.
+    # fvcore counts 5 operations per element of LayerNorm and 2 of BatchNorm where hooks count 4.
     fvcore = macs + hooks(nn.LayerNorm) * 5 // 4 + hooks(nn.BatchNorm2d) // 2
     doubled = {f"2 x {rule}": 2 * value for rule, value in seen.items()}
     return {**seen, "all multiply-adds and norms (fvcore's total)": fvcore, **doubled}

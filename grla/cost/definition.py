@@ -1,4 +1,4 @@
-"""What is counted: a network's definition, whichever faster path usually runs."""
+"""What is counted: a network's definition, not the faster paths that usually run."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ def definition_of(model: nn.Module, device: str) -> nn.Module:
         if hasattr(module, "plain_path"):
             module.plain_path = True  # type: ignore[assignment]
         for name, value in vars(module).items():
-            if isinstance(value, Tensor):  # neither parameter nor buffer, so `to` has left it where it was
+            if isinstance(value, Tensor):  # neither parameter nor buffer, so `to` has not moved it
                 setattr(module, name, value.to(device))
     return definition
 
 
 @contextmanager
 def plain_torch() -> Iterator[None]:
-    """Makes PyTorch's own attention run as the matrix products it is defined by, and keeps no gradients."""
+    """Run PyTorch's own attention as the matrix products of its definition, without gradients."""
     was_fast = torch.backends.mha.get_fastpath_enabled()
     torch.backends.mha.set_fastpath_enabled(False)
     try:

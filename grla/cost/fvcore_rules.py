@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from grla.cost.rules import solve_macs
 from grla.errors import InputError
 
-# What fvcore counts besides multiply-adds.
+# Operations that fvcore counts although they have no multiply-adds.
 NO_MACS = "adaptive_avg_pool2d batch_norm grid_sampler group_norm instance_norm layer_norm upsample_bilinear2d".split()
 ELLIPSIS_LABELS = "ZYXWVUTS"
 
@@ -21,7 +21,7 @@ ELLIPSIS_LABELS = "ZYXWVUTS"
 def macs_by_fvcore(model: nn.Module, lr: Tensor) -> int:
     """Multiply-adds of model(lr), (batch, channels, height, width), from a trace of its operations.
 
-    Operations that fvcore does not know count nothing there, which shows as a difference to other counters. Raises
+    Operations that fvcore does not know count as 0, which shows as a difference to the other counters. Raises
     InputError for an einsum that is not a product of two tensors.
     """
     analysis = FlopCountAnalysis(model, lr).unsupported_ops_warnings(False).uncalled_modules_warnings(False)
@@ -32,8 +32,8 @@ def macs_by_fvcore(model: nn.Module, lr: Tensor) -> int:
 def einsum_macs(equation: str, left: Sequence[int], right: Sequence[int]) -> int:
     """Multiply-adds of an einsum of two tensors of these shapes.
 
-    One for every combination of values of all labels; those that stand in one tensor only and are summed over can be
-    summed before. Without a label to sum over both tensors it is an elementwise product and has none.
+    One for every combination of values of all labels but those that are summed over and occur in one tensor only: they
+    are summed beforehand. Without a label to sum over in both tensors it is an elementwise product and has none.
     """
     terms, arrow, result = equation.replace(" ", "").partition("->")
     labels = [_spelled_out(term, len(shape)) for term, shape in zip(terms.split(","), (left, right), strict=True)]
@@ -72,7 +72,7 @@ def _attention(inputs: Any, outputs: Any) -> int:
 
 
 def _convolution(inputs: Any, outputs: Any) -> int:
-    """A convolution with padding="same" or "valid", which is an operation of its own."""
+    """A convolution with padding="same" or "valid", which PyTorch dispatches as an operation of its own."""
     weight = get_shape(inputs[1])
     return int(prod(get_shape(outputs[0])) * prod(weight[1:]))
 
@@ -82,6 +82,6 @@ HANDLES: dict[str, Callable[[Any, Any], int]] = {
     "aten::baddbmm": _product(1),
     "aten::einsum": _einsum,  # fvcore's is rounded to four digits
     "aten::linalg_solve_ex": lambda inputs, _: solve_macs(get_shape(inputs[0]), get_shape(inputs[1])),
-    "aten::matmul": _product(0),  # fvcore's takes the batches of the left matrix only
+    "aten::matmul": _product(0),  # fvcore's ignores the batch of the right matrix
     "aten::scaled_dot_product_attention": _attention,
 }

@@ -1,4 +1,4 @@
-"""Timing several networks against each other in one process, in turns, so that all meet the same machine."""
+"""Timing several networks against each other in one process, in turns, so that all run under the same conditions."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from torch import nn
 from grla.cost.latency import clock
 from grla.errors import InputError, require, require_at_least
 
-AGAIN = " again"  # ends the name under which the base is timed a second time
+AGAIN = " again"  # suffix of the name under which the base is timed a second time
 STABLE = 0.05  # warm-up ends when two runs in a row differ by less than this share
 MOST_WARMUPS = 10
 NUM_RESAMPLES = 10_000
@@ -24,7 +24,7 @@ NUM_RESAMPLES = 10_000
 class Turn:
     """One network's times against the base's.
 
-    Milliseconds of one go (a forward pass, a training step): median and percentiles over rounds. `ratio` is the median
+    Milliseconds of one run (a forward pass, a training step): median and percentiles over rounds. `ratio` is the median
     over rounds of its time over the base's in the same round, `low` and `high` the 95 % bootstrap interval of that
     median.
     """
@@ -48,34 +48,34 @@ def time_in_turns(
     before every reading of the clock. Raises InputError for an unknown base or a network that the input does not suit.
     """
     lr = torch.rand(input_shape, generator=torch.Generator().manual_seed(seed))
-    goes = {name: functools.partial(_milliseconds, name, model.eval(), lr) for name, model in models.items()}
+    runs = {name: functools.partial(_milliseconds, name, model.eval(), lr) for name, model in models.items()}
     with torch.inference_mode():
-        return take_turns(goes, base, rounds, seed)
+        return take_turns(runs, base, rounds, seed)
 
 
-def take_turns(goes: Mapping[str, Callable[[], float]], base: str, rounds: int, seed: int = 0) -> list[Turn]:
-    """Let everybody go once per round, in an order drawn anew each round, the base twice; a go says its milliseconds.
+def take_turns(runs: Mapping[str, Callable[[], float]], base: str, rounds: int, seed: int = 0) -> list[Turn]:
+    """Call each of `runs`, which return their milliseconds, once per round in random order, and the base twice.
 
-    Before the rounds each goes until its time is stable. The base's second turn, named "... again", is the noise floor:
-    how far from 1 a ratio can be where nothing differs. Raises InputError for an unknown base or too few rounds.
+    Before the rounds each is called until its time is stable. The base's second turn, named "... again", is the noise
+    floor: how far from 1 a ratio can be where nothing differs. Raises InputError for an unknown base or too few rounds.
     """
-    require(base in goes, "--base", f"must be one of {', '.join(goes)}", base)
-    require_at_least("--rounds", rounds, 2)
-    entrants = {**goes, f"{base}{AGAIN}": goes[base]}
+    require(base in runs, "base", f"must be one of {', '.join(runs)}", base)
+    require_at_least("rounds", rounds, 2)
+    timed = {**runs, f"{base}{AGAIN}": runs[base]}
     random = np.random.default_rng(seed)
-    for go in goes.values():
-        _warm_up(go)
-    times = {name: np.empty(rounds) for name in entrants}
+    for run in runs.values():
+        _warm_up(run)
+    times = {name: np.empty(rounds) for name in timed}
     for turn in range(rounds):
-        for name in random.permutation(list(entrants)):
-            times[name][turn] = entrants[name]()
+        for name in random.permutation(list(timed)):
+            times[name][turn] = timed[name]()
     return [_turn(name, mine, times[base], random) for name, mine in times.items()]
 
 
-def _warm_up(go: Callable[[], float]) -> None:
-    before = go()
+def _warm_up(run: Callable[[], float]) -> None:
+    before = run()
     for _ in range(MOST_WARMUPS):
-        now = go()
+        now = run()
         if abs(now - before) < STABLE * before:
             return
         before = now

@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 
 from grla.cost.latency import clock
 
 
 class Laps:
-    """Adds up seconds by phase, each called when it ends; together they are all the time since it was made.
+    """Adds up seconds by phase; call it with a phase's name when that phase ends. Phases share out all the time.
 
-    A GPU is synchronised at each call, so that a phase's time is that of its work and not of its launches.
+    A GPU is synchronised at each call, so that a phase's time includes the work that it launched.
     """
 
-    def __init__(self, device: torch.device) -> None:
+    def __init__(self, device: torch.device, clock: Callable[[torch.device], float] = clock) -> None:
         self.seconds: dict[str, float] = {}
         self._device = device
+        self._clock = clock
         self._last = clock(device)
 
     def __call__(self, phase: str) -> None:
-        """Give `phase` the time since the last call."""
-        now = clock(self._device)
+        """Add the time since the last call, or since the start, to `phase`."""
+        now = self._clock(self._device)
         self.seconds[phase] = self.seconds.get(phase, 0.0) + now - self._last
         self._last = now
 

@@ -43,7 +43,7 @@ def measure_latency(model: nn.Module, input_shape: tuple[int, ...], runs: int) -
 
 
 def clock(device: torch.device) -> float:
-    """Seconds, read when a GPU has done all its work."""
+    """Seconds, read after a GPU has finished its work."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
     return time.perf_counter()

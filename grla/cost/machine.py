@@ -1,4 +1,4 @@
-"""What this machine can do at best: how fast it copies memory, and how fast it multiplies matrices."""
+"""The limits of this machine: how fast it copies memory, and how fast it multiplies matrices."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def measure_roofs(device: torch.device) -> Roofs:
 def measure_copy_gb_per_s(device: torch.device, mebibytes: int = 512) -> float:
     """GB a second of a copy of `mebibytes`, each byte counted twice, as it is read and written.
 
-    More than caches hold, or it would be their speed. Median of seven runs after warm-up.
+    `mebibytes` should exceed the caches, or their speed is measured. Median of seven runs after warm-up.
     """
     source = torch.ones(mebibytes * MIB // 4, device=device)
     target = torch.zeros_like(source)

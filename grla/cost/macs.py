@@ -1,4 +1,4 @@
-"""Counting a network's work from the operations it really dispatches, module by module."""
+"""Counting a network's work from the operations it dispatches, module by module."""
 
 from __future__ import annotations
 
@@ -20,14 +20,13 @@ def count(model: nn.Module, input_shape: tuple[int, ...]) -> Counts:
     """Count one forward pass of `model` on an input of `input_shape` (batch, channels, height, width).
 
     The pass runs on a copy without data (the meta device), in eval mode and on the plain path of modules that have
-    one. Raises InputError with the operation's name when the model dispatches one that has no rule: a number with a
-    hole is not a count.
+    one. Raises InputError with the operation's name when the model dispatches one that has no rule.
     """
     return sum(counts_by_module(model, input_shape).values(), Counts())
 
 
 def counts_by_module(model: nn.Module, input_shape: tuple[int, ...]) -> dict[str, Counts]:
-    """The same, as each module's own share by its name: without that of its children, so that all add up to the whole.
+    """The same by module name: each module's share without those of its children, so that all add up to the whole.
 
     An operation belongs to the innermost module whose call it is part of, a tensor to the first module that holds it.
     """
@@ -38,7 +37,7 @@ def counts_by_module(model: nn.Module, input_shape: tuple[int, ...]) -> dict[str
 
 
 def _held(model: nn.Module) -> dict[str, Counts]:
-    """Parameters and bytes of every module, those that its children hold left out."""
+    """Parameters and bytes of every module without those of its children."""
     seen: set[int] = set()
     held = {}
     for name, module in model.named_modules():
@@ -51,14 +50,14 @@ def _held(model: nn.Module) -> dict[str, Counts]:
 
 
 class _Meter(TorchDispatchMode):
-    """Books the cost of every dispatched operation, and what hooks see, on the module that runs."""
+    """Adds the cost of every dispatched operation, and what hooks see, to the module that runs."""
 
     def __init__(self, model: nn.Module) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.done: defaultdict[str, Counts] = defaultdict(Counts)
         self._running = [""]
         for name, module in model.named_modules():
-            # First of all hooks: those that make a weight of others (weight_norm) are part of the module's call.
+            # Before all other hooks: those that compute a weight from others (weight_norm) are part of the call.
             module.register_forward_pre_hook(self._enter(name), prepend=True)
             module.register_forward_hook(self._leave)
 

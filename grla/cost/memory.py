@@ -22,7 +22,7 @@ M_MMAP_THRESHOLD = -3  # of mallopt(3)
 class Peak:
     """MiB by which memory grew at its peak above what was in use before.
 
-    On a GPU `mib` is what tensors held and `reserved_mib` what the allocator took from the card to serve them; on a CPU
+    On a GPU `mib` is what tensors held and `reserved_mib` what the allocator reserved for them; on a CPU
     `mib` is resident memory and `reserved_mib` None.
     """
 
@@ -31,10 +31,10 @@ class Peak:
 
 
 def peak_memory(work: Callable[[], object], device: torch.device) -> Peak | None:
-    """What `work()` makes memory grow by at its peak.
+    """The peak of memory during `work()` above what was in use before.
 
-    On a GPU: the allocator's peaks. On a CPU: the peak of this process' resident memory, which Linux alone lets us
-    reset; elsewhere the answer is None, not measured, rather than a number that means something else.
+    On a GPU: the allocator's peaks. On a CPU: the peak of this process' resident memory, which only Linux can
+    reset; elsewhere the result is None (not measured).
     """
     gc.collect()
     return _allocator_peak(work, device) if device.type == "cuda" else _resident_peak(work)
@@ -50,23 +50,23 @@ def process_peak_mib(device: torch.device) -> float:
     """Peak memory so far of this process: the GPU allocator's, or resident memory on a CPU, in MiB."""
     if device.type == "cuda":
         return float(torch.cuda.max_memory_allocated(device) / MIB)
-    unit = 1 if sys.platform == "darwin" else 1024  # macOS says bytes, Linux KiB
+    unit = 1 if sys.platform == "darwin" else 1024  # macOS reports bytes, Linux KiB
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / MIB
 
 
 def map_every_tensor() -> None:
-    """From now on, give every tensor of 64 KiB or more pages of its own that go back to the system with it (glibc).
+    """From now on, allocate tensors of 64 KiB or more as pages of their own, which are unmapped when freed (glibc).
 
-    Else malloc keeps freed tensors of up to 32 MiB, and what a process holds depends on what it did before: with this,
-    growth of resident memory follows the tensors alive. It slows allocation down, for good: for processes that measure
-    memory and nothing else.
+    Otherwise malloc keeps freed tensors of up to 32 MiB, and resident memory depends on what the process did before;
+    with this, it follows the live tensors. It slows down allocation for the rest of the process: call it only in
+    processes that measure memory and nothing else.
     """
     with suppress(AttributeError, OSError):
         ctypes.CDLL(None).mallopt(M_MMAP_THRESHOLD, 2**16)
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an error is about memory that could not be had, on a GPU or a CPU."""
+    """Whether an error says that memory could not be allocated, on a GPU or a CPU."""
     if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
         return True
     return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
@@ -74,7 +74,7 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 def _allocator_peak(work: Callable[[], object], device: torch.device) -> Peak:
     torch.cuda.synchronize(device)
-    torch.cuda.empty_cache()  # blocks kept from before would hide as much growth
+    torch.cuda.empty_cache()  # cached blocks would hide growth
     allocated, reserved = torch.cuda.memory_allocated(device), torch.cuda.memory_reserved(device)
     torch.cuda.reset_peak_memory_stats(device)
     work()
@@ -85,7 +85,7 @@ def _allocator_peak(work: Callable[[], object], device: torch.device) -> Peak:
 
 def _resident_peak(work: Callable[[], object]) -> Peak | None:
     try:
-        # Freed memory that malloc keeps would hide as much growth: hand it back first.
+        # Freed memory that malloc keeps would hide growth: return it to the system first.
         with suppress(AttributeError, OSError):
             ctypes.CDLL(None).malloc_trim(0)
         Path("/proc/self/clear_refs").write_text("5")  # resets the peak, see man 5 proc

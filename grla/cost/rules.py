@@ -1,4 +1,4 @@
-"""What each operation costs: the rule of every operation that PyTorch dispatches, and those of counters by hooks."""
+"""What each operation costs: a rule for every operation that PyTorch dispatches, and the rules of module hooks."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ FREE_OPS = (
     "scalar_tensor scatter select slice split split_with_sizes squeeze stack t transpose tril tril_indices triu "
     "triu_indices unbind unfold unsqueeze upsample_nearest2d view zero zeros zeros_like"
 ).split()
-# One elementwise operation per output element. Roots and powers are here: they are algebraic, and quick.
+# One elementwise operation per output element. Roots and powers are among them: they are algebraic and cheap.
 ELEMENTWISE_OPS = (
     "_prelu_kernel abs add addcdiv addcmul bitwise_and bitwise_not bitwise_or ceil clamp clamp_max clamp_min div eq "
     "floor floor_divide ge gt hardsigmoid hardswish hardtanh le leaky_relu lerp logical_and logical_not logical_or lt "
@@ -33,7 +33,7 @@ REDUCTION_OPS = (
     "adaptive_max_pool2d amax amin avg_pool2d col2im cumsum linalg_vector_norm max max_pool2d_with_indices mean min "
     "native_batch_norm native_group_norm native_layer_norm prod std std_mean sum var var_mean"
 ).split()
-# One per input element, and a transcendental one: a value that no finite number of sums, products and roots gives.
+# One per input element, and transcendental: not computable by finitely many sums, products and roots.
 TRANSCENDENTAL_OPS = (
     "_log_softmax _safe_softmax _softmax atan cos elu erf exp expm1 gelu log log10 log1p log2 log_sigmoid_forward mish "
     "sigmoid silu sin softplus tan tanh"
@@ -88,8 +88,8 @@ def _linear(module: nn.Module, out: Tensor) -> int:
     return out.numel() * module.in_features
 
 
-# The rule under which all published counts of the GRLA paper come out: multiply-adds of convolution and linear
-# modules, 4 operations an element for BatchNorm and LayerNorm, 3 for nn.Softmax, nothing for functions.
+# The rule that reproduces all published counts of the GRLA paper: multiply-adds of convolution and linear modules,
+# 4 operations per element for BatchNorm and LayerNorm, 3 for nn.Softmax, nothing for functions.
 HOOK_RULES: dict[type[nn.Module], Callable[[nn.Module, Tensor], int]] = {
     nn.Conv2d: _conv,
     nn.Linear: _linear,

@@ -38,9 +38,10 @@ class Exponent:
 
 @dataclass(frozen=True)
 class Crossover:
-    """The number of tokens from which on one law is cheaper than another, None if outside of what was measured.
+    """The number of tokens from which on one law is cheaper than another, None outside of the measured sizes.
 
-    `where`: "within", "below" (cheaper at every common size), "above" (dearer at the largest), "nowhere" (none common).
+    `where`: "within", "below" (cheaper at every common size), "above" (more expensive at the largest) or "nowhere" (no
+    common size).
     """
 
     tokens: float | None
@@ -48,7 +49,7 @@ class Crossover:
 
 
 def one_pass(model: nn.Module, inputs: tuple[Tensor, ...]) -> Callable[[], object]:
-    """What is measured: a forward pass in a model that is in eval mode, forward and backward in one that trains.
+    """What is measured: a forward pass of a model in eval mode, forward and backward of one in training mode.
 
     The backward pass goes to all parameters and to those inputs that require gradients; the gradient of the output is
     all ones. A model whose output depends on none of them has no backward pass.
@@ -83,7 +84,7 @@ def time_pass(work: Callable[[], object], device: torch.device, seconds: float) 
 def weigh_pass(work: Callable[[], object], device: torch.device) -> float | None:
     """MiB by which memory grows at the peak of `work`, after one warm-up; for a process that does nothing else.
 
-    None where the system cannot tell.
+    None where the system cannot measure it.
     """
     map_every_tensor()
     work()

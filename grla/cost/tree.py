@@ -1,4 +1,4 @@
-"""A network's counts as the tree of its modules, equal neighbours as one."""
+"""A network's counts as the tree of its modules, with equal neighbours merged."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ OWN = "itself"  # the part of a module's work and weights that none of its child
 
 @dataclass(frozen=True)
 class Node:
-    """A module, or `times` equal ones that are neighbours: `counts` is that of all of them together.
+    """A module, or `times` equal ones that are neighbours: `counts` is their total.
 
     `name` is the module's attribute in its parent ("0 to 5" of a list), `module` its class. The children's counts add
     up to `counts`; parts that cost nothing are left out.
@@ -35,7 +35,7 @@ def count_tree(model: nn.Module, input_shape: tuple[int, ...]) -> Node:
 
 
 def _node(path: str, name: str, module: nn.Module, shares: Mapping[str, Counts]) -> Node:
-    """The module at `path`, from all modules' own shares; a second place of a shared module has none."""
+    """The module at `path`, from all modules' own shares; a shared module counts in its first place only."""
     prefix = f"{path}." if path else ""
     children = [_node(prefix + child, child, part, shares) for child, part in module.named_children()]
     children = [child for child in children if child.counts != Counts()]

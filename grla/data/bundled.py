@@ -14,7 +14,7 @@ Role = Literal["train", "validation", "test"]
 
 @dataclass(frozen=True)
 class BundledPhoto:
-    """One photograph: where its file lies inside an installed package, what it is used for, and under which terms.
+    """One photograph: its file in an installed package, what it is used for, and under which terms.
 
     `licence` says what the package's own files say about the picture.
     """

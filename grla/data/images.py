@@ -23,7 +23,7 @@ SMALLEST_TEST_SIDE = 11  # pixels left after cropping `upscale` on each side: th
 class ImagePair:
     """A picture to score: uint8 `hr` (H, W[, 3]), mod-cropped, and `lr` (H/upscale, W/upscale[, 3]); gray is 2-D.
 
-    With a `mask` (H, W) the score is that of the pixels where it is True: what a probe blanked.
+    With a `mask` (H, W) only the pixels where it is True are scored: those that a probe blanked.
     """
 
     test_set: str
@@ -35,7 +35,7 @@ class ImagePair:
 
 @dataclass(frozen=True)
 class TrainingImage:
-    """A training picture that is decoded only when asked, so that 800 of them never sit in memory together."""
+    """A training picture that is decoded on demand, so that 800 of them are never in memory at once."""
 
     name: str
     path: Path
@@ -57,7 +57,7 @@ def training_images(source: str) -> TrainingSplit:
     """Training and validation images of "bundled" or of a folder (its `HR/` if it has one, searched recursively).
 
     Of a folder's n images round(n / 20), but at least 1 and at most 10, are held out, evenly spread over the sorted
-    names. Raises InputError for fewer than 2 images and whatever `find_images` refuses.
+    names. Raises InputError for fewer than 2 images, and as `find_images` does.
     """
     if source == BUNDLED:
         return TrainingSplit(_bundled("train"), _bundled("validation"))

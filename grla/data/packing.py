@@ -1,4 +1,4 @@
-"""Packing images into one flat uint8 array, HR and LR behind each other: in memory, or in a file when they are many."""
+"""Packing images into one flat uint8 array, each HR followed by its LR: in memory, or in a file when they are many."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from grla.files import atomic_write
 MEMORY_LIMIT = 2**30  # bytes; more are memory-mapped from a cache file
 CACHE_FORMAT = 1  # part of a cache file's name: raise it when the content of such files changes
 PROGRESS_FROM = 50  # a progress bar is shown for more images than this
-DIGEST_BYTES = 32  # a cache file begins with the sha256 of the pixels behind it
+DIGEST_BYTES = 32  # a cache file begins with the sha256 of the pixels that follow
 
 
 class Entry(NamedTuple):
-    """Where an image lies in the pixels: at byte `offset` its mod-cropped HR (height, width, 3), behind it its LR."""
+    """Where an image lies in the pixels: at byte `offset` its mod-cropped HR (height, width, 3), followed by its LR."""
 
     name: str
     offset: int
@@ -48,8 +48,8 @@ class Packed(NamedTuple):
 def pack(images: Iterable[TrainingImage], upscale: int, patch_size: int, cache_dir: Path, memory_limit: int) -> Packed:
     """Decode every image, mod-crop it and make its LR; keep all in memory, or in a file beyond `memory_limit` bytes.
 
-    The file lies in `cache_dir` under a name made of the content, is used again when it is intact, and is written with
-    a few images in memory. `patch_size` is in LR pixels; images smaller than a patch are left out. Raises InputError
+    The file lies in `cache_dir` under a name derived from the content, is reused when it is intact, and is written one
+    image at a time. `patch_size` is in LR pixels; images smaller than a patch are left out. Raises InputError
     when no image remains, for one that is broken, and when the file cannot be written.
     """
     ordered, left_out = _large_enough(sorted(images, key=lambda image: image.name), upscale, patch_size)

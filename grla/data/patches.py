@@ -43,7 +43,7 @@ class PatchStore:
         """Decode all images into memory, or beyond `memory_limit` bytes into a memory-mapped file in `cache_dir`.
 
         LR is made by `imresize` from the mod-cropped HR; `patch_size` is in LR pixels. Images smaller than a patch are
-        left out and named on stderr. A file that a former build left is used again. Raises InputError when no image
+        left out and named on stderr. The file of an earlier build is reused. Raises InputError when no image
         remains, for one that is broken, and when the file cannot be written.
         """
         packed = pack(images, upscale, patch_size, cache_dir, memory_limit)
@@ -55,7 +55,7 @@ class PatchStore:
     def to(self, device: torch.device | str) -> PatchStore:
         """The same store with batches on `device`.
 
-        The images move there too if they fill at most half of the GPU's free memory; else each batch is sent over.
+        The images move there too if they fill at most half of the GPU's free memory; otherwise each batch is copied.
         """
         device = torch.device(device)
         fits = device.type != "cuda" or 2 * self.pixels.numel() <= torch.cuda.mem_get_info(device)[0]
@@ -72,7 +72,7 @@ class PatchStore:
         if patch_size > self._smallest_side:
             rule = f"must be at most the smallest LR side, {self._smallest_side}"
             raise InputError(f"patch_size {rule}, got {patch_size}")
-        # One step may draw 2**192 blocks of random numbers before it meets the next step's.
+        # One step may draw 2**192 blocks of random numbers before they overlap with the next step's.
         random = np.random.Generator(np.random.Philox(key=seed, counter=[0, 0, 0, step]))
         patches = [self._patch(draws, patch_size) for draws in random.random((batch_size, 4)).tolist()]
         return self._stacked([lr for lr, _ in patches]), self._stacked([hr for _, hr in patches])
@@ -86,7 +86,7 @@ class PatchStore:
 
     def _stacked(self, patches: list[Tensor]) -> Tensor:
         channels_first = torch.stack([patch.permute(2, 0, 1) for patch in patches]).to(self.device)
-        # Multiplied, because a GPU divides by multiplying: so the bits are the same on every device.
+        # Multiplied, because GPUs divide by multiplying: this way the bits are the same on every device.
         return channels_first.to(torch.float32).mul_(1 / 255)
 
 

@@ -1,4 +1,4 @@
-"""Image files: finding them in a folder, decoding them to uint8 in one stated way, hashing their bytes."""
+"""Image files: finding them in a folder, decoding them to uint8, hashing their bytes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Result = TypeVar("Result")
 
 
 def find_images(folder: Path) -> list[Path]:
-    """All image files below `folder`, sorted by relative POSIX path; endings in any case, hidden files and folders not.
+    """All image files below `folder`, sorted by relative POSIX path; endings in any case; nothing hidden.
 
     Raises InputError when `folder` is missing, is a file, or holds no image.
     """
@@ -45,7 +45,7 @@ def read_image(path: Path) -> NDArray[np.uint8]:
 
 
 def read_with_alpha(path: Path) -> tuple[NDArray[np.uint8], NDArray[np.uint8] | None]:
-    """What `read_image` returns, but with the colours that transparency hides, and the alpha channel (H, W) if any.
+    """The image as `read_image` returns it, but not composited on white, and its alpha channel (H, W) if any.
 
     Raises InputError as `read_image` does.
     """
@@ -62,7 +62,7 @@ def read_with_alpha(path: Path) -> tuple[NDArray[np.uint8], NDArray[np.uint8] | 
 
 
 def image_size(path: Path) -> tuple[int, int]:
-    """(height, width) in pixels, as `read_image` will return it, from the file's header alone."""
+    """(height, width) in pixels, as `read_image` returns it, from the file's header alone."""
     return _opened(path, _upright_size)
 
 

@@ -1,4 +1,4 @@
-"""The recall probe: images that can only be restored by finding, elsewhere and by content, what is missing here.
+"""The recall probe: images that can only be restored by finding what is missing elsewhere in them, by content.
 
 An image is a grid of cells. A cell holds a pair of glyphs, a key (always visible) and a value beside it. Every pair
 stands in several cells; in half of them the value is blanked to gray in LR and must be restored from an intact copy,
@@ -12,17 +12,15 @@ from dataclasses import dataclass
 from typing import NamedTuple, TypeVar
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from grla.data.images import ImagePair
+from grla.data.probes import STREAMS, Pixels, shrunk, to_float
 
-Pixels = NDArray[np.uint8]
 Number = TypeVar("Number", bound=np.generic)
 GRAY = 128
-"""What blanked values show; also the best guess of a value by one who does not look elsewhere."""
-STREAMS = {"train": 0, "validation": 1, "test": 2}
+"""The colour of blanked values; also the best guess of a value without looking elsewhere."""
 
 
 class RecallBatch(NamedTuple):
@@ -42,14 +40,14 @@ class RecallBatch(NamedTuple):
 class RecallSampler:
     """Draws images of the probe; every batch is a pure function of (seed, step).
 
-    `num_pairs` are the numbers of pairs that an image can have: training takes them in turn, batch by batch (with many
-    pairs alone nothing is learned in a short training), and each has test images of its own.
+    `num_pairs` are the numbers of pairs that an image can have: training takes them in turn, batch by batch (many pairs
+    alone are not learned in a short training), and each has test images of its own.
     `side` is an image's side and `glyph` a glyph's, in LR pixels: a cell is `glyph` high and 2 * `glyph` wide. Flat
     glyphs have one colour; with `texture` (amplitude in [0, 1]) noise per HR pixel is added, and every copy shows
     another phase of it: the glyph is shifted cyclically by 0 to upscale - 1 HR pixels each way, so that copies together
-    hold detail that none of them shows in LR. With a `band` that many columns of cells, full of strangers, lie between
-    all intact copies and all blanked ones. LR is the mean of upscale x upscale HR pixels. Glyphs of training
-    have an even blue, others an odd one: no glyph is seen in both.
+    hold detail that none of them shows in LR. With a `band`, that many columns of cells, filled with unrelated pairs,
+    lie between all intact copies and all blanked ones. LR is the mean of upscale x upscale HR pixels. Glyphs of
+    training have an even blue, others an odd one: no glyph is seen in both.
     """
 
     num_pairs: tuple[int, ...]
@@ -74,10 +72,10 @@ class RecallSampler:
         ]
 
     def baselines(self, stream: str, number: int) -> dict[str, list[Pixels]]:
-        """For the images of `pairs`, the exact answers of those who know the image but for the blanked values.
+        """For the images of `pairs`, reference answers that know everything except the blanked values.
 
         "no look" guesses the mean of all possible values, "mean of values" that of the image's own; with texture
-        "LR copied" knows the LR pixels of the missing value and nothing beyond. Perfect recall has no error.
+        "LR copied" knows the LR pixels of the missing value and no more. Perfect recall has no error.
         """
         drawn = [self.draw(stream, 0, 0, number, num_pairs) for num_pairs in self.num_pairs]
         hr, mask, mean = (np.concatenate([getattr(part, name) for part in drawn]) for name in ("hr", "mask", "mean"))
@@ -94,7 +92,7 @@ class RecallSampler:
         glyphs = self._glyphs(random, batch_size, int(pair.max()) + 1, odd=stream != "train")
         side = glyphs.shape[3]
         rows, columns = self.side // self.glyph, self.side // (2 * self.glyph)
-        # Every copy shows its glyphs from another phase on.
+        # Every copy shows its glyphs at a phase of its own.
         phases = np.arange(side) + random.integers(0, self.upscale, (2, batch_size, rows * columns, 1))
         down, right = phases % side
         images = np.arange(batch_size)[:, None, None, None, None]
@@ -121,7 +119,7 @@ class RecallSampler:
         side = (columns - self.band) // 2  # columns of cells on either side of it
         zone = np.ones(columns, np.intp)
         zone[:side], zone[columns - side :] = 0, 2
-        # A coin tells which side is blanked.
+        # Which side is blanked is random.
         zones = np.where(random.random((batch_size, 1)) < 0.5, zone, 2 - zone).repeat(rows, 0).reshape(batch_size, -1)
         rank = np.empty_like(order)
         for index in range(3):
@@ -144,16 +142,3 @@ def _assembled(cells: NDArray[Number]) -> NDArray[Number]:
     """Cells (batch, rows, columns, 2, side, side, channels) as images (batch, height, width, channels)."""
     batch, rows, columns, halves, side, _, channels = cells.shape
     return cells.transpose(0, 1, 4, 2, 3, 5, 6).reshape(batch, rows * side, columns * halves * side, channels)
-
-
-def shrunk(hr: Pixels, factor: int) -> Pixels:
-    """The mean of factor x factor pixels of (batch, height, width, channels), rounded to uint8."""
-    batch, height, width, channels = hr.shape
-    blocks = hr.reshape(batch, height // factor, factor, width // factor, factor, channels)
-    shrunk: Pixels = np.rint(blocks.mean((2, 4))).astype(np.uint8)
-    return shrunk
-
-
-def to_float(images: Pixels) -> Tensor:
-    """uint8 (batch, height, width, channels) as float32 (batch, channels, height, width) in [0, 1]."""
-    return torch.from_numpy(images).permute(0, 3, 1, 2).to(torch.float32).mul_(1 / 255)

@@ -1,7 +1,7 @@
 """MATLAB's `imresize(image, scale, 'bicubic')` to the last bit: the degradation and the baseline of every paper.
 
-Pillow, scikit-image and torch do not reproduce it: they differ in the widening of the kernel, in the borders or in the
-rounding, which moves benchmark rows by up to 1 dB.
+Pillow, scikit-image and torch do not reproduce it: they differ in how they widen the kernel, pad the borders or
+round, which moves benchmark rows by up to 1 dB.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def _resize_first_axis(image: NDArray[np.uint8], scale: float | Fraction, fold: 
     lines = image.reshape(image.shape[0], -1).astype(np.float32)
     resized: NDArray[np.float32] = weights @ lines
     resized += np.float32(0.5)
-    # Truncation is floor here, since what lies below 0 has been clipped to 0.
+    # Truncation is floor here, since negative values have been clipped to 0.
     return resized.clip(0, 255, out=resized).astype(np.uint8).reshape(-1, *image.shape[1:])
 
 

@@ -1,8 +1,8 @@
-"""The self-similarity probe: real textures and text in several copies, each of which lost other samples to aliasing.
+"""The self-similarity probe: real textures and text in several copies, each with different samples lost to aliasing.
 
 An image is a square of copies of one patch, each displaced by whole HR pixels, so by fractions of an LR pixel: what
-aliasing removed from one copy stands in others. A network that finds it gains over itself when it is shown the patch
-once, among patches of other places.
+aliasing removed from one copy is visible in others. A network that uses it restores the patch better among copies than
+among patches of other places.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from torch import Tensor
 
 from grla.data.bundled import photo_path
 from grla.data.images import ImagePair
+from grla.data.probes import STREAMS, Pixels, shrunk, to_float
 from grla.data.reading import read_image
-from grla.data.recall import STREAMS, Pixels, shrunk, to_float
 from grla.data.resize import imresize
 
 TEXTURES = ("brick", "gravel", "grass")
@@ -40,7 +40,7 @@ class SimilaritySampler:
     upscale: int
 
     def batch(self, seed: int, step: int, batch_size: int) -> tuple[Tensor, Tensor]:
-        """lr (batch, 3, p, p) and hr (batch, 3, p * upscale, p * upscale), float32 in [0, 1], half of each kind."""
+        """lr (batch, 3, p, p) and hr (batch, 3, p * upscale, p * upscale), float32 in [0, 1], half of them copies."""
         draws = [self._random("train", seed, step, index) for index in range(batch_size)]
         hr = np.stack([self._image(random, "train", index % 2 == 0) for index, random in enumerate(draws)])
         return to_float(shrunk(hr, self.upscale)), to_float(hr)
@@ -73,7 +73,7 @@ class SimilaritySampler:
         """HR (p * upscale, p * upscale, 3): copies of one patch, or the same first patch among others."""
         pictures = textures(stream)
         width, number = self._width(), self.copies**2
-        room = width + self.upscale - 1
+        extent = width + self.upscale - 1
         kinds = random.integers(0, len(pictures), number)
         places = random.random((number, 2))
         shifts = random.integers(0, self.upscale, (number, 2))
@@ -81,7 +81,7 @@ class SimilaritySampler:
         for index in range(number):
             source = 0 if together else index
             picture = pictures[kinds[source]]
-            top, left = (places[source] * (np.array(picture.shape) - room + 1)).astype(int) + shifts[index]
+            top, left = (places[source] * (np.array(picture.shape) - extent + 1)).astype(int) + shifts[index]
             patches.append(picture[top : top + width, left : left + width])
         rows = [np.concatenate(patches[start : start + self.copies], 1) for start in range(0, number, self.copies)]
         return np.repeat(np.concatenate(rows)[..., None], 3, axis=2)
@@ -100,7 +100,7 @@ def _part(picture: Pixels, stream: str) -> Pixels:
 
 
 def _text() -> Pixels:
-    """512x512 pixels of random letters in the font that Pillow brings, black on white."""
+    """512x512 pixels of random letters in the font that Pillow ships, black on white."""
     random = np.random.default_rng(0)
     picture = Image.new("L", (512, 512), 255)
     draw = ImageDraw.Draw(picture)

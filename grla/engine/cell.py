@@ -1,4 +1,4 @@
-"""RunSpec in, Record out: build, price, train, evaluate one cell. The only room that sees everything."""
+"""One cell: a spec in, a record out. Build the network, measure its costs, train it, score it."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ import json
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 from PIL import Image as PillowImage
+from torch import nn
 
-from grla.cost import is_out_of_memory, peak_memory_mib, process_peak_mib
+from grla.attention import LinearKernel
+from grla.cost import count, is_out_of_memory, measure_latency, peak_memory_mib, process_peak_mib
+from grla.engine.cells import CellFolder
 from grla.engine.execution import USUAL, Execution
 from grla.engine.material import Material, TrainingMaterial, cell_hash, cell_source
-from grla.engine.pricing import counted_costs, measured_costs
-from grla.engine.record import CellFolders, Listener
-from grla.engine.trainers import in_words, make_trainer
 from grla.errors import InputError, Interrupted
-from grla.evaluation import Image, evaluate, network_upscaler
+from grla.evaluation import Image, Upscaler, evaluate, network_upscaler
 from grla.files import atomic_write
 from grla.model import build_model
 from grla.spec import RunSpec, to_dict
@@ -33,11 +33,12 @@ from grla.training import (
     StepStats,
     Tracker,
     Trainer,
-    announce,
-    end_of_steps,
     fit,
+    num_processes,
+    own_slice,
     resume_checkpoint,
     save_checkpoint,
+    trained_together,
     trainer_kind,
 )
 
@@ -45,38 +46,111 @@ LOGS_PER_RUN = 200
 SHOWN_IMAGES = 3  # of the test images, how many SR results are kept as pictures
 
 
-def run_one(
-    spec: RunSpec,
-    material: Material,
-    folders: CellFolders,
-    device: torch.device,
-    listener: Listener,
-    execution: Execution = USUAL,
-) -> Record:
-    """Run one cell, from its checkpoint if it has one.
+class Listener(Protocol):
+    """Who follows a cell while it runs."""
+
+    def stepped(self, progress: float, stats: StepStats) -> None:
+        """After every training step; `progress` is the share of the cell's budget used, 0 to 1."""
+
+    def validated(self, entry: dict[str, float]) -> None:
+        """After every validation, with its entry of the history."""
+
+    def checkpointed(self) -> None:
+        """After the checkpoint of the training under way has been written."""
+
+    def should_stop(self) -> bool:
+        """Whether to stop at the next step, with a checkpoint."""
+
+    def lap(self, phase: str) -> None:
+        """Whenever a phase of the cell ends: those of its trainer, "pricing", "validation", "scoring", "storage"."""
+
+    def finished(self, outcome: str) -> None:
+        """After the cell's record is stored."""
+
+
+@dataclass(frozen=True)
+class CellRun:
+    """A cell about to run: what it is, what it runs on and where, the folder of its files, and who follows it."""
+
+    spec: RunSpec
+    material: TrainingMaterial
+    folder: CellFolder
+    device: torch.device
+    listener: Listener
+    execution: Execution = USUAL
+
+    def new_record(self) -> Record:
+        """An empty record of this cell."""
+        name, source = cell_hash(self.spec, self.material, self.device), cell_source(self.spec)
+        return Record(name, device=self.device.type, source=source)
+
+
+@dataclass(frozen=True)
+class TrainingJob:
+    """What every process that trains a cell must know: how, and the checkpoint to go on from, if there is one."""
+
+    spec: RunSpec
+    execution: Execution
+    saved: dict[str, Any] | None
+
+    def trainer(self, material: TrainingMaterial, device: torch.device) -> Trainer:
+        """The trainer, with the network built from the spec's seed or as it was saved."""
+        with torch.random.fork_rng():
+            torch.manual_seed(self.spec.seed)
+            model = build_model(self.spec.model)
+        trainer = make_trainer(self.spec, model, material, device, self.execution, trainer_kind())
+        if self.saved is not None:
+            trainer.load_state_dict(self.saved)
+        return trainer
+
+
+def run_cell(run: CellRun, material: Material) -> Record:
+    """Run one cell, from its checkpoint if it has one, and score it on the test images of `material`.
 
     A NaN or infinite loss, lack of memory, or a fault of the code end in a record with that outcome and the reason.
     `Interrupted` (the listener asked to stop) and InputError (a full disk, say) go through: they are not the cell's.
     """
-    record = Record(cell_hash(spec, material, device), device=device.type, source=cell_source(spec))
+    record = run.new_record()
     with outcome_of(record):
-        _price(record, spec, material, device, execution)
-        listener.lap("pricing")
-        trainer = train(record, spec, material, folders, device, listener, execution)
-        scores, outputs = evaluate(_upscaler(trainer, spec), material.test, border=spec.model.upscale)
+        _measure_costs(record, run)
+        run.listener.lap("pricing")
+        trainer = train(run, record)
+        scores, outputs = evaluate(_upscaler(trainer, run.spec), material.test, border=run.spec.model.upscale)
         record.images = [{"test_images": material.test_images, **asdict(score)} for score in scores]
-        record.psnr_y = _mean(scores, "psnr_y")
-        record.ssim_y = _mean(scores, "ssim_y")
-        save_images(folders.images, material, outputs)
-        for path in folders.resumable[1:]:
-            path.unlink(missing_ok=True)
-        listener.lap("scoring")
+        record.psnr_y, record.ssim_y = _mean(scores, "psnr_y"), _mean(scores, "ssim_y")
+        save_images(run.folder.path, material, outputs)
+        run.folder.drop_partial()
+        run.listener.lap("scoring")
     return record
+
+
+def train(run: CellRun, record: Record) -> Trainer:
+    """Build and train a cell's network, validating on the way, and write into `record` how far it came.
+
+    No test image is needed and none is seen.
+    """
+    job = TrainingJob(run.spec, run.execution, resume_checkpoint(*run.folder.checkpoints))
+    with trained_together(job, lambda job: job.trainer(run.material, run.device)) as trainer:
+        trainer.lap = run.listener.lap
+        record.history = trainer.history  # grows from here on, for listeners that look back
+        tracker = Tracker(run.folder.log, trainer.step)
+        tracker.config(json.dumps(to_dict(run.spec), indent=2), record.num_params or 0)
+        run.listener.lap("logging")
+        identity = {"cell_hash": record.cell_hash, "spec": to_dict(run.spec)}
+        try:
+            fit(trainer, CellWatcher(run.spec, run.material, tracker, run.listener), run.folder.partial, identity)
+            save_checkpoint(run.folder.weights, {**identity, **trainer.state_dict()})
+        finally:
+            tracker.close()
+            record.steps, record.train_seconds = trainer.step, trainer.seconds
+            record.final_loss = trainer.last_loss if trainer.step else None
+    run.listener.lap("logging")
+    return trainer
 
 
 @contextmanager
 def outcome_of(record: Record) -> Iterator[None]:
-    """Write into `record` how the work inside ends; see `run_one` for what goes through."""
+    """Write into `record` how the work inside ends; see `run_cell` for what goes through."""
     try:
         yield
     except (Interrupted, InputError):
@@ -92,43 +166,47 @@ def outcome_of(record: Record) -> Iterator[None]:
             traceback.print_exc()
 
 
-def train(
-    record: Record,
+def make_trainer(
     spec: RunSpec,
+    model: nn.Module,
     material: TrainingMaterial,
-    folders: CellFolders,
     device: torch.device,
-    listener: Listener,
     execution: Execution = USUAL,
+    kind: type[Trainer] = Trainer,
 ) -> Trainer:
-    """Build and train a cell's network, validating on the way, and write into `record` how far it came.
+    """A trainer of `model` on the material's patches; batch t depends on the spec's seed and t alone.
 
-    No test image is needed and none is seen.
+    Of several processes each has its slice of the batch.
     """
-    with torch.random.fork_rng():
-        torch.manual_seed(spec.seed)
-        model = build_model(spec.model)
-    saved = resume_checkpoint(*folders.resumable)
-    announce((spec, execution, saved))
-    trainer = make_trainer(spec, model, material, device, execution, trainer_kind())
-    trainer.lap = listener.lap
-    if saved is not None:
-        trainer.load_state_dict(saved)
-    record.history = trainer.history  # grows from here on, for listeners that look back
-    tracker = Tracker(folders.tensorboard, trainer.step)
-    tracker.config(json.dumps(to_dict(spec), indent=2), record.num_params or 0)
-    listener.lap("logging")
-    try:
-        identity = {"cell_hash": record.cell_hash, "spec": to_dict(spec)}
-        fit(trainer, CellWatcher(spec, material, tracker, listener), folders.partial, identity)
-        save_checkpoint(folders.checkpoint, {**identity, **trainer.state_dict()})
-    finally:
-        end_of_steps(trainer)
-        tracker.close()
-        record.steps, record.train_seconds = trainer.step, trainer.seconds
-        record.final_loss = trainer.last_loss if trainer.step else None
-    listener.lap("logging")
-    return trainer
+    batch = own_slice(functools.partial(material.batch, spec.seed))
+    return kind(model, spec.train, batch, device, execution.prepare)
+
+
+def counted_costs(model: nn.Module, spec: RunSpec) -> dict[str, int | None]:
+    """num_params, macs, hook_flops and elementwise_ops at the spec's `count_output`, and num_features.
+
+    Nothing is computed, so the model may be one without data (see `build_on_meta`). Raises InputError as
+    `grla.cost.count` does.
+    """
+    height, width = (side // spec.model.upscale for side in spec.cost.count_output)
+    counts = count(model, (1, 3, height, width))
+    names = ("num_params", "macs", "hook_flops", "elementwise_ops")
+    return {name: getattr(counts, name) for name in names} | {"num_features": _num_features(model)}
+
+
+def measured_costs(model: nn.Module, spec: RunSpec, device: torch.device) -> dict[str, float | None]:
+    """latency_ms with its percentiles and peak_memory_mib of a forward pass at the spec's `latency_input`.
+
+    `model` is on `device` and is left in eval mode; nothing else should run meanwhile.
+    """
+    shape = (1, 3, *spec.cost.latency_input)
+    latency = measure_latency(model, shape, spec.cost.latency_runs)
+    lr = torch.zeros(shape, device=device)
+    model.eval()
+    with torch.inference_mode():
+        peak = peak_memory_mib(lambda: model(lr), device)
+    times = {"latency_ms": latency.median_ms, "latency_p10_ms": latency.p10_ms, "latency_p90_ms": latency.p90_ms}
+    return times | {"peak_memory_mib": peak}
 
 
 def save_images(folder: Path, material: Material, images: list[Image]) -> None:
@@ -139,27 +217,6 @@ def save_images(folder: Path, material: Material, images: list[Image]) -> None:
             PillowImage.fromarray(image).save(file, format="PNG")
 
 
-def _price(record: Record, spec: RunSpec, material: Material, device: torch.device, execution: Execution) -> None:
-    """Fill in the costs, on a model of its own, before training starts and with nothing else running."""
-    model = build_model(spec.model).to(device)
-    record.execution = in_words(execution.suited(model))
-    for name, value in (counted_costs(model, spec) | measured_costs(model, spec, device)).items():
-        setattr(record, name, value)
-    for _ in range(2):  # the second time, when libraries have what they keep for ever
-        trial = make_trainer(spec, copy.deepcopy(model), material, device, execution)
-        # The first step creates the optimiser's state, the second holds it while gradients exist: the peak.
-        record.train_peak_memory_mib = peak_memory_mib(functools.partial(_steps, trial, 2), device)
-
-
-def _steps(trainer: Trainer, number: int) -> None:
-    for _ in range(number):
-        trainer.train_step()
-
-
-def _upscaler(trainer: Trainer, spec: RunSpec) -> Any:
-    return network_upscaler(trainer.evaluation_model, spec.model.upscale, spec.data.test_tile)
-
-
 class CellWatcher:
     """Scores the validation images, writes the logs, and tells the listener."""
 
@@ -168,6 +225,8 @@ class CellWatcher:
         self.material = material
         self.tracker = tracker
         self.listener = listener
+        self.should_stop = listener.should_stop
+        self.checkpointed = listener.checkpointed
         self._logged = -1
 
     def stepped(self, trainer: Trainer, stats: StepStats) -> None:
@@ -196,9 +255,41 @@ class CellWatcher:
         self.listener.validated({"step": trainer.step, **values})
         return values | {f"{GRADIENT_NORM}{part}": norm for part, norm in norms.items()}
 
-    def should_stop(self) -> bool:
-        """Ask the listener."""
-        return self.listener.should_stop()
+
+def _measure_costs(record: Record, run: CellRun) -> None:
+    """Fill in the costs, on a model of its own, before training starts and with nothing else running."""
+    model = build_model(run.spec.model).to(run.device)
+    record.execution = _in_words(run.execution.suited(model))
+    for name, value in (counted_costs(model, run.spec) | measured_costs(model, run.spec, run.device)).items():
+        setattr(record, name, value)
+    for _ in range(2):  # the second time, when libraries have allocated what they keep
+        trial = make_trainer(run.spec, copy.deepcopy(model), run.material, run.device, run.execution)
+        # The first step creates the optimiser's state, the second holds it while gradients exist: the peak.
+        record.train_peak_memory_mib = peak_memory_mib(functools.partial(_steps, trial, 2), run.device)
+
+
+def _in_words(execution: Execution) -> str:
+    """What a record says about the way its cell is trained: "" for the usual way in one process."""
+    processes = f"{num_processes()} processes" if num_processes() > 1 else ""
+    return ", ".join(filter(None, [str(execution), processes]))
+
+
+def _num_features(model: nn.Module) -> int | None:
+    """The number of features of the model's linear kernel; None where it has none."""
+    for kernel in model.modules():
+        if isinstance(kernel, LinearKernel):
+            token = torch.zeros(1, 1, 1, kernel.head_dim, device=next(model.parameters()).device)
+            return kernel.map_k(token).shape[-1]
+    return None
+
+
+def _steps(trainer: Trainer, number: int) -> None:
+    for _ in range(number):
+        trainer.train_step()
+
+
+def _upscaler(trainer: Trainer, spec: RunSpec) -> Upscaler:
+    return network_upscaler(trainer.evaluation_model, spec.model.upscale, spec.data.test_tile)
 
 
 def _mean(scores: list[ImageScore], metric: str) -> float | None:

@@ -11,17 +11,16 @@ from typing import Any
 
 import optuna
 from optuna.artifacts import FileSystemArtifactStore, upload_artifact
-from optuna.artifacts._upload import ARTIFACTS_ATTR_PREFIX
 from optuna.exceptions import UpdateFinishedTrialError
-from optuna.trial import FrozenTrial
 from optuna_dashboard import save_note
 
 from grla.errors import InputError
 from grla.study import Study
 
 ARTIFACTS = "artifacts"
-Makers = Mapping[str, Callable[[Mapping[str, Any], Path], bytes | None]]
-"""By file name, what makes a cell's file from its record and the folder of its pictures, as grla/report/cell_files."""
+Makers = Mapping[str, Callable[[Mapping[str, Any], Path, Path], bytes | None]]
+"""By file name, what makes a cell's file from its record, the folder of its pictures and that of HR and baselines (see
+`grla.report.CELL_FILES`)."""
 
 
 def write_note(trials: optuna.Study, study: Study, profile: str) -> None:
@@ -38,11 +37,15 @@ def write_note(trials: optuna.Study, study: Study, profile: str) -> None:
 
 
 class Artifacts:
-    """A folder of cells' files that the dashboard shows (`--artifact-dir`), and what makes them."""
+    """A folder of cells' files that the dashboard shows (its option --artifact-dir), and what makes them.
 
-    def __init__(self, folder: Path, makers: Makers) -> None:
+    `references` is the folder of the study's HR pictures and those of the baselines, a folder each.
+    """
+
+    def __init__(self, folder: Path, makers: Makers, references: Path) -> None:
         self.folder = folder
         self.makers = makers
+        self.references = references
 
     def keep(self, trial: optuna.Trial, record: Mapping[str, Any], pictures: Path) -> None:
         """Attach the cell's files to its trial, which must not be told yet; `pictures` is where its SR pictures lie.
@@ -63,7 +66,7 @@ class Artifacts:
 
     def _make(self, name: str, record: Mapping[str, Any], pictures: Path) -> bytes | None:
         try:
-            return self.makers[name](record, pictures)
+            return self.makers[name](record, pictures, self.references)
         except Exception as error:  # hours of training must not be lost for a picture
             print(f"warning: {name} of a cell could not be made: {type(error).__name__}: {error}", file=sys.stderr)
             return None
@@ -71,8 +74,3 @@ class Artifacts:
     def _store(self) -> FileSystemArtifactStore:
         self.folder.mkdir(parents=True, exist_ok=True)
         return FileSystemArtifactStore(self.folder)
-
-
-def artifact_attributes(trial: FrozenTrial) -> dict[str, Any]:
-    """What links a trial to its files, for a copy of it: a finished trial takes no new ones."""
-    return {name: value for name, value in trial.system_attrs.items() if name.startswith(ARTIFACTS_ATTR_PREFIX)}

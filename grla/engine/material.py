@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -61,6 +63,9 @@ class Material(TrainingMaterial):
         return spec_hash({name: value for name, value in self.checksums.items() if name.startswith("test:")})[:8]
 
 
+Loaded = TypeVar("Loaded", bound=TrainingMaterial)
+
+
 def load_training_material(data: AnyDataSpec, upscale: int, cache: Path, device: torch.device) -> TrainingMaterial:
     """Read, check and checksum the images to train and validate on; no test image is read.
 
@@ -82,6 +87,15 @@ def load_material(data: AnyDataSpec, upscale: int, cache: Path, device: torch.de
         test, baselines = sampler.pairs("test", NUM_PROBE_IMAGES), sampler.baselines("test", NUM_PROBE_IMAGES)
     checksums = training.checksums | _checksums(test)
     return Material(training.batch, training.validation, checksums, test, baselines)
+
+
+def cached(load: Callable[..., Loaded], cache: Path, device: torch.device) -> Callable[[RunSpec], Loaded]:
+    """From a spec to its material by `load`, one of the two above; each distinct set of images is loaded once.
+
+    Patch and batch size are part of what is distinct.
+    """
+    loaded = functools.cache(functools.partial(load, cache=cache, device=device))
+    return lambda spec: loaded(spec.data, spec.model.upscale)
 
 
 def _photographs(data: DataSpec, upscale: int, cache: Path, device: torch.device) -> TrainingMaterial:

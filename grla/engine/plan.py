@@ -17,12 +17,12 @@ import optuna
 import torch
 from optuna.trial import FrozenTrial, TrialState
 
-from grla.engine.dashboard import artifact_attributes, write_note
+from grla.engine.dashboard import write_note
 from grla.engine.material import Material, cell_source
 from grla.engine.queue import FINISHED, Queue
 from grla.errors import InputError
-from grla.spec import spec_hash, to_dict
-from grla.study import Cell, Study, cell_identity, layout_to_json
+from grla.spec import RunSpec, spec_hash, to_dict
+from grla.study import Cell, Layout, Study, cell_identity, layout_from_json, layout_to_json
 
 MAX_SEED = 9999
 
@@ -39,9 +39,10 @@ class PlannedCell:
 
 @dataclass(frozen=True)
 class Plan:
-    """One profile of one study, ready to run: its Optuna study, all its cells, and the queue of those to do."""
+    """One profile of one study, ready to run: its Optuna study, layout, all its cells, and the queue of those to do."""
 
     trials: optuna.Study
+    layout: Layout
     cells: tuple[PlannedCell, ...]
     queue: Queue
 
@@ -64,12 +65,12 @@ class Plan:
 
 
 def named_cells(
-    cells: Iterable[Cell], find_material: Callable[[Cell], Material], device: torch.device
+    cells: Iterable[Cell], find_material: Callable[[RunSpec], Material], device: torch.device
 ) -> tuple[PlannedCell, ...]:
     """The cells with their hashes and what they run on."""
     planned = []
     for cell in cells:
-        material, source = find_material(cell), cell_source(cell.spec)
+        material, source = find_material(cell.spec), cell_source(cell.spec)
         name = cell_identity(cell.spec, material.checksums, device.type, source)
         planned.append(PlannedCell(cell, name, material, source))
     return tuple(planned)
@@ -100,7 +101,7 @@ def make_plan(
         write_note(trials, study, profile)
         trials.set_user_attr("definition", json.dumps(definition))
     _require_equal(trials, definition)
-    plan = Plan(trials, planned, Queue(trials, storage))
+    plan = Plan(trials, layout_from_json(definition), planned, Queue(trials, storage))
     plan.queue.bury()
     _take_over(plan, storage)
     enqueue(plan)
@@ -115,10 +116,10 @@ def join_plan(
     name = _study_name(definition)
     others = stored_plans(storage, study.name, profile)
     if name not in others:
-        raise InputError(f"--join: {_missing(name, definition, others)}")
+        raise InputError(f"join: {_missing(name, definition, others)}")
     trials = optuna.load_study(study_name=name, storage=storage, sampler=optuna.samplers.RandomSampler(seed=0))
     _require_equal(trials, definition)
-    return Plan(trials, planned, Queue(trials, storage))
+    return Plan(trials, layout_from_json(definition), planned, Queue(trials, storage))
 
 
 def stored_plans(storage: optuna.storages.RDBStorage, study: str, profile: str) -> dict[str, dict[str, Any]]:
@@ -157,7 +158,7 @@ def _definition(study: Study, profile: str, planned: tuple[PlannedCell, ...]) ->
         **{name: value for name, value in layout.items() if name != "num_looks"},
         "base": {**to_dict(base.cell.spec), "seed": None},
         "images": base.material.checksums,
-        "code": {planned_cell.cell.variant: planned_cell.source for planned_cell in planned},
+        "code": {one.cell.variant: one.source for one in planned},
     }
 
 
@@ -171,7 +172,7 @@ def _require_equal(trials: optuna.Study, definition: dict[str, Any]) -> None:
 
 def _missing(name: str, definition: dict[str, Any], alike: dict[str, dict[str, Any]]) -> str:
     """That the storage has no study `name`, and in what those of the same name and profile differ."""
-    plan_first = "start the run without --join first (--workers 0 only plans)"
+    plan_first = "plan the study first (a run without join; with 0 workers it only plans)"
     if not alike:
         return f"the storage holds no study {name}; {plan_first}"
     parts = {other: " and ".join(_differences(found, definition)) for other, found in alike.items()}
@@ -195,9 +196,8 @@ def _take_over(plan: Plan, storage: optuna.storages.RDBStorage) -> None:
 
 
 def _copy(trial: FrozenTrial, plan: Plan, cell: Cell) -> FrozenTrial:
-    factors = json.loads(plan.trials.user_attrs["definition"])["factors"]
     distributions: dict[str, optuna.distributions.BaseDistribution] = {
-        factor["name"]: optuna.distributions.CategoricalDistribution(list(factor["levels"])) for factor in factors
+        factor.name: optuna.distributions.CategoricalDistribution(list(factor.levels)) for factor in plan.layout.factors
     }
     distributions["seed"] = optuna.distributions.IntDistribution(0, MAX_SEED)
     return optuna.trial.create_trial(
@@ -206,7 +206,7 @@ def _copy(trial: FrozenTrial, plan: Plan, cell: Cell) -> FrozenTrial:
         params=_parameters(cell),
         distributions=distributions,
         user_attrs={**trial.user_attrs, "variant": cell.variant},
-        system_attrs=artifact_attributes(trial),
+        system_attrs=trial.system_attrs,  # they link the trial to its files on the dashboard
         intermediate_values=trial.intermediate_values,
     )
 

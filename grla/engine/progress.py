@@ -9,7 +9,7 @@ import time
 from types import FrameType
 from typing import TextIO
 
-from grla.engine.plan import PlannedCell
+from grla.study import VALIDATION_PSNR
 from grla.training import StepStats
 
 REFRESH_SECONDS = 0.2
@@ -64,10 +64,10 @@ class StudyProgress:
         self.live = stream.isatty() and workers == 1
         self.cell_seconds: list[float] = []
 
-    def start(self, planned: PlannedCell, stop: StopRequest, num_done: int | None = None) -> CellProgress:
+    def start(self, name: str, stop: StopRequest, num_done: int | None = None) -> CellProgress:
         """The listener of the next cell; `num_done` is how many others are done by now, by whomever."""
         self.num_done = self.num_done if num_done is None else num_done
-        return CellProgress(self, f"{planned.cell.variant} seed {planned.cell.spec.seed}", stop)
+        return CellProgress(self, name, stop)
 
     def finish(self, seconds: float) -> None:
         """One more cell is done."""
@@ -121,9 +121,12 @@ class CellProgress:
 
     def validated(self, entry: dict[str, float]) -> None:
         """Show the latest validation PSNR-Y."""
-        self.validation = f", validation {entry['val_psnr_y']:.2f} dB"
+        self.validation = f", validation {entry[VALIDATION_PSNR]:.2f} dB"
         if not self.study.live:
             self._print(f"{self.progress:4.0%}, step {entry['step']:.0f}{self.validation}{self._left()}")
+
+    def checkpointed(self) -> None:
+        """Checkpoints are not shown."""
 
     def should_stop(self) -> bool:
         """Whether Ctrl-C was pressed."""

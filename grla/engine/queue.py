@@ -6,25 +6,33 @@ FAIL. A cell whose worker died goes on as a new trial with the same cell hash: c
 
 from __future__ import annotations
 
+import functools
+import hashlib
 import json
+import os
+import socket
 import warnings
 from collections.abc import Collection
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import optuna
+import psutil
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.storages import RDBStorage, RetryHeartbeatStaleTrialCallback
-from optuna.storages._heartbeat import BaseHeartbeatThread, get_heartbeat_thread
 from optuna.trial import FrozenTrial, TrialState
 
-from grla.engine.identity import is_dead, on_this_machine, this_worker
+from grla.engine.optuna_internals import BaseHeartbeatThread, heartbeat_of, trial_id
 
 FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
 WAITING, RUNNING = (TrialState.WAITING,), (TrialState.RUNNING,)
 MAX_DEATHS = 3
-"""A cell that has ended its worker more often than this is given up, lest it end all of them."""
+"""A cell whose workers died more often than this is given up, so that it cannot end all of them."""
 CELL_ATTRIBUTES = ("cell_hash", "variant")
 WORKER, LATE = "worker", "late_record"
+START_TOLERANCE_SECONDS = 60
+"""Two processes of one number are told apart by when they started, which a changed clock may move."""
 
 
 def requeue(study: optuna.Study, trial: FrozenTrial) -> None:
@@ -60,7 +68,7 @@ class Queue:
         for waiting in self.select(*WAITING):
             if waiting.user_attrs.get("cell_hash") not in wanted:
                 continue
-            number = waiting._trial_id
+            number = trial_id(waiting)
             try:
                 if waiting.user_attrs["cell_hash"] in finished:  # queued twice, when the storage went while planning
                     self.storage.set_trial_state_values(number, TrialState.FAIL)
@@ -75,7 +83,7 @@ class Queue:
 
     def heartbeat(self, trial: optuna.Trial) -> BaseHeartbeatThread:
         """While this context lasts the trial's worker is known to be alive."""
-        return get_heartbeat_thread(trial._trial_id, self.storage)
+        return heartbeat_of(trial, self.storage)
 
     def bury(self) -> None:
         """Give the cells of dead workers to the queue: those silent for the grace, and those seen to be dead here."""
@@ -83,13 +91,13 @@ class Queue:
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
             optuna.storages.fail_stale_trials(self.trials)
         for trial in self.select(*RUNNING):
-            if is_dead(trial.user_attrs.get(WORKER)) and self._end(trial._trial_id):
-                requeue(self.trials, self.storage.get_trial(trial._trial_id))
+            if is_dead(trial.user_attrs.get(WORKER)) and self._end(trial_id(trial)):
+                requeue(self.trials, self.storage.get_trial(trial_id(trial)))
 
     def give_back(self, trial: optuna.Trial) -> None:
         """Put the cell of this worker's trial into the queue again, to be gone on with by whoever comes."""
-        if self._end(trial._trial_id):
-            frozen = self.storage.get_trial(trial._trial_id)
+        if self._end(trial_id(trial)):
+            frozen = self.storage.get_trial(trial_id(trial))
             attributes = {name: frozen.user_attrs[name] for name in CELL_ATTRIBUTES}
             self.trials.enqueue_trial(frozen.params, user_attrs=attributes)
 
@@ -98,7 +106,7 @@ class Queue:
 
         A late result is kept in a failed trial of its own, where nothing reads it but the count of late ones.
         """
-        number = trial._trial_id
+        number = trial_id(trial)
         if state in FINISHED and trial.user_attrs["cell_hash"] in self.hashes(*FINISHED):
             self._end(number)
         try:
@@ -134,3 +142,45 @@ class Queue:
             return self.storage.set_trial_state_values(number, TrialState.FAIL)
         except UpdateFinishedTrialError:
             return False
+
+
+def this_worker() -> str:
+    """This process by host, process number, start, and machine: "host:4242:1763900000:0a1b2c3d"."""
+    process = psutil.Process()
+    return f"{socket.gethostname()}:{process.pid}:{process.create_time():.0f}:{_machine()}"
+
+
+def worker_name(worker: str | None) -> str:
+    """A worker as people are shown it: "host:4242"; "-" for none."""
+    return "-" if worker is None else worker.rsplit(":", 2)[0]
+
+
+def on_this_machine(worker: str | None) -> bool:
+    """Whether the worker's process, if it is alive, can be seen from here."""
+    return worker is not None and worker.endswith(f":{_machine()}")
+
+
+def is_dead(worker: str | None) -> bool:
+    """Whether it is certain that the worker's process has ended; of other machines' workers it never is."""
+    if worker is None or not on_this_machine(worker):
+        return False
+    number, started = map(int, worker.split(":")[-3:-1])
+    try:
+        process = psutil.Process(number)
+        other = abs(process.create_time() - started) > START_TOLERANCE_SECONDS
+        return other or process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+    except psutil.AccessDenied:
+        return False
+
+
+@functools.cache
+def _machine() -> str:
+    """8 hex digits for everything that process numbers are unique in: host, its boot, and Linux' PID namespace."""
+    parts = [socket.gethostname()]
+    with suppress(OSError):
+        parts.append(Path("/proc/sys/kernel/random/boot_id").read_text().strip())
+    with suppress(OSError):
+        parts.append(os.readlink("/proc/self/ns/pid"))
+    return hashlib.sha256(" ".join(parts).encode()).hexdigest()[:8]

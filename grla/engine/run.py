@@ -1,28 +1,128 @@
-"""A study from definition to finished cells: plan, workers, provenance."""
+"""A study from definition to finished cells: plan or join, then claim and run cells, beside other processes or not."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+import signal
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
+from pathlib import Path
 
 import torch
 
 from grla.engine.cell import save_images
-from grla.engine.claiming import cell_folders
-from grla.engine.material import baseline_rows
-from grla.engine.plan import Plan
-from grla.engine.progress import StopRequest
-from grla.engine.shared import open_shared
-from grla.engine.storage import FILE_NAME
-from grla.engine.taken_over import bring_files
-from grla.engine.work import StudyRun, join_work, open_plan, storage_named, work
+from grla.engine.cells import CELLS, CellStore, is_bucket, open_cells, require_new_layout
+from grla.engine.claiming import Worker, run_plan
+from grla.engine.dashboard import ARTIFACTS, Artifacts, Makers
+from grla.engine.execution import USUAL, Execution
+from grla.engine.material import baseline_rows, cached, load_material
+from grla.engine.plan import Plan, PlannedCell, enqueue, join_plan, make_plan, named_cells
+from grla.engine.progress import CellProgress, StopRequest, StudyProgress
+from grla.engine.storage import (
+    FILE_NAME,
+    GRACE_SECONDS,
+    open_storage,
+    planning,
+    require_storage,
+    storage_named,
+    storage_url,
+)
 from grla.engine.workers import run_workers
-from grla.errors import require
+from grla.errors import Interrupted, require
 from grla.files import write_text
 from grla.provenance import describe_run, without_password
-from grla.study import OPEN_FIELDS
-from grla.training import num_processes
+from grla.study import OPEN_FIELDS, Cell, Study
+from grla.training import (
+    dismiss,
+    follow_jobs,
+    leads,
+    num_processes,
+    process_group,
+    require_equal_slices,
+)
+
+
+@dataclass(frozen=True)
+class RunSettings:
+    """Where a run's files go, on what it computes and who takes part; the same for studies and searches.
+
+    Everything goes below folder `out`: cells, tables and, unless `storage` (a URL) names another, the storage, a SQLite
+    file. `workers` are the processes on this machine (0 only plans). `artifacts` is a folder that several machines
+    share, or s3://, for cells' files. After `grace` seconds of silence a worker's cell is given to another.
+    """
+
+    out: Path
+    device: torch.device
+    workers: int = 1
+    storage: str | None = None
+    artifacts: str | None = None
+    grace: int = GRACE_SECONDS
+    execution: Execution = USUAL
+
+    def __post_init__(self) -> None:
+        require(self.workers >= 0, "workers", "must be at least 0", self.workers)
+        require(self.grace >= 1, "grace", "must be at least 1 second", self.grace)
+
+    @property
+    def storage_url(self) -> str:
+        """The URL of the storage."""
+        return storage_url(self.storage, self.out)
+
+    @property
+    def cache(self) -> Path:
+        """Where decoded training images are kept."""
+        return self.out / "cache"
+
+    @property
+    def shown_files(self) -> Path:
+        """The folder whose files the dashboard shows; it can show none of a bucket."""
+        shared = self.artifacts
+        return self.out / ARTIFACTS if shared is None or is_bucket(shared) else Path(shared)
+
+    def describe(self) -> dict[str, object]:
+        """Provenance of a run with these settings, ready for JSON."""
+        storage = FILE_NAME if self.storage is None else without_password(self.storage)
+        return {
+            **describe_run(),
+            "storage": storage,
+            "workers": self.workers,
+            "device": self.device.type,
+            "execution": {**asdict(self.execution), "processes": num_processes()},
+        }
+
+
+@dataclass(frozen=True)
+class StudyRun:
+    """What to run: a profile of a study, changed by `changes` (spec field to value), with these settings.
+
+    To `join` is to claim cells of a study that another process plans; failed ones only with `retry_failed`.
+    For studies that get more seeds as they need them (`grla.report.until_clear`): `stopped` are the variants that stop
+    after fewer seeds than the others, with their number of seeds; `num_looks` is at how many looks verdicts may be
+    given. `cell_files` make what the dashboard shows of each finished cell.
+    """
+
+    study: Study
+    profile: str
+    settings: RunSettings
+    changes: Mapping[str, object] = field(default_factory=dict)
+    seeds: int | None = None
+    join: bool = False
+    retry_failed: bool = False
+    stopped: Mapping[str, int] = field(default_factory=dict)
+    num_looks: int = 1
+    cell_files: Makers = field(default_factory=dict)
+
+    @property
+    def folder(self) -> Path:
+        """Where this run's tables, figures and links to its cells go."""
+        return self.settings.out / self.study.name / self.profile
+
+    def cells(self) -> tuple[Cell, ...]:
+        """All cells, done or not."""
+        cells = self.study.cells(self.profile, self.changes, self.seeds)
+        return tuple(cell for cell in cells if cell.spec.seed < self.stopped.get(cell.variant, cell.spec.seed + 1))
 
 
 def run_study(run: StudyRun) -> str:
@@ -30,40 +130,122 @@ def run_study(run: StudyRun) -> str:
 
     Several processes may do so at once, each with one or more workers: every cell is run by one of them. Raises
     `Interrupted` after Ctrl-C, with everything finished so far in the storage, and InputError for unusable images, an
-    `out` that cannot be written, or a storage that cannot be used.
+    `out` that cannot be written or holds results of an earlier layout, or a storage that cannot be used.
     """
-    cells = run.cells()
-    with storage_named(run.storage), StopRequest() as stop:
-        plan = open_plan(run)
-        if not run.crew.join:
-            _write_surroundings(run, plan)
+    settings, cells = run.settings, run.cells()
+    require_new_layout(settings.out)
+    with storage_named(settings.storage_url), StopRequest() as stop:
+        plan, store = open_plan(run), open_cells(settings.out, settings.artifacts)
+        store.link(run.folder, {planned.cell_hash: _readable(planned) for planned in plan.cells})
+        if not run.join:
+            _write_surroundings(run, plan, store)
         unfinished = len(plan.unfinished())
         if unfinished < len(cells):
-            print(f"{len(cells) - unfinished} of {len(cells)} cells are done already and taken over.")
-        if run.crew.workers > 1 and unfinished:
-            run_workers(partial(join_work, run), run.crew.workers, run.device, stop)
-        elif run.crew.workers == 1:
-            work(run, plan, stop)
-        bring_files(plan, run.folder)
-        _fetch_pictures(run, plan)
+            print(f"{len(cells) - unfinished} of {len(cells)} cells are done already.")
+        if settings.workers > 1 and unfinished:
+            run_workers(partial(join_work, run), settings.workers, settings.device, stop)
+        elif settings.workers == 1:
+            work(run, plan, store, stop)
+        _fetch_pictures(run, plan, store)
         _tell_losses(plan)
         return plan.trials.study_name
+
+
+def open_plan(run: StudyRun) -> Plan:
+    """Plan the study, or join the one that another process planned."""
+    settings = run.settings
+    make = join_plan if run.join else make_plan
+    if run.join:
+        require_storage(settings.storage_url)
+    with planning(settings.storage_url):
+        storage = open_storage(settings.storage_url, settings.grace)
+        find = cached(load_material, settings.cache, settings.device)
+        plan = make(storage, run.study, run.profile, named_cells(run.cells(), find, settings.device))
+        if run.join and run.retry_failed:
+            enqueue(plan)
+    return plan
+
+
+def work(run: StudyRun, plan: Plan, store: CellStore, stop: StopRequest) -> None:
+    """Claim and run cells in this process until all are finished."""
+    settings, num_cells = run.settings, len(plan.cells)
+    artifacts = Artifacts(settings.shown_files, run.cell_files, run.folder / "images")
+    worker = Worker(store, settings.device, artifacts, settings.workers, settings.execution)
+    progress = StudyProgress(num_cells - len(plan.unfinished()), num_cells, workers=settings.workers)
+
+    def start(planned: PlannedCell) -> CellProgress:
+        return progress.start(_name(planned), stop, num_cells - len(plan.unfinished()))
+
+    run_plan(plan, worker, start, lambda: stop.asked)
+
+
+def join_work(run: StudyRun, stop: StopRequest) -> None:
+    """What one of several workers does: join the planned study, and work."""
+    joining = replace(run, join=True, retry_failed=False)
+    settings = run.settings
+    with storage_named(settings.storage_url):
+        work(run, open_plan(joining), open_cells(settings.out, settings.artifacts), stop)
+
+
+def run_with_torchrun(run: StudyRun, lead: Callable[[], str]) -> str | None:
+    """`lead`, which runs `run`, by all processes that torchrun started, or by this one alone; None in the helping ones.
+
+    Each cell is then trained by all of them. Raises what `lead` does, and InputError for a batch that cannot be shared
+    out equally.
+    """
+    settings = run.settings
+    with process_group(settings.device):
+        if num_processes() == 1:
+            return lead()
+        if not leads():
+            _help_training(settings)
+            return None
+        require(not settings.execution.compile, "compile", "is for one process so far: leave out it or torchrun", True)
+        require(settings.workers == 1, "workers", "must be 1 under torchrun", settings.workers)
+        for cell in run.cells():
+            require_equal_slices(cell.spec.data.batch_size)
+        try:
+            name = lead()
+        except Interrupted:
+            dismiss()
+            raise
+        dismiss()
+        return name
 
 
 def choose_device(name: str) -> torch.device:
     """The device called "auto" (a GPU if there is one), "cpu" or "cuda"; asking for a missing GPU is an InputError."""
     available = torch.cuda.is_available()
-    require(name != "cuda" or available, "--device", "cuda needs a GPU that PyTorch can see; use cpu", name)
+    require(name != "cuda" or available, "device", "cuda needs a GPU that PyTorch can see; use cpu", name)
     return torch.device("cuda" if name == "cuda" or (name == "auto" and available) else "cpu")
 
 
-def _fetch_pictures(run: StudyRun, plan: Plan) -> None:
+def _help_training(settings: RunSettings) -> None:
+    """Train what the first process trains; exit with an error when it is gone."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)  # it is the first process that stops, at its next step
+    find = cached(load_material, settings.cache, settings.device)
+    try:
+        follow_jobs(lambda job: job.trainer(find(job.spec), settings.device))
+    except RuntimeError as error:
+        sys.exit(f"a helping process ends: {str(error).splitlines()[0]}")
+
+
+def _name(planned: PlannedCell) -> str:
+    return f"{planned.cell.variant} seed {planned.cell.spec.seed}"
+
+
+def _readable(planned: PlannedCell) -> str:
+    """The name of a link to a cell's folder, the same for the same cell, and different for different code."""
+    variant = planned.cell.variant.replace(", ", "_").replace("/", "-")
+    return f"{variant}_seed{planned.cell.spec.seed}_{planned.cell_hash[:6]}"
+
+
+def _fetch_pictures(run: StudyRun, plan: Plan, store: CellStore) -> None:
     """Bring the pictures of cells that other machines ran, for the figures."""
-    shared = open_shared(run.crew.artifacts)
-    if shared is not None:
-        names = [path.name for path in (run.folder / "images" / "hr").glob("*.png")]
-        for planned in plan.cells:
-            shared.fetch_pictures(cell_folders(run.folder, planned), names)
+    names = [path.name for path in (run.folder / "images" / "hr").glob("*.png")]
+    for planned in plan.cells:
+        store.fetch_pictures(store.folder(planned.cell_hash), names)
 
 
 def _tell_losses(plan: Plan) -> None:
@@ -72,11 +254,11 @@ def _tell_losses(plan: Plan) -> None:
     if late:
         print(f"{late} late results of workers that had been silent for too long were discarded.")
     if given_up:
-        names = ", ".join(f"{planned.cell.variant} seed {planned.cell.spec.seed}" for planned in given_up)
+        names = ", ".join(map(_name, given_up))
         print(f"Given up, because each worker that had it died: {names}. Run again to try once more.")
 
 
-def _write_surroundings(run: StudyRun, plan: Plan) -> None:
+def _write_surroundings(run: StudyRun, plan: Plan, store: CellStore) -> None:
     """Provenance, and the baseline every cell is compared with."""
     base = plan.cells[0]
     materials = {id(planned.material): (planned.material, planned.cell.spec.model.upscale) for planned in plan.cells}
@@ -88,14 +270,11 @@ def _write_surroundings(run: StudyRun, plan: Plan) -> None:
         save_images(run.folder / "images" / name, base.material, answers)
     save_images(run.folder / "images" / "hr", base.material, [pair.hr for pair in base.material.test])
     provenance = {
-        **describe_run(),
+        **run.settings.describe(),
         "study": run.study.name,
         "profile": run.profile,
         "optuna_study": plan.trials.study_name,
-        "storage": FILE_NAME if run.crew.storage is None else without_password(run.crew.storage),
-        "workers": run.crew.workers,
-        "device": run.device.type,
-        "execution": {**asdict(run.execution), "processes": num_processes()},
+        **({} if store.root == run.settings.out / CELLS else {"cells_folder": str(store.root.absolute())}),
         "base_changes": {path: value for path, value in run.changes.items() if not path.startswith(OPEN_FIELDS)},
         "cells": {planned.cell_hash: planned.cell.variant for planned in plan.cells},
         "image_checksums": base.material.checksums,

@@ -8,12 +8,11 @@ from collections import defaultdict
 from optuna.trial import FrozenTrial, TrialState
 from tabulate import tabulate
 
-from grla.engine.identity import worker_name
 from grla.engine.plan import stored_plans, stored_queue
 from grla.engine.progress import duration
-from grla.engine.queue import FINISHED, LATE, WORKER, Queue
+from grla.engine.queue import FINISHED, LATE, WORKER, Queue, worker_name
+from grla.engine.run import StudyRun
 from grla.engine.storage import open_storage, planning, require_storage
-from grla.engine.work import StudyRun
 from grla.errors import InputError
 
 PRECEDENCE = (*FINISHED, TrialState.RUNNING, TrialState.WAITING, TrialState.FAIL)
@@ -37,9 +36,9 @@ def latest_name(run: StudyRun) -> str:
 
 
 def _queues(run: StudyRun) -> dict[str, Queue]:
-    require_storage(run.storage)
-    with planning(run.storage):  # a run that is just starting makes the tables
-        storage = open_storage(run.storage)
+    require_storage(run.settings.storage_url)
+    with planning(run.settings.storage_url):  # a run that is just starting makes the tables
+        storage = open_storage(run.settings.storage_url)
     names = stored_plans(storage, run.study.name, run.profile)
     if not names:
         raise InputError(f"the storage holds no study {run.study.name} of profile {run.profile}; run it first")

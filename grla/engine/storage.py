@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import sqlite3
+import sys
+import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -12,11 +15,12 @@ from typing import Any
 import filelock
 import optuna
 import sqlalchemy
+from optuna.exceptions import StorageInternalError
 from sqlalchemy import URL, event, make_url
 from sqlalchemy.engine import Engine
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
 
-from grla.engine.patience import PatientStorage
+from grla.engine.optuna_internals import STORAGE_METHODS
 from grla.engine.queue import requeue
 from grla.errors import InputError, require
 from grla.provenance import without_password
@@ -29,10 +33,13 @@ GRACE_SECONDS = 300
 BEATS_PER_GRACE = 5
 PLANNERS = 0x67726C61
 """The lock of planners among PostgreSQL's advisory locks: "grla" in ASCII."""
+PATIENCE_SECONDS = 600
+FIRST_PAUSE_SECONDS = 0.5
+LONGEST_PAUSE_SECONDS = 10.0
 
 
 def storage_url(storage: str | None, out: Path) -> str:
-    """The URL of a storage as `--storage` names it, by default that of the SQLite file `{out}/studies.db`.
+    """The URL of a storage as `storage` names it, by default that of the SQLite file `{out}/studies.db`.
 
     Raises InputError for what is no URL, or one of another kind of database.
     """
@@ -42,9 +49,9 @@ def storage_url(storage: str | None, out: Path) -> str:
     try:
         location = make_url(storage)
     except (SQLAlchemyError, ValueError) as error:
-        raise InputError(f"--storage {rule}, got {shown!r}") from error
+        raise InputError(f"storage {rule}, got {shown!r}") from error
     known = location.get_backend_name() in ("sqlite", "postgresql") and bool(location.database)
-    require(known, "--storage", rule, shown)
+    require(known, "storage", rule, shown)
     return storage
 
 
@@ -74,7 +81,7 @@ def require_storage(url: str) -> None:
     """Raise InputError when the URL is that of a SQLite file that does not exist: nothing can be read or joined."""
     location = make_url(url)
     if _is_file(location) and not Path(location.database or "").is_file():
-        remedy = "start a run first, or give its --out or --storage"
+        remedy = "start a run first, or give its folder or storage"
         raise InputError(f"storage {location.database} does not exist; {remedy}")
 
 
@@ -92,6 +99,19 @@ def planning(url: str) -> Iterator[None]:
             lock = filelock.FileLock(path.with_name(f".{path.name}.lock")) if _is_file(location) else _advisory(url)
             stack.enter_context(lock)
         yield
+
+
+@contextmanager
+def storage_named(url: str) -> Iterator[None]:
+    """Say which storage failed in mid-run, and why."""
+    try:
+        yield
+    except StorageInternalError as error:
+        reason = str(error.__cause__ or error).splitlines()[0]
+        storage = url.removeprefix("sqlite:///")
+        raise InputError(
+            f"the storage {without_password(storage)} failed: {reason}; finished cells are kept"
+        ) from error
 
 
 @contextmanager
@@ -136,7 +156,7 @@ def _explained(url: str) -> Iterator[None]:
         yield
     except OSError as error:
         folder = Path(location.database or "").parent
-        raise InputError(f"cannot write to {folder}: {error.strerror}; choose another --out or --storage") from error
+        raise InputError(f"cannot write to {folder}: {error.strerror}; choose another folder or storage") from error
     except ImportError as error:
         raise InputError(f"{shown} needs psycopg 3; pip install 'psycopg[binary]'") from error
     except RuntimeError as error:  # how Optuna says that the tables are of another version
@@ -145,7 +165,7 @@ def _explained(url: str) -> Iterator[None]:
         reason = without_password(str(getattr(error, "orig", None) or error.__cause__ or error)).splitlines()[0]
         if _is_file(location):
             path = location.database
-            message = f"{path} is not a usable Optuna storage: {reason}; move it away or choose another --out"
+            message = f"{path} is not a usable Optuna storage: {reason}; move it away or choose another folder"
             raise InputError(message) from error
         raise InputError(f"cannot use the storage {shown}: {reason}; {_remedy(reason)}") from error
 
@@ -171,3 +191,56 @@ def _prepare_connection(connection: sqlite3.Connection, _: object) -> None:
     connection.execute("PRAGMA journal_mode=WAL")
     # With WAL this keeps the file whole whatever happens; a power cut may lose the last writes, whose work runs again.
     connection.execute("PRAGMA synchronous=NORMAL")
+
+
+class PatientStorage(optuna.storages.RDBStorage):
+    """Optuna's storage, which asks a server that does not answer again for up to `PATIENCE_SECONDS`.
+
+    After that it raises InputError. A SQLite file is not asked again: SQLite itself waits for its lock.
+    """
+
+
+def is_away(error: StorageInternalError) -> bool:
+    """Whether it was the server or the way to it that failed, rather than what was asked of it."""
+    return isinstance(error.__cause__, (OperationalError, InterfaceError))
+
+
+def _patiently(method: Callable[..., Any]) -> Callable[..., Any]:
+    """`method` of a storage, repeated while the server is away.
+
+    All of Optuna's methods are one transaction, so one that failed has left nothing, or, when the server went in the
+    moment of its commit, everything; then a repeated change of a trial's state says that it has been made already.
+    """
+
+    @functools.wraps(method)
+    def patient(storage: PatientStorage, *arguments: Any, **named: Any) -> Any:
+        start, pause = time.monotonic(), FIRST_PAUSE_SECONDS
+        while True:
+            try:
+                answer = method(storage, *arguments, **named)
+            except StorageInternalError as error:
+                if not is_away(error) or storage.engine.dialect.name == "sqlite":
+                    raise
+                reason = str(getattr(error.__cause__, "orig", error)).splitlines()[0]
+                waited = time.monotonic() - start
+                if waited > PATIENCE_SECONDS:
+                    message = f"the storage has not answered for {waited:.0f} s ({reason}); run again to go on"
+                    raise InputError(message) from error
+                if pause == FIRST_PAUSE_SECONDS:
+                    _say(f"the storage does not answer ({reason}); trying again for {PATIENCE_SECONDS:.0f} s")
+                time.sleep(pause)
+                pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
+            else:
+                if pause > FIRST_PAUSE_SECONDS:
+                    _say(f"the storage is back after {time.monotonic() - start:.0f} s")
+                return answer
+
+    return patient
+
+
+def _say(text: str) -> None:
+    print(f"\n{text}", file=sys.stderr, flush=True)
+
+
+for _name in STORAGE_METHODS:
+    setattr(PatientStorage, _name, _patiently(getattr(optuna.storages.RDBStorage, _name)))

@@ -6,7 +6,8 @@ import functools
 import importlib
 import inspect
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -65,7 +66,8 @@ def outside_model(target: str, upscale: int, weights: Path | None = None) -> nn.
     """
     factory = find_factory(target)
     takes_upscale = "upscale" in inspect.signature(factory).parameters
-    model = factory(upscale=upscale) if takes_upscale else factory()
+    with _current_folder_on_path():
+        model = factory(upscale=upscale) if takes_upscale else factory()
     if not isinstance(model, nn.Module):
         raise InputError(f"{target} must return an nn.Module, got {type(model).__name__}")
     if weights is not None:
@@ -77,22 +79,34 @@ def find_factory(target: str) -> Callable[..., object]:
     """The callable that "package.module:factory" names; an InputError when there is none."""
     module_name, separator, factory_name = target.partition(":")
     require(bool(separator), "an outside model", "must look like package.module:factory", target)
-    if "" not in sys.path:
-        sys.path.insert(0, "")
     try:
-        factory: Callable[..., object] = getattr(importlib.import_module(module_name), factory_name)
+        with _current_folder_on_path():
+            factory: Callable[..., object] = getattr(importlib.import_module(module_name), factory_name)
     except (ImportError, AttributeError) as error:
         raise InputError(f"cannot find {target!r}: {error}") from error
     return factory
 
 
 def defining_module(target: str) -> ModuleType:
-    """The module in which the factory that `target` names was written: that of the function behind a partial one."""
+    """The module that defines the factory which `target` names.
+
+    Of a functools.partial it is the module of the function behind it, of a callable object that of its class.
+    """
     factory: Any = find_factory(target)
     while isinstance(factory, functools.partial):
         factory = factory.func
-    name = factory.__module__ if hasattr(factory, "__module__") else type(factory).__module__
-    return sys.modules[name]
+    return sys.modules[factory.__module__]
+
+
+@contextmanager
+def _current_folder_on_path() -> Iterator[None]:
+    """Modules of the current folder can be imported inside the block."""
+    sys.path.insert(0, "")
+    try:
+        yield
+    finally:
+        with suppress(ValueError):  # someone else's code has removed it
+            sys.path.remove("")
 
 
 def _load_weights(model: nn.Module, path: Path) -> None:
@@ -102,6 +116,6 @@ def _load_weights(model: nn.Module, path: Path) -> None:
         for key in ("params_ema", "params", "state_dict", "model"):
             state = state.get(key, state)
         model.load_state_dict(state)
-    except Exception as error:  # a file that holds something else makes the unpickler raise nearly anything
+    except Exception as error:  # unpickling a file of another kind may raise nearly anything
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
         raise InputError(f"cannot load weights from {path} ({reason})") from error

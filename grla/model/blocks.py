@@ -29,7 +29,7 @@ def build_norm(norm: Norm, dim: int) -> nn.Module:
 class LocalFeatureExtraction(nn.Sequential):
     """norm, 1x1 convolution, 3x3 depthwise convolution, norm, 1x1 convolution; no biases.
 
-    1x1 convolutions run as linear maps, which in evaluation mode take in BatchNorm's scale and shift, anew each time.
+    1x1 convolutions run as linear maps, which in eval mode include BatchNorm's scale and shift, folded in at each call.
     """
 
     plain_path = False
@@ -74,7 +74,7 @@ class FeedForward(nn.Sequential):
 
 
 class PointwiseFusion(nn.Sequential):
-    """1x1 convolution of several feature maps to one, and LeakyReLU: the joints of the dense aggregation."""
+    """1x1 convolution of several feature maps to one, and LeakyReLU, as in the dense aggregation."""
 
     plain_path = False
 

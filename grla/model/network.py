@@ -13,8 +13,8 @@ from grla.spec import ModelSpec
 class GRLASR(nn.Module):
     """Maps LR images (batch, 3, height, width) in [0, 1] to SR images (batch, 3, upscale * height, upscale * width).
 
-    Any height and width of at least 1 will do: the network pads and crops itself. The output is not clamped. With
-    `checkpoint_activations` training keeps the blocks' inputs only and computes each block twice, to the same numbers.
+    Height and width can be any size of at least 1: the network pads and crops. The output is not clamped. With
+    `checkpoint_activations` training stores only the blocks' inputs and recomputes each block, with equal results.
     """
 
     checkpoint_activations = False
@@ -32,7 +32,7 @@ class GRLASR(nn.Module):
 
     def forward(self, lr: Tensor) -> Tensor:
         """(batch, 3, height, width) -> (batch, 3, upscale * height, upscale * width)."""
-        # Feature maps are kept as tokens, channels last, for which convolutions have a fast path, too.
+        # Feature maps are kept as tokens, channels last, for which convolutions have a fast path as well.
         features = as_tokens(self.head(lr.contiguous(memory_format=torch.channels_last)))
         outputs: list[Tensor] = []
         x = features

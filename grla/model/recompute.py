@@ -1,4 +1,4 @@
-"""Activation checkpointing: computing a block twice, so as not to keep what its backward pass needs until then."""
+"""Activation checkpointing: recomputing a block in the backward pass instead of storing its activations."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch.utils.checkpoint import checkpoint
 
 
 def recomputed(block: nn.Module, x: Tensor) -> Tensor:
-    """block(x), of which x alone is kept for the backward pass, which computes the rest anew (Chen et al. 2016).
+    """block(x), storing only x for the backward pass, which recomputes the rest (Chen et al. 2016).
 
     Values, gradients and running statistics are those of block(x).
     """
@@ -20,7 +20,7 @@ def recomputed(block: nn.Module, x: Tensor) -> Tensor:
 
 @contextmanager
 def _running_copies(block: nn.Module) -> Iterator[None]:
-    """BatchNorm layers write to copies of their running statistics: they have counted the batch once already."""
+    """Make BatchNorm layers update copies of their running statistics, which have counted the batch already."""
     norms = [module for module in block.modules() if isinstance(module, nn.BatchNorm2d)]
     kept = [(norm, name, buffer) for norm in norms for name, buffer in norm.named_buffers()]
     try:

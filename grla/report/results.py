@@ -229,8 +229,7 @@ def cell_folder(folder: Path, cell_hash: str) -> Path:
     That is OUT/cells/HASH, for a study in OUT/STUDY/PROFILE whose provenance names no other "cells_folder".
     """
     about = read_json(folder / PROVENANCE) if (folder / PROVENANCE).is_file() else {}
-    found = folder / about.get("cells_folder", folder.resolve().parent.parent / "cells") / cell_hash
-    return found if found.is_dir() else folder / "images" / cell_hash
+    return Path(about.get("cells_folder", folder.resolve().parents[1] / "cells")) / cell_hash
 
 
 def write_rows(results: Results, folder: Path) -> None:

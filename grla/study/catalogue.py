@@ -12,7 +12,7 @@ from grla.errors import InputError, require_choice
 from grla.provenance import ROOT
 
 ABLATIONS, SEARCHES = ROOT / "studies" / "ablations", ROOT / "studies" / "searches"
-"""Where the files of studies and of searches lie."""
+"""The folders of the files of studies and of searches."""
 
 Kind = Literal["study", "search"]
 Exported = TypeVar("Exported")
@@ -26,7 +26,7 @@ def names_of(folder: Path) -> list[str]:
 def load_named(kind: Kind, folder: Path, name: str, expected: type[Exported]) -> Exported:
     """What file `{folder}/{name}.py` exports as STUDY or SEARCH.
 
-    Raises InputError, listing the known names, for another one, and for a file that exports nothing of that type.
+    Raises InputError for an unknown name, listing the known ones, and for a file that exports nothing of that type.
     """
     module = load_module(kind, folder, name)
     exported = getattr(module, kind.upper(), None)
@@ -37,7 +37,7 @@ def load_named(kind: Kind, folder: Path, name: str, expected: type[Exported]) ->
 
 
 def load_module(kind: Kind, folder: Path, name: str) -> ModuleType:
-    """The module of a study or search; raises InputError, listing the known names, for another one."""
+    """The module of a study or search; raises InputError for an unknown name, listing the known ones."""
     require_choice(kind, name, names_of(folder))
     path = folder / f"{name}.py"
     module_spec = importlib.util.spec_from_file_location(f"{folder.name}.{name}", path)

@@ -1,4 +1,4 @@
-"""From the best trials of a search to a study that confirms them or does not, and from a winner's file to a base."""
+"""From the best trials of a search to a study that tests them again, and from a winner's file to a base."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from grla.study.layout import Changes, Factor
 from grla.study.search import Search
 
 CONFIRMED = "_confirmed"
-"""Ends the name of a study that confirms a search's trials."""
+"""Suffix of the name of a study that confirms a search's trials."""
 CONFIRMING_SEEDS = 3
 RULE = 'must be JSON with {"changes": {spec field: value}}, as the winner.json that run_tuning.py writes'
 
@@ -21,7 +21,7 @@ RULE = 'must be JSON with {"changes": {spec field: value}}, as the winner.json t
 def confirming_study(search: Search, profile: str, trials: Mapping[int, Changes]) -> Study:
     """The base of a search beside some trials' configurations (spec fields by trial number), at the profile's size.
 
-    Its seeds count from 0 and so differ from that of all trials (`grla.study.search.TUNING_SEED`).
+    Its seeds start at 0 and so differ from that of all trials (`grla.study.search.TUNING_SEED`).
     """
     levels: dict[str, Changes] = {"base": {}} | {trial_label(number): changes for number, changes in trials.items()}
     return Study(
@@ -49,8 +49,8 @@ def read_base(path: Path) -> dict[str, object]:
     try:
         content: Any = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise InputError(f"--base {path} {RULE}; it cannot be read: {error}") from error
+        raise InputError(f"base {path} {RULE}; it cannot be read: {error}") from error
     changes = content.get("changes") if isinstance(content, dict) else None
     if not isinstance(changes, dict):
-        raise InputError(f"--base {path} {RULE}; it holds no changes")
+        raise InputError(f"base {path} {RULE}; it holds no changes")
     return {name: tuple(value) if isinstance(value, list) else value for name, value in changes.items()}

@@ -12,14 +12,14 @@ from grla.study.catalogue import ABLATIONS, load_named, names_of
 from grla.study.layout import Changes, Combination, Factor, Layout
 
 OPEN_FIELDS = ("data.train", "data.test", "train.budget")
-"""What a run may change in the base without asking another question: where images lie, and how long to train."""
+"""What a run may change in the base without changing the question: where images are, and how long to train."""
 
 
 @dataclass(frozen=True)
 class Profile:
     """How large a study is run: spec changes on top of the base, number of seeds, and the time to expect.
 
-    `factors` replace those of the study that have their names, where a small profile cannot hold the large levels.
+    `factors` replace the study's factors of the same names, where a profile is too small for their large levels.
     """
 
     changes: Changes
@@ -39,7 +39,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Study:
-    """A question put to measurement. A file in `studies/` exports one as `STUDY`; the file's name is the study's name.
+    """A question and the runs that answer it. A file in `studies/ablations/` exports one as `STUDY` and names it.
 
     `source` says which table or figure of the paper it answers to. "one_at_a_time" varies one factor around the base,
     "grid" takes all combinations; with "panels" the levels of the first factor (upscale factors, say) are not compared
@@ -71,7 +71,7 @@ class Study:
         return tuple(own.get(factor.name, factor) for factor in self.factors)
 
     def layout(self, profile: str, base: RunSpec) -> Layout:
-        """A profile as it is put around `base`, which must stand at a level of every factor, else InputError."""
+        """A profile's layout around `base`; raises InputError unless `base` is at a level of every factor."""
         factors = tuple(factor.standing(base) for factor in self.resolved_factors(profile))
         return Layout(self.name, self.question, self.source, profile, self.design, factors, self.file)
 

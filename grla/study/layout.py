@@ -1,7 +1,7 @@
 """How the cells of a study belong together: its factors, their levels, and the label of every variant.
 
-A layout is one profile of a study as it was put. It is what a run plans from, what is recorded, and all that tables and
-figures know of a study's definition.
+A layout is one profile of a study. It is what a run plans from, what is recorded, and all that tables and figures know
+of a study's definition.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ Changes = Mapping[str, object]
 class Factor:
     """One thing a study varies: its short name, and what each level, by label, changes in the base's spec.
 
-    `base` is the label of the level at which the study's base stands, "" until that is known.
+    `base` is the label of the level of the study's base, "" until that is known.
     """
 
     name: str
@@ -38,11 +38,11 @@ class Factor:
         require(known, f"factor {self.name!r}: base", f"must be one of {', '.join(self.levels)}", self.base)
 
     def standing(self, base: RunSpec) -> Factor:
-        """The factor with its base level; raises InputError when `base` stands at none."""
+        """The factor with its base level; raises InputError when `base` is at none of its levels."""
         for label, changes in self.levels.items():
             if with_changes(base, changes) == base:
                 return replace(self, base=label)
-        raise InputError(f"factor {self.name!r}: the base must stand at one of its levels, {', '.join(self.levels)}")
+        raise InputError(f"factor {self.name!r}: the base must be at one of its levels, {', '.join(self.levels)}")
 
 
 def vary(name: str, path: str, *values: object) -> Factor:
@@ -51,7 +51,7 @@ def vary(name: str, path: str, *values: object) -> Factor:
 
 
 def level_text(value: object) -> str:
-    """A level as it is written in tables, storage and labels."""
+    """The text of a level in tables, storage and labels."""
     return "+".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
@@ -79,8 +79,8 @@ class Layout:
 
     "one_at_a_time" varies one factor around the base, "grid" takes all combinations. In "panels" each level of the
     first factor is a panel with a base of its own, around which the other factors are varied one at a time.
-    `num_looks` is at how many looks its verdicts may be given (see `grla.report.statistics.sequential`). `file` is that
-    of the study or search it comes from, where the study's own name says more.
+    `num_looks` is the number of looks at which verdicts may be given (see `grla.report.statistics.sequential`). `file`
+    is the name of the file of the study or search that it comes from, where the study's own name differs.
     """
 
     study: str
@@ -97,7 +97,7 @@ class Layout:
         require(enough, f"study {self.study!r}: factors", "must be two or more for panels", len(self.factors))
 
     def variant(self, levels: Mapping[str, str]) -> str:
-        """The label of the variant with these levels (factors left out stand at their base level).
+        """The label of the variant with these levels (factors left out are at their base level).
 
         "base" if nothing differs from the base, otherwise the differing factors: "kernel=relu, depth=1".
         """
@@ -133,12 +133,12 @@ class Layout:
         return tuple(self._panel_group(panel.name, level, factor) for level in panel.levels for factor in factors)
 
     def variants(self) -> tuple[str, ...]:
-        """Every variant once, in the order of the tables; but the base comes first, and so does each panel's in it."""
+        """Every variant once, in the order of the tables, but the base comes first, and each panel's in it."""
         names = [(group.base, *(variant for _, variant in group.rows)) for group in self.groups()]
         return tuple(dict.fromkeys([BASE, *itertools.chain.from_iterable(names)]))
 
     def _rows(self, factor: Factor, around: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
-        """The levels of a factor, all others standing at the base but for the levels `around`."""
+        """The levels of a factor, all others at the base except for the levels `around`."""
         return tuple((level, self.variant({**around, factor.name: level})) for level in factor.levels)
 
     def _panel_group(self, panel: str, level: str, factor: Factor) -> Group:
@@ -153,7 +153,7 @@ def layout_to_json(layout: Layout) -> dict[str, Any]:
 
 
 def layout_from_json(content: Mapping[str, Any]) -> Layout:
-    """The layout of a record. Records of the first format name their levels only; these change nothing."""
+    """The layout of a record. Records of the first format only name their levels, which then change nothing."""
     factors = tuple(Factor(one["name"], _levels(one["levels"]), one["base"]) for one in content["factors"])
     texts = {name: content[name] for name in ("study", "question", "source", "profile", "design")}
     return Layout(**texts, factors=factors, file=content.get("file", ""), num_looks=content.get("num_looks", 1))

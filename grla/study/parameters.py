@@ -20,13 +20,13 @@ class When:
     values: tuple[Value, ...]
 
     def holds(self, chosen: Mapping[str, Value]) -> bool:
-        """Whether it does beside these values; a parameter that does not exist itself has none."""
+        """Whether the condition holds for these values, of the parameters that exist."""
         return chosen.get(self.parameter) in self.values
 
 
 @dataclass(frozen=True)
 class Float:
-    """A number from `low` to `high`; with `log`, all orders of magnitude are alike."""
+    """A number from `low` to `high`; with `log`, uniform in the logarithm."""
 
     name: str
     path: str
@@ -54,7 +54,7 @@ class Float:
 
 @dataclass(frozen=True)
 class Int:
-    """A whole number from `low` to `high` in steps of `step`: what divides both divides all its values."""
+    """A whole number from `low` to `high` in steps of `step`, starting at `low`."""
 
     name: str
     path: str
@@ -108,7 +108,7 @@ Parameter = Float | Int | Choice
 
 
 def exists(parameter: Parameter, chosen: Mapping[str, Value]) -> bool:
-    """Whether a parameter exists beside the values chosen before it."""
+    """Whether a parameter exists, given the values chosen before it."""
     return parameter.when is None or parameter.when.holds(chosen)
 
 

@@ -42,7 +42,7 @@ STANDARD: Changes = {"train.budget": Budget(50_000, "steps"), "train.schedule": 
 PAPER: Changes = {"train.budget": Budget(800_000, "steps")}
 """The paper's network and recipe: 1000 epochs of 800 images with 16 crops each, in batches of 16 (not stated there)."""
 
-UNMEASURED = "not measured; needs a GPU and --train-data"
+UNMEASURED = "not measured; needs a GPU and training images"
 
 
 def usual_profiles(

@@ -1,14 +1,14 @@
 """What one cell measured: the record, its columns with heading, unit and format, and the names of its files and rows.
 
-This is the one list of them: the storage, the CSV files, the tables, the figures and the checks read it. A new field of
-`Record` is a column everywhere at once; a heading makes it a column of the tables of cost, too.
+This is the only list of columns: the storage, the CSV files, the tables, the figures and the checks read it. A new
+field of `Record` becomes a column in all of them; with a heading it is shown in the tables of cost as well.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import Field, dataclass, field, fields
-from typing import Any, Literal
+from dataclasses import dataclass, field, fields
+from typing import Any, Literal, get_origin, get_type_hints
 
 from grla.provenance import PROTOCOL, code_version
 from grla.spec import DataSpec, RunSpec, spec_hash, to_dict
@@ -25,12 +25,12 @@ class Shown:
     format: str
 
     def text(self, value: float) -> str:
-        """`value`, in the record's unit, as it stands below the heading."""
+        """`value`, in the record's unit, as it is shown below the heading."""
         return format(value * self.factor, self.format)
 
 
 def measured(heading: str = "", factor: float = 1.0, spec: str = "") -> Any:
-    """A field of a record that may be empty: None is what was not measured. With a heading it is shown as a cost."""
+    """A field of a record that is None where it was not measured. With a heading it is shown as a cost."""
     return field(default=None, metadata={"shown": Shown(heading, factor, spec)} if heading else {})
 
 
@@ -41,9 +41,9 @@ class Record:
     psnr_y (dB) and ssim_y are means over all test images. Costs have their unit in the name; `macs` and `hook_flops`
     are per image at the spec's `count_output`, latency and `peak_memory_mib` at its `latency_input`. `num_features` is
     that of a linear kernel: the rows of the state that each head keeps of an image. `workers` is how many cells ran on
-    the machine at once: times of more than one are not those of an idle machine. `execution` says how it was trained
-    (see `grla.engine.execution`), "" the usual way; everything else runs the usual way, and of several processes
-    training memory is that of one. `source` names the code that computed it (`grla.study.source`), `code_version` the
+    the machine at once: with more than one, times are not those of an idle machine. `execution` says how it was trained
+    (see `grla.engine.execution`), "" for the usual way; nothing else depends on it, and training memory is that of one
+    process. `source` names the code that computed it (`grla.study.source`), `code_version` the
     commit it was part of. `images` and `history` are tables of their own, see IMAGE_COLUMNS and CURVE_COLUMNS.
     """
 
@@ -90,15 +90,11 @@ class ImageScore:
     psnr_y_outside: float | None = None
 
 
-def _names(of: type) -> list[str]:
-    return [one.name for one in fields(of)]
-
-
 NESTED = ("images", "history")
 """The fields of a record that are tables."""
-CELL_COLUMNS = [name for name in _names(Record) if name not in (*NESTED, "cell_hash")]
+CELL_COLUMNS = [one.name for one in fields(Record) if one.name not in (*NESTED, "cell_hash")]
 """The columns of a cell after its hash, variant, levels and seed."""
-IMAGE_COLUMNS = ["test_images", *_names(ImageScore)]
+IMAGE_COLUMNS = ["test_images", *(one.name for one in fields(ImageScore))]
 """The columns of a row per test image; `test_images` names all of them, see `grla.engine.material`."""
 VALIDATION_PSNR = "val_psnr_y"
 CURVE_COLUMNS = ["step", "seconds", "loss", VALIDATION_PSNR, "val_ssim_y"]
@@ -106,18 +102,18 @@ CURVE_COLUMNS = ["step", "seconds", "loss", VALIDATION_PSNR, "val_ssim_y"]
 GRADIENT_NORM = "gradient_norm."
 
 
-def _shown(one: Field[Any]) -> bool:
-    return "shown" in one.metadata
-
-
-COSTS: dict[str, Shown] = {one.name: one.metadata["shown"] for one in fields(Record) if _shown(one)}
+COSTS: dict[str, Shown] = {one.name: one.metadata["shown"] for one in fields(Record) if "shown" in one.metadata}
 """The columns of tables of cost, by field."""
+
+
+def text_fields(of: type) -> list[str]:
+    """The fields of a dataclass that hold text: any text, or one of several strings."""
+    return [name for name, hint in get_type_hints(of).items() if hint is str or get_origin(hint) is Literal]
 
 
 def text_columns() -> list[str]:
     """The columns of cells and images that hold text; all others are numbers."""
-    texts = [one.name for of in (Record, ImageScore) for one in fields(of) if one.type in ("str", "Outcome")]
-    return list(dict.fromkeys([*texts, "test_images"]))
+    return list(dict.fromkeys([*text_fields(Record), *text_fields(ImageScore), "test_images"]))
 
 
 def cell_identity(spec: RunSpec, images: Mapping[str, str], device: str, source: str) -> str:

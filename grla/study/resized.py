@@ -1,4 +1,4 @@
-"""A study at equal cost: its levels, each with the width (`model.dim`) that makes it cost what the base costs."""
+"""A study at equal cost: its levels, each with the width (`model.dim`) at which it costs as much as the base."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ DIM = "model.dim"
 
 
 def levels_to_size(study: Study, profile: str) -> dict[str, Mapping[str, Changes]]:
-    """The levels by factor, which a study at equal cost varies one at a time; of a grid all combinations, as one."""
+    """The levels by factor, which a study at equal cost varies one at a time; a grid's combinations form one factor."""
     factors = study.resolved_factors(profile)
     if study.design != "grid":
         return {factor.name: factor.levels for factor in factors}
@@ -28,7 +28,7 @@ def levels_to_size(study: Study, profile: str) -> dict[str, Mapping[str, Changes
 
 
 def with_sizes(study: Study, profile: str, factors: tuple[Factor, ...]) -> Study:
-    """`study` with the one profile and these sized factors, one at a time."""
+    """`study` with this profile only, varying these sized factors one at a time."""
     profiles = {profile: replace(study.profile(profile), factors=())}
     return replace(study, factors=factors, design="one_at_a_time", profiles=profiles)
 
@@ -36,7 +36,7 @@ def with_sizes(study: Study, profile: str, factors: tuple[Factor, ...]) -> Study
 def resized_study(study: Study, recorded: Layout) -> Study:
     """The study at equal cost that was recorded, from the levels of `study` today and the recorded dims.
 
-    Raises InputError for a recorded level that, without its dim, is none of the study's.
+    Raises InputError for a recorded level that, apart from its dim, is no level of the study.
     """
     known = {
         name: {_key(changes): changes for changes in levels.values()}
@@ -54,10 +54,12 @@ def resized_study(study: Study, recorded: Layout) -> Study:
 def _found(label: str, recorded: Changes, known: Mapping[str, Changes]) -> Changes:
     key = _key({path: value for path, value in recorded.items() if path != DIM})
     if key not in known:
-        raise InputError(f"level {label!r} of a study at equal cost is, without its {DIM}, none of the study's file")
+        raise InputError(
+            f"level {label!r} of a study at equal cost must, without its {DIM}, be one of the study's file"
+        )
     return {**known[key], **({DIM: recorded[DIM]} if DIM in recorded else {})}
 
 
 def _key(changes: Any) -> str:
-    """Equal for what a file says and for what was recorded of it as JSON."""
+    """A key that is equal for changes in a file and for what was recorded of them as JSON."""
     return spec_hash(Layout("", "", "", "", "one_at_a_time", (Factor("", {"": changes}),)))

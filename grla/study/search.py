@@ -39,7 +39,7 @@ class Limit:
 class SearchProfile:
     """How large a search is run: spec changes on top of the base, number of trials, and the time to expect.
 
-    `parameters` and `limits` replace those of the search that have their names.
+    `parameters` and `limits` replace the search's of the same names.
     """
 
     changes: Changes
@@ -51,10 +51,10 @@ class SearchProfile:
 
 @dataclass(frozen=True)
 class Search:
-    """A question put to tuning. A file in `studies/` exports one as `SEARCH`; the file's name is the search's name.
+    """A question and the space to search. A file in `studies/searches/` exports one as `SEARCH` and names it.
 
-    The aim is the best PSNR-Y on the validation images; where `minimise` names costs, every compromise between them
-    and PSNR-Y that nothing beats in both (the Pareto front). The base is the first configuration that is tried.
+    The aim is the best PSNR-Y on the validation images; where `minimise` names costs, the Pareto front of them
+    and PSNR-Y. The base is the first configuration that is tried.
     """
 
     question: str
@@ -117,7 +117,7 @@ class Space:
         return tuple(dict.fromkeys((*self.minimise, *(limit.cost for limit in self.limits))))
 
     def configure(self, pick: Callable[[Parameter], Value]) -> dict[str, Value]:
-        """A configuration of picked values: in order, and only of the parameters that exist beside those before."""
+        """A configuration of picked values, in order, of those parameters that exist given the values before them."""
         chosen: dict[str, Value] = {}
         for parameter in self.parameters:
             if exists(parameter, chosen):
@@ -125,7 +125,7 @@ class Space:
         return chosen
 
     def base_configuration(self) -> dict[str, Value]:
-        """Where the base stands; raises InputError when it lies outside the space."""
+        """The configuration of the base; raises InputError when it lies outside the space."""
         return self.configure(lambda parameter: _stands_at(self.base, parameter))
 
     def changes(self, configuration: Configuration) -> dict[str, Value]:
@@ -171,7 +171,7 @@ def _stands_at(base: RunSpec, parameter: Parameter) -> Value:
 
 
 def _replaced(of_search: tuple[Named, ...], own: Mapping[str, Named], key: str = "name") -> tuple[Named, ...]:
-    """Those of the search, with those of a profile in the place of their namesakes."""
+    """Those of the search, replaced by those of a profile that have the same name."""
     unknown = set(own) - {getattr(one, key) for one in of_search}
     require(not unknown, "what a profile replaces", "must be the search's", sorted(unknown))
     return tuple(own.get(getattr(one, key), one) for one in of_search)

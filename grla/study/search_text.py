@@ -1,4 +1,4 @@
-"""A search as it is written into the storage: for machines, and as the note that people read on the dashboard."""
+"""A search as it is written into the storage: its definition as JSON, and the note that the dashboard shows."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from grla.study.search import Search, Space
 
 
 def definition_of(search: Search, profile: str, space: Space, images: Mapping[str, str]) -> dict[str, Any]:
-    """What makes two runs the same Optuna study; folders are named by the content of their images."""
+    """What two runs of the same Optuna study have in common; folders are identified by the content of their images."""
     base = to_dict(space.base)
     base["data"] = {name: value for name, value in base["data"].items() if name not in ("train", "test")}
     return {

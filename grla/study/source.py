@@ -1,8 +1,8 @@
 """The source that computes a cell: every module of ours that the cell's code runs through, by reading imports.
 
-A cell's hash holds it, so that a changed kernel, network, training loop, data source or counting rule runs exactly the
-cells that use it anew, and a changed report or command none. Comments and docstrings do not count. What a spec chooses
-counts where it is chosen: one kernel of all, one kind of images, one kind of network.
+A cell's hash contains it, so a changed kernel, network, training loop, data source or counting rule reruns exactly the
+cells that use it, and a changed report or command reruns none. Comments and docstrings do not count. What a spec
+selects counts only for specs that select it: one kernel out of all, one kind of images, one kind of network.
 """
 
 from __future__ import annotations
@@ -10,9 +10,10 @@ from __future__ import annotations
 import ast
 import functools
 import hashlib
+import importlib.util
 import io
 import tokenize
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from grla.errors import InputError
@@ -22,93 +23,119 @@ from grla.spec import DataSpec, EdsrLiteSpec, ModelSpec, OutsideSpec, RecallSpec
 START = "grla.engine.cell"
 """The module that computes cells; what it imports, and what that imports, is their source."""
 KERNELS = "grla.attention.kernels"
-CHOSEN: dict[str, type | tuple[type, ...]] = {
-    "grla.data.images": DataSpec,
-    "grla.data.patches": DataSpec,
-    "grla.data.recall": RecallSpec,
-    "grla.data.similarity": SimilaritySpec,
-    "grla.model.network": ModelSpec,
+SELECTED: dict[str, tuple[type, ...]] = {
+    "grla.data.images": (DataSpec,),
+    "grla.data.patches": (DataSpec,),
+    "grla.data.recall": (RecallSpec,),
+    "grla.data.similarity": (SimilaritySpec,),
+    "grla.model.network": (ModelSpec,),
     "grla.model.baselines": (EdsrLiteSpec, OutsideSpec),
 }
-"""Modules that count for specs of a kind only."""
-SILENT = {"grla.errors", "grla.files", "grla.provenance", "grla.study.record", "grla.training.tracking"}
-"""Modules that say, write or name what others compute, and change no number of it."""
+"""Modules that count only for specs whose model or data is of one of these types."""
+SILENT = {
+    "grla.engine.record",
+    "grla.errors",
+    "grla.files",
+    "grla.provenance",
+    "grla.study.record",
+    "grla.study.source",
+    "grla.training.tracking",
+}
+"""Modules that report, write or name what others compute, and change no number of it."""
+LAYOUT = (tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT, tokenize.ENDMARKER)
 
 
-def source_hash(spec: RunSpec, outside: Iterable[Path] = ()) -> str:
-    """16 hex digits that name the source of a cell with this spec.
+def source_hash(spec: RunSpec, outside: Iterable[Path] = (), root: Path = ROOT) -> str:
+    """16 hex digits that name the source, below the folder `root`, of a cell with this spec.
 
-    `outside` are the files of a model from outside. Raises InputError for one that cannot be read.
+    `outside` are the files of a model from outside. Raises InputError for a file that cannot be read.
     """
-    chosen = {name for name, kinds in CHOSEN.items() if isinstance(spec.data, kinds) or isinstance(spec.model, kinds)}
-    start = [START]
-    if isinstance(spec.model, ModelSpec):
-        kernels = {spec.model.kernel.name, *(["softmax"] if "window" in spec.model.layers else [])}
-        start += [name for kernel in sorted(kernels) if path_of(name := f"{KERNELS}.{kernel}").is_file()]
     digest = hashlib.sha256()
-    for module in sorted(closure(start, frozenset(CHOSEN) - chosen)):
-        digest.update(f"{module}\n{code_of(path_of(module))}\n".encode())
+    for module in sorted(modules_of(spec, root)):
+        digest.update(f"{module}\n{code_of(path_of(module, root))}\n".encode())
     for path in sorted(outside):
         digest.update(f"{code_of(path)}\n".encode())
     return digest.hexdigest()[:16]
 
 
-def closure(start: Iterable[str], without: frozenset[str] = frozenset()) -> set[str]:
-    """The modules of ours that those of `start` import, directly or not, and they themselves; none of `without`."""
+def modules_of(spec: RunSpec, root: Path = ROOT) -> set[str]:
+    """The modules of ours that compute a cell with this spec, by dotted name."""
     found: set[str] = set()
-    waiting = list(start)
+    waiting = [START]
+    if isinstance(spec.model, ModelSpec):
+        kernels = {spec.model.kernel.name, *(["softmax"] if "window" in spec.model.layers else [])}
+        waiting += [name for kernel in kernels if path_of(name := f"{KERNELS}.{kernel}", root).is_file()]
     while waiting:
         module = waiting.pop()
-        if module not in found and module not in without and module not in SILENT:
+        types = SELECTED.get(module)
+        selected = types is None or isinstance(spec.model, types) or isinstance(spec.data, types)
+        if selected and module not in found | SILENT:
             found.add(module)
-            waiting += imported(module)
+            waiting += imported(module, root)
     return found
 
 
 @functools.cache
-def imported(module: str) -> frozenset[str]:
-    """The modules of ours that a module imports; a name that a package's face passes on counts for where it is from."""
-    names = set()
-    for node in ast.walk(_tree(path_of(module))):
-        if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "grla":
-            names |= {_origin(node.module, alias.name) for alias in node.names}
-        elif isinstance(node, ast.Import):
-            names |= {alias.name for alias in node.names if alias.name.split(".")[0] == "grla"}
-    return frozenset(names - {module})
+def imported(module: str, root: Path) -> frozenset[str]:
+    """The modules of ours that a module imports; a name that a package's face passes on counts for its origin."""
+    tree = _tree(path_of(module, root))
+    plain = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
+    names = {_origin(source, name, root) for source, name, _ in _imported_names(module, tree, root)}
+    return frozenset(name for name in plain | names if _is_ours(name) and name != module)
 
 
 @functools.cache
 def code_of(path: Path) -> str:
-    """A file's code without comments, docstrings and blank lines; InputError where it cannot be read."""
-    tree, lines = _tree(path), path.read_text(encoding="utf-8").splitlines()
-    for token in tokenize.generate_tokens(io.StringIO("\n".join(lines) + "\n").readline):
-        if token.type == tokenize.COMMENT:
+    """A file's code without comments, blank lines and docstrings (any line that is a string and nothing else).
+
+    Raises InputError where it cannot be read.
+    """
+    _tree(path)
+    text = path.read_text(encoding="utf-8")
+    lines: list[str | None] = [*text.split("\n")]
+    code: list[str | None] = []
+    statement: list[tokenize.TokenInfo] = []
+    for token in tokenize.generate_tokens(io.StringIO(text).readline):
+        if token.type in (tokenize.COMMENT, tokenize.NL):
             row, column = token.start
-            lines[row - 1] = lines[row - 1][:column]
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and ast.get_docstring(
-            node, clean=False
-        ):
-            text = node.body[0]
-            if text.lineno > getattr(node, "lineno", 0):
-                lines[text.lineno - 1 : text.end_lineno] = [""] * ((text.end_lineno or text.lineno) - text.lineno + 1)
-    return "\n".join(line.rstrip() for line in lines if line.strip())
+            lines[row - 1] = (lines[row - 1] or "")[:column].rstrip() or None
+        elif token.type not in LAYOUT:
+            statement.append(token)
+        elif token.type == tokenize.NEWLINE:
+            if any(part.type != tokenize.STRING for part in statement):
+                code += lines[statement[0].start[0] - 1 : statement[-1].end[0]]
+            statement = []
+    return "\n".join(line for line in code if line is not None)
 
 
-def path_of(module: str) -> Path:
+def path_of(module: str, root: Path = ROOT) -> Path:
     """The file of a module or package of ours."""
-    path = ROOT.joinpath(*module.split("."))
+    path = root.joinpath(*module.split("."))
     return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
 
 
-def _origin(module: str, name: str) -> str:
-    """Where `from module import name` takes the name from, followed through faces."""
-    if path_of(f"{module}.{name}").is_file():
+def _is_ours(module: str) -> bool:
+    return module.partition(".")[0] == "grla"
+
+
+def _imported_names(module: str, tree: ast.Module, root: Path) -> Iterator[tuple[str, str, str]]:
+    """(module, name there, name here) of everything that a file imports by `from`, relative modules made absolute."""
+    package = module if path_of(module, root).name == "__init__.py" else module.rpartition(".")[0]
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom):
+            source = importlib.util.resolve_name("." * node.level + (node.module or ""), package)
+            yield from ((source, alias.name, alias.asname or alias.name) for alias in node.names)
+
+
+def _origin(module: str, name: str, root: Path) -> str:
+    """The module that `from module import name` takes the name from, followed through faces."""
+    if not _is_ours(module) or path_of(f"{module}.{name}", root).is_file():
         return f"{module}.{name}"
-    if path_of(module).name == "__init__.py":
-        for node in _tree(path_of(module)).body:
-            if isinstance(node, ast.ImportFrom) and node.module and name in {alias.name for alias in node.names}:
-                return _origin(node.module, name)
+    path = path_of(module, root)
+    if path.name == "__init__.py":
+        for source, there, here in _imported_names(module, _tree(path), root):
+            if here == name:
+                return _origin(source, there, root)
     return module
 
 

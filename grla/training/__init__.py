@@ -2,15 +2,14 @@
 
 from grla.training.checkpoint import load_checkpoint, previous_checkpoint, resume_checkpoint, save_checkpoint
 from grla.training.distributed import (
-    SharedTrainer,
-    announce,
-    end_of_steps,
+    dismiss,
+    follow_jobs,
     leads,
-    next_job,
     num_processes,
     own_slice,
     process_group,
     require_equal_slices,
+    trained_together,
     trainer_kind,
 )
 from grla.training.loop import STEP_PHASES, Diverged, StepStats, Trainer, advance, fit
@@ -19,17 +18,15 @@ from grla.training.tracking import Tracker
 __all__ = [
     "STEP_PHASES",
     "Diverged",
-    "SharedTrainer",
     "StepStats",
     "Tracker",
     "Trainer",
     "advance",
-    "announce",
-    "end_of_steps",
+    "dismiss",
     "fit",
+    "follow_jobs",
     "leads",
     "load_checkpoint",
-    "next_job",
     "num_processes",
     "own_slice",
     "previous_checkpoint",
@@ -37,5 +34,6 @@ __all__ = [
     "require_equal_slices",
     "resume_checkpoint",
     "save_checkpoint",
+    "trained_together",
     "trainer_kind",
 ]

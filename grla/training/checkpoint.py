@@ -1,4 +1,4 @@
-"""Checkpoints: everything a training run needs to go on as if it had never stopped."""
+"""Checkpoints: everything a training run needs to resume as if it had never stopped."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from grla.files import atomic_write
 def save_checkpoint(path: Path, state: dict[str, Any], previous: Path | None = None) -> None:
     """Write `state` (plain Python values and tensors) atomically; a full disk is an InputError, the old file stays.
 
-    The old file becomes `previous` where that is asked for, once the new one is written.
+    With `previous` the old file is moved there once the new one is written.
     """
     with atomic_write(path) as file:
         try:
@@ -33,7 +33,7 @@ def save_checkpoint(path: Path, state: dict[str, Any], previous: Path | None = N
 
 
 def previous_checkpoint(path: Path) -> Path:
-    """Where the last but one checkpoint lies: "a.partial" has "a.partial.previous"."""
+    """The path of the last checkpoint but one: "a.partial" has "a.partial.previous"."""
     return path.with_name(f"{path.name}.previous")
 
 
@@ -56,9 +56,9 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
 
 
 def resume_checkpoint(*paths: Path) -> dict[str, Any] | None:
-    """The state to go on from: that of the checkpoint among `paths` with the most steps; None to start afresh.
+    """The state to resume from: that of the checkpoint among `paths` with the most steps; None if there is none.
 
-    Paths without a file are passed over, damaged files with a warning.
+    Missing files are skipped, damaged ones with a warning.
     """
     states = []
     for path in paths:
@@ -66,14 +66,14 @@ def resume_checkpoint(*paths: Path) -> dict[str, Any] | None:
             try:
                 states.append(load_checkpoint(path))
             except InputError as error:
-                warnings.warn(f"{error}; training goes on from an earlier one or starts afresh", stacklevel=2)
+                warnings.warn(f"{error}; training goes on from an earlier one or starts over", stacklevel=2)
     return max(states, key=lambda state: state["step"], default=None)
 
 
 def _verify(path: Path) -> None:
-    """Raise BadZipFile when a part of the file is not what its CRC-32 says: PyTorch writes them and never looks."""
+    """Raise BadZipFile when a part of the file is not what its CRC-32 says: PyTorch writes them but never checks."""
     with path.open("rb") as file:
-        if zipfile.is_zipfile(file):  # PyTorch's format before 1.6, which outside weights may have, is none
+        if zipfile.is_zipfile(file):  # PyTorch's format before 1.6, which outside weights may have, is not
             with zipfile.ZipFile(file) as archive:
                 damaged = archive.testzip()
             if damaged is not None:

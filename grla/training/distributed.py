@@ -12,7 +12,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 import torch.distributed as dist
@@ -28,6 +28,8 @@ LONGEST_WAIT = timedelta(days=1)  # for the first process, which prices, validat
 END = -1.0  # instead of the seconds trained so far: no further step
 
 Batch = Callable[[int], tuple[Tensor, Tensor]]
+Job = TypeVar("Job")
+"""What is to be trained; it is sent to the other processes and must be picklable."""
 
 
 @contextmanager
@@ -58,17 +60,32 @@ def leads() -> bool:
     return not dist.is_initialized() or dist.get_rank() == 0
 
 
-def announce(job: object) -> None:
-    """Tell the other processes what comes next, None for the end; nothing without others. Called by the first."""
-    if num_processes() > 1:
-        dist.broadcast_object_list([job], src=0, device=torch.device("cpu"))
+@contextmanager
+def trained_together(job: Job, build: Callable[[Job], Trainer]) -> Iterator[Trainer]:
+    """The trainer that `build` makes of `job`, in all processes at once; called in the first one.
+
+    The others build the same and do each step with it, until the block ends. Without others it is `build(job)`.
+    """
+    _announce(job)
+    trainer = build(job)
+    try:
+        yield trainer
+    finally:
+        if isinstance(trainer, SharedTrainer) and not trainer.in_step:
+            _tell(END)
 
 
-def next_job() -> Any:
-    """Wait for what the first process announces; RuntimeError when it is gone. Called by the others."""
-    jobs = [None]
-    dist.broadcast_object_list(jobs, src=0, device=torch.device("cpu"))
-    return jobs[0]
+def follow_jobs(build: Callable[[Any], Trainer]) -> None:
+    """Train whatever the first process trains, until it calls `dismiss`; RuntimeError when it is gone."""
+    while (job := _next_job()) is not None:
+        trainer = build(job)
+        assert isinstance(trainer, SharedTrainer)
+        trainer.follow()
+
+
+def dismiss() -> None:
+    """Tell the other processes that no further job comes; called in the first one."""
+    _announce(None)
 
 
 def require_equal_slices(batch_size: int) -> None:
@@ -144,10 +161,15 @@ def trainer_kind() -> type[Trainer]:
     return SharedTrainer if num_processes() > 1 else Trainer
 
 
-def end_of_steps(trainer: Trainer) -> None:
-    """Tell the other processes that no further step comes; nothing without others, or when they are amid a step."""
-    if isinstance(trainer, SharedTrainer) and not trainer.in_step:
-        _tell(END)
+def _announce(job: object) -> None:
+    if num_processes() > 1:
+        dist.broadcast_object_list([job], src=0, device=torch.device("cpu"))
+
+
+def _next_job() -> Any:
+    jobs = [None]
+    dist.broadcast_object_list(jobs, src=0, device=torch.device("cpu"))
+    return jobs[0]
 
 
 def _tell(seconds: float) -> None:

@@ -51,6 +51,9 @@ class Watcher(Protocol):
     def validate(self, trainer: Trainer) -> dict[str, float]:
         """Called `validations` times over the budget; the values join the history."""
 
+    def checkpointed(self) -> None:
+        """Called whenever the checkpoint has been written."""
+
     def should_stop(self) -> bool:
         """Called before every step; True ends training with a checkpoint and `Interrupted`."""
 
@@ -197,6 +200,7 @@ def fit(trainer: Trainer, watcher: Watcher, checkpoint: Path, identity: dict[str
     def save() -> float:
         state = {**identity, **trainer.state_dict()}
         save_checkpoint(checkpoint, state, previous_checkpoint(checkpoint))
+        watcher.checkpointed()
         trainer.lap("checkpoint")
         return time.monotonic()
 

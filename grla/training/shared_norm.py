@@ -1,4 +1,4 @@
-"""BatchNorm whose statistics are those of the slices of all processes; PyTorch's own version refuses CPUs."""
+"""BatchNorm with the statistics of the slices of all processes; PyTorch's SyncBatchNorm does not support CPUs."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class SharedBatchNorm2d(nn.BatchNorm2d):
         return (centred * scale[:, None, None] + self.bias[:, None, None]).to(x.dtype)
 
     def _remember(self, mean: Tensor, variance: Tensor, count: int) -> None:
-        """Let the running statistics follow as nn.BatchNorm2d does, the variance unbiased; `count` values a channel."""
+        """Update the running statistics as nn.BatchNorm2d does, with the unbiased variance of `count` values."""
         assert self.running_mean is not None
         assert self.running_var is not None
         assert self.num_batches_tracked is not None
@@ -40,7 +40,7 @@ class SharedBatchNorm2d(nn.BatchNorm2d):
 
 
 def share_batch_norms(model: nn.Module) -> nn.Module:
-    """Let all BatchNorm2d layers of `model` share their statistics, and return it; parameters and names stay.
+    """Make all BatchNorm2d layers of `model` share their statistics, and return it; parameters and names stay.
 
     Raises InputError for batch norms of another kind: their statistics would be those of a slice.
     """
@@ -54,7 +54,7 @@ def share_batch_norms(model: nn.Module) -> nn.Module:
 def _shared(norm: _BatchNorm) -> SharedBatchNorm2d:
     usual = type(norm) is nn.BatchNorm2d and norm.affine and norm.track_running_stats and norm.momentum is not None
     if not usual:
-        raise InputError(f"several processes can share an nn.BatchNorm2d with usual settings only, got {norm}")
+        raise InputError(f"shared batch norms must be nn.BatchNorm2d, affine, with running statistics, got {norm}")
     shared = SharedBatchNorm2d(norm.num_features, norm.eps, norm.momentum)
     for name, parameter in norm.named_parameters():
         setattr(shared, name, parameter)

@@ -8,47 +8,41 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-import torch
-
 from grla.engine import (
-    FILE_NAME,
-    Crew,
     Queue,
+    RunSettings,
     StopRequest,
-    TrainingMaterial,
     TrialsProgress,
+    cached,
     load_training_material,
+    open_cells,
     open_storage,
     planning,
+    require_new_layout,
     run_workers,
     storage_named,
-    storage_url,
 )
 from grla.errors import require_at_least
 from grla.files import write_text
-from grla.provenance import describe_run, without_password
-from grla.spec import RunSpec
 from grla.study import Search, Space
-from grla.tuning.affordable import require_possible
+from grla.tuning.price import require_possible
 from grla.tuning.trials import Tuning, num_counted, open_trials, run_trials
 
 
 @dataclass(frozen=True)
 class TuningRun:
-    """What to tune, where and by whom: a profile of a search, its base changed by `changes`, below folder `out`."""
+    """What to tune: a profile of a search, its base changed by `changes` (spec field to value), with these settings."""
 
     search: Search
     profile: str
-    out: Path
-    device: torch.device
+    settings: RunSettings
     changes: Mapping[str, object] = field(default_factory=dict)
     trials: int | None = None
-    crew: Crew = field(default_factory=Crew)
 
     @property
     def folder(self) -> Path:
-        """Where this run's tables, figures, logs and checkpoints go."""
-        return self.out / self.search.name / self.profile
+        """Where this run's tables and figures go."""
+        return self.settings.out / self.search.name / self.profile
 
     @property
     def num_trials(self) -> int:
@@ -56,11 +50,6 @@ class TuningRun:
         number = self.search.profile(self.profile).trials if self.trials is None else self.trials
         require_at_least("trials", number, 1)
         return number
-
-    @property
-    def storage(self) -> str:
-        """The URL of the storage."""
-        return storage_url(self.crew.storage, self.out)
 
     def space(self) -> Space:
         """The configurations that are searched."""
@@ -74,17 +63,18 @@ def run_tuning(run: TuningRun) -> str:
     after Ctrl-C, with everything finished so far in the storage, and InputError for an impossible search, unusable
     images, or an `out` or a storage that cannot be used.
     """
-    number = run.num_trials
-    require_at_least("--workers", run.crew.workers, 1)
-    with storage_named(run.storage), StopRequest() as stop:
-        require_possible(run.space(), run.device)
+    settings, number = run.settings, run.num_trials
+    require_at_least("workers", settings.workers, 1)
+    require_new_layout(settings.out)
+    with storage_named(settings.storage_url), StopRequest() as stop:
+        require_possible(run.space(), settings.device)
         tuning = _open(run)
         _write_provenance(run, tuning)
         done = num_counted(tuning.trials)
         if done:
             print(f"{min(done, number)} of {number} trials are done already.")
-        if run.crew.workers > 1:
-            run_workers(partial(join_tuning, run), run.crew.workers, run.device, stop)
+        if settings.workers > 1:
+            run_workers(partial(join_tuning, run), settings.workers, settings.device, stop)
         else:
             run_trials(tuning, number, TrialsProgress(number, stop))
         missing = number - num_counted(tuning.trials)
@@ -95,44 +85,29 @@ def run_tuning(run: TuningRun) -> str:
 
 def join_tuning(run: TuningRun, stop: StopRequest) -> None:
     """What one of several workers does: run trials until there are enough."""
-    with storage_named(run.storage):
-        run_trials(_open(run), run.num_trials, TrialsProgress(run.num_trials, stop, run.crew.workers))
+    with storage_named(run.settings.storage_url):
+        run_trials(_open(run), run.num_trials, TrialsProgress(run.num_trials, stop, run.settings.workers))
 
 
 def _open(run: TuningRun) -> Tuning:
     """The search in its storage, written if it is new, with what dead workers left put back."""
-    space, materials = run.space(), _Materials(run)
-    images = materials.find(space.base).checksums
-    with planning(run.storage):
-        storage = open_storage(run.storage, run.crew.grace)
-        queue = Queue(open_trials(storage, run.search, run.profile, space, images), storage)
+    settings, space = run.settings, run.space()
+    find = cached(load_training_material, settings.cache, settings.device)
+    with planning(settings.storage_url):
+        storage = open_storage(settings.storage_url, settings.grace)
+        trials = open_trials(storage, run.search, run.profile, space, find(space.base).checksums)
+        queue = Queue(trials, storage)
         queue.bury()
-    return Tuning(queue, space, run.folder, materials.find, run.device)
-
-
-class _Materials:
-    """Loads each distinct set of images once; patch and batch size are part of what is distinct."""
-
-    def __init__(self, run: TuningRun) -> None:
-        self.run = run
-        self._loaded: dict[object, TrainingMaterial] = {}
-
-    def find(self, spec: RunSpec) -> TrainingMaterial:
-        key = spec.data, spec.model.upscale
-        if key not in self._loaded:
-            self._loaded[key] = load_training_material(*key, self.run.out / "cache", self.run.device)
-        return self._loaded[key]
+    store = open_cells(settings.out, settings.artifacts)
+    return Tuning(queue, space, run.folder, store, find, settings.device, settings.execution)
 
 
 def _write_provenance(run: TuningRun, tuning: Tuning) -> None:
     provenance = {
-        **describe_run(),
+        **run.settings.describe(),
         "search": run.search.name,
         "profile": run.profile,
         "optuna_study": tuning.trials.study_name,
-        "storage": FILE_NAME if run.crew.storage is None else without_password(run.crew.storage),
-        "workers": run.crew.workers,
-        "device": run.device.type,
         "image_checksums": dict(tuning.find_material(tuning.space.base).checksums),
     }
     write_text(run.folder / "provenance.json", json.dumps(provenance, indent=2) + "\n")

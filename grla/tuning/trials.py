@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,22 +33,26 @@ from optuna.trial import FrozenTrial, TrialState
 from optuna_dashboard import save_note
 
 from grla.engine import (
+    USUAL,
     WORKER,
-    CellFolders,
+    CellRun,
+    CellStore,
+    Execution,
+    Listener,
     Queue,
     TrainingMaterial,
     TrialsProgress,
     cell_hash,
+    cell_source,
     outcome_of,
     this_worker,
     train,
 )
 from grla.errors import Interrupted
 from grla.spec import RunSpec, spec_hash
-from grla.study import Choice, Float, Parameter, Record, Search, Space, Value, definition_of, note_of
-from grla.tuning.judging import REFUSED, Ending, ending_of, judge, minimised
-from grla.tuning.pruning import Rival
-from grla.tuning.stopping import StoppingListener
+from grla.study import VALIDATION_PSNR, Choice, Float, Parameter, Record, Search, Space, Value, definition_of, note_of
+from grla.tuning.price import REFUSED, Ending, ending_of, judge, minimised
+from grla.tuning.pruning import Rival, hopeless
 
 PSNR = "val_psnr_y_db"
 STATES = {"ok": TrialState.COMPLETE, "error": TrialState.FAIL}  # others are PRUNED
@@ -58,13 +62,15 @@ MOST_REFUSED = 20
 
 @dataclass(frozen=True)
 class Tuning:
-    """A search under way: its trials, its space, where files go, what it trains on."""
+    """A search under way: its trials, its space, its folder, where cells' files go, what it trains on and how."""
 
     queue: Queue
     space: Space
     folder: Path
+    store: CellStore
     find_material: Callable[[RunSpec], TrainingMaterial]
     device: torch.device
+    execution: Execution = USUAL
 
     @property
     def trials(self) -> optuna.Study:
@@ -147,7 +153,7 @@ def _run_trial(tuning: Tuning, trial: optuna.Trial, progress: TrialsProgress) ->
         return _tell(tuning, trial, record, refusal)
     spec = tuning.space.spec(configuration)
     material = tuning.find_material(spec)
-    record.cell_hash = cell_hash(spec, material, tuning.device)
+    record.cell_hash, record.source = cell_hash(spec, material, tuning.device), cell_source(spec)
     twin = _twin(tuning.trials, record.cell_hash)
     if twin is not None:
         progress.refused(f"trial {trial.number}", f"it is trial {twin.number} again")
@@ -157,10 +163,11 @@ def _run_trial(tuning: Tuning, trial: optuna.Trial, progress: TrialsProgress) ->
     values = ", ".join(f"{name}={_short(value)}" for name, value in configuration.items())
     shown = progress.begin(f"trial {trial.number}: {values}")
     listener = StoppingListener(shown, record, tuning.space, lambda: _rivals(tuning), _reporter(tuning, trial))
-    folders = _folders(tuning.folder, record.cell_hash)
+    tuning.store.link(tuning.folder, {record.cell_hash: f"trial{trial.number}_{record.cell_hash[:6]}"})
+    run = CellRun(spec, material, tuning.store.folder(record.cell_hash), tuning.device, listener, tuning.execution)
     try:
         with outcome_of(record):
-            train(record, spec, material, folders, tuning.device, listener)
+            train(run, record)
     except Interrupted:
         if not listener.verdict:
             _put_back(tuning.trials, trial)
@@ -183,7 +190,7 @@ def _tell(tuning: Tuning, trial: optuna.Trial, record: Record, ending: Ending) -
         trial.set_constraint(name, share)
     values = None
     if ending.outcome == "ok":
-        values = [record.history[-1]["val_psnr_y"], *minimised(tuning.space, record)]
+        values = [record.history[-1][VALIDATION_PSNR], *minimised(tuning.space, record)]
     tuning.trials.tell(trial, values, state=STATES.get(ending.outcome, TrialState.PRUNED))
 
 
@@ -192,7 +199,7 @@ def _rivals(tuning: Tuning) -> list[Rival]:
     rivals = []
     for trial in tuning.trials.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)):
         history = json.loads(trial.user_attrs["record"])["history"]
-        rivals.append(Rival(tuple(trial.values[1:]), tuple(entry["val_psnr_y"] for entry in history)))
+        rivals.append(Rival(tuple(trial.values[1:]), tuple(entry[VALIDATION_PSNR] for entry in history)))
     return rivals
 
 
@@ -230,10 +237,43 @@ def _num_refused(trials: optuna.Study) -> int:
     return sum(trial.user_attrs.get("outcome") in REFUSED for trial in trials.get_trials(deepcopy=False))
 
 
-def _folders(folder: Path, name: str) -> CellFolders:
-    """Named by the hash, so that a trial that was put back finds its checkpoint and goes on with its log."""
-    return CellFolders(folder / "checkpoints" / f"{name}.pt", folder / "tensorboard" / name, folder / "images")
-
-
 def _short(value: Value) -> str:
     return f"{value:.3g}" if isinstance(value, float) else str(value)
+
+
+class StoppingListener:
+    """Passes everything on, reports each validation, and holds the curve against the rivals known at that time.
+
+    `report` is given the validation PSNR-Y in dB and its step. `verdict` says why the trial was stopped, "" as long as
+    it was not.
+    """
+
+    def __init__(
+        self,
+        inner: Listener,
+        record: Record,
+        space: Space,
+        rivals: Callable[[], Sequence[Rival]],
+        report: Callable[[float, int], None],
+    ) -> None:
+        self.record = record
+        self.space = space
+        self.rivals = rivals
+        self.report = report
+        self.verdict = ""
+        self.stepped = inner.stepped
+        self.lap = inner.lap
+        self.checkpointed = inner.checkpointed
+        self.finished = inner.finished
+        self._inner = inner
+
+    def validated(self, entry: dict[str, float]) -> None:
+        """Judge the curve up to here; the record's history has the entries before, those before a resume included."""
+        self.report(entry[VALIDATION_PSNR], int(entry["step"]))
+        curve = [earlier[VALIDATION_PSNR] for earlier in (*self.record.history, entry)]
+        self.verdict = hopeless(minimised(self.space, self.record), curve, self.rivals())
+        self._inner.validated(entry)
+
+    def should_stop(self) -> bool:
+        """Whether the curve is hopeless or a person asked."""
+        return bool(self.verdict) or self._inner.should_stop()

@@ -1,7 +1,7 @@
 """Which attention is worth it in the linear layers of GRLASR: kernel, depth and norm, one at a time.
 
 Question  Does the Gaussian-RBF kernel beat softmax, ReLU and two null hypotheses (`uniform`: plain averaging, `none`:
-          no attention), is our own `rbf_ridge` better, and is that as much as what depth or the norm do?
+          no attention), is our own `rbf_ridge` better, and do kernels matter as much as depth and norm?
 Source    GRLA paper: table 1 (kernels), figure 8 (depth), section 3 (batch norm in the local branch).
 Command   python studies/run_ablation.py attention --profile quick
 Time      smoke about a minute, quick under ten minutes on two cores; standard and paper need a GPU and DIV2K.

@@ -1,6 +1,6 @@
-"""Which kernel is best in the linear layers: all that the paper compares, ours, and two nulls.
+"""Which kernel is best in the linear layers: all that the paper compares, ours, and two null hypotheses.
 
-Question  Does GRBF beat the other linear attentions, and do they beat averaging (`uniform`) and nothing (`none`)?
+Question  Does GRBF beat the other linear attentions, and do they beat averaging (`uniform`) and no attention (`none`)?
 Source    GRLA paper, table 1: x4 Urban100 PSNR efficient 26.83, Taylor 26.88, ReLU 26.87, MALA 26.85, GRBF 26.94.
 Command   python studies/run_ablation.py kernels --profile quick
 Time      quick about 10 minutes on two cores.

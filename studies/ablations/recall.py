@@ -1,4 +1,4 @@
-"""Can a kernel find, far away and by content, the detail that is missing here?
+"""Can a kernel find missing detail far away in the image, by content?
 
 Question  Which kernels restore blanked glyphs from intact copies elsewhere in the image, and what does it depend on:
           number of pairs, size of the image, heads, texture above LR's Nyquist limit, distance, training?

@@ -1,8 +1,8 @@
 """Does a network use the copies of a texture that other places of the image hold?
 
 Question  Brick, gravel, grass and text in four copies, displaced by fractions of an LR pixel: how much better is a
-          patch restored among its copies ("copies dB") than among strangers ("alone dB")? It stands between the recall
-          probe and photographs.
+          patch restored among its copies ("copies dB") than among unrelated patches ("alone dB")? It lies between
+          the recall probe and photographs.
 Source    Not in the paper.
 Command   python studies/run_ablation.py self_similarity
 Time      quick about 20 minutes on two cores (4 kernels, 2 seeds, 600 steps).

@@ -1,4 +1,4 @@
-"""Does linear attention gain or lose by seeing more tokens at test time than in training?
+"""Does linear attention gain or lose from seeing more tokens in testing than in training?
 
 Question  Whole test images (many tokens), or tiles as large as the training patch (as many as in training).
 Source    Not in the paper: it trains on 64x64 patches and tests on whole images.

@@ -1,7 +1,7 @@
 """Which small GRLASR gives the best validation PSNR-Y for its multiply-adds?
 
 Question  Kernel and its options, width, depth, heads, windows, feed-forward and norm, all at once: what lies on the
-          front of PSNR-Y against MACs, and is the paper's recipe, made small, on it?
+          front of PSNR-Y against MACs, and is a small version of the paper's recipe on it?
 Source    Not in the paper, which varies one thing at a time: tables 1, 4, 5 and 7, figures 7 and 8.
 Command   python studies/run_tuning.py search_architecture --profile quick
 Time      smoke some 15 seconds, quick under 15 minutes on two cores; standard needs a GPU and training images.

@@ -1,7 +1,7 @@
 """Which training recipe makes the most of a given training time?
 
 Question  Learning rate, batch, patch, schedule, loss and norm, for equal minutes of training of the paper's network:
-          large batches and patches pay for themselves or they do not.
+          do large batches and patches pay off?
 Source    GRLA paper, A.1: Adam at 5e-4, halved every 200 epochs, patches of 64x64; batch size and loss are not stated.
 Command   python studies/run_tuning.py search_recipe --profile quick
 Time      smoke some 15 seconds, quick under 15 minutes on two cores; standard needs a GPU and training images.

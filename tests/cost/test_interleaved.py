@@ -46,7 +46,7 @@ def test_ratios_are_to_the_base_of_the_same_round() -> None:
 
 
 def test_numbers_are_those_of_the_rounds_and_not_of_the_warm_up() -> None:
-    """Goes that say known times: 9 and 3 ms while warming up (until two in a row are alike), 5 ms and 20 ms after."""
+    """Runs that return known times: 9 and 3 ms in the warm-up (until two in a row are alike), 5 and 20 ms after."""
     warming = iter([9.0, 3.0, 3.0])
     turns = take_turns({"base": lambda: next(warming, 5.0), "slow": lambda: 20.0}, "base", rounds=3)
     assert [(turn.name, turn.median_ms, turn.ratio, turn.low, turn.high) for turn in turns] == [
@@ -59,8 +59,8 @@ def test_numbers_are_those_of_the_rounds_and_not_of_the_warm_up() -> None:
 @pytest.mark.parametrize(
     ("base", "shape", "rounds", "message"),
     [
-        ("b", (1, 3, 4, 4), 5, "--base must be one of a, got 'b'"),
-        ("a", (1, 3, 4, 4), 1, "--rounds must be .* at least 2"),
+        ("b", (1, 3, 4, 4), 5, "base must be one of a, got 'b'"),
+        ("a", (1, 3, 4, 4), 1, "rounds must be .* at least 2"),
         ("a", (1, 3, 2, 2), 5, r"model a cannot upscale an input of \(1, 3, 2, 2\)"),
     ],
 )

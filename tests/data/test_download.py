@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 import socket
 import threading
 from pathlib import Path
@@ -11,8 +12,6 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from grla.data.public import download as patience
-from grla.data.public import transfer
 from grla.data.public.download import download
 from grla.data.public.transfer import RemoteFile
 from grla.errors import InputError
@@ -22,13 +21,14 @@ CONTENT = np.random.default_rng(0).integers(0, 256, 100_000, dtype=np.uint8).tob
 SHA256 = f"sha256:{hashlib.sha256(CONTENT).hexdigest()}"
 
 
-@pytest.fixture(autouse=True)
-def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(patience, "WAITS_SECONDS", (0, 0))
-
-
-def fetched(server: Server, target: Path, size: int | None = len(CONTENT), digest: str | None = SHA256) -> bytes:
-    download(RemoteFile(server.url, 2 * len(CONTENT), size, digest), target)
+def fetched(
+    server: Server,
+    target: Path,
+    size: int | None = len(CONTENT),
+    digest: str | None = SHA256,
+    timeout_seconds: float = 60,
+) -> bytes:
+    download(RemoteFile(server.url, 2 * len(CONTENT), size, digest, timeout_seconds), target, waits=(0, 0))
     assert [path.name for path in target.parent.iterdir()] == [target.name]  # nothing temporary is left
     return target.read_bytes()
 
@@ -163,7 +163,7 @@ def test_another_content_is_removed(tmp_path: Path) -> None:
 @pytest.mark.parametrize("status", [403, 404, 410])
 def test_a_missing_file_is_said_at_once(tmp_path: Path, status: int) -> None:
     with serving(failing(status)) as server:
-        with pytest.raises(InputError, match=rf"{server.url} cannot be fetched: {status} .*new address.*--url"):
+        with pytest.raises(InputError, match=rf"{server.url} cannot be fetched: {status} .*new address.*as url"):
             fetched(server, tmp_path / "file.bin")
         assert len(server.asked) == 1
 
@@ -176,19 +176,21 @@ def test_a_server_that_recovers(tmp_path: Path) -> None:
 def test_no_server_and_no_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.create_server(("127.0.0.1", 0)) as closed:
         address = f"http://127.0.0.1:{closed.getsockname()[1]}/f"
-    with pytest.raises(InputError, match=r"refused.*nothing arrived; check the network.*--url.*put it at .*file.bin"):
-        download(RemoteFile(address, 10), tmp_path / "file.bin")
+    with pytest.raises(
+        InputError,
+        match=r"refused.*nothing arrived; check the network.*as url.*put it at .*file.bin",
+    ):
+        download(RemoteFile(address, 10), tmp_path / "file.bin", waits=(0, 0))
 
     def nowhere(*_: object, **__: object) -> None:
         raise socket.gaierror(-3, "Temporary failure in name resolution")
 
     monkeypatch.setattr(socket, "getaddrinfo", nowhere)
     with pytest.raises(InputError, match=r"name resolution.*check the network"):
-        download(RemoteFile("https://example.org/f", 10), tmp_path / "file.bin")
+        download(RemoteFile("https://example.org/f", 10), tmp_path / "file.bin", waits=(0, 0))
 
 
-def test_a_server_that_falls_silent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(transfer, "TIMEOUT_SECONDS", 0.2)
+def test_a_server_that_falls_silent(tmp_path: Path) -> None:
     done = threading.Event()
 
     def silent(request: Request) -> None:
@@ -197,16 +199,16 @@ def test_a_server_that_falls_silent(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         done.wait(10)
 
     with serving(silent, whole(CONTENT)) as server:
-        assert fetched(server, tmp_path / "file.bin") == CONTENT
+        assert fetched(server, tmp_path / "file.bin", timeout_seconds=0.2) == CONTENT
         assert server.asked[1]["Range"] == "bytes=1000-"
         done.set()
 
 
 def test_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file.bin.part").symlink_to("/dev/full")
-    with serving(whole(CONTENT)) as server, pytest.raises(InputError, match=r"No space left.*make room"):
+    with serving(whole(CONTENT)) as server, pytest.raises(InputError, match=r"No space left.*free some space"):
         fetched(server, tmp_path / "file.bin")
-    monkeypatch.setattr(transfer.shutil, "disk_usage", lambda _: SimpleNamespace(free=99_999))
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=99_999))
     with (
         serving(whole(CONTENT)) as server,
         pytest.raises(InputError, match=r"needs 100000 more bytes .* 99999 are free"),

@@ -9,13 +9,11 @@ import numpy as np
 import pytest
 import torch
 
-from grla.analysis.score import find_upscaler, load_trained
+from grla.analysis.checkpoints import find_upscaler, load_trained
 from grla.cost import count
+from grla.engine import CellFolder, CellRun, StudyRun, run_cell
 from grla.engine import cell as room
-from grla.engine.cell import run_one
-from grla.engine.material import Material, cell_hash, load_material
-from grla.engine.record import CellFolders
-from grla.engine.work import StudyRun
+from grla.engine.material import Material, cell_hash, cell_source, load_material
 from grla.errors import InputError, Interrupted
 from grla.evaluation import evaluate
 from grla.model import build_model
@@ -30,6 +28,7 @@ class Silent:
     def __init__(self, stop_at: float = 2.0) -> None:
         self.stop_at = stop_at
         self.progress = 0.0
+        self.checkpoints = 0
         self.entries: list[dict[str, float]] = []
 
     def stepped(self, progress: float, stats: object) -> None:
@@ -37,6 +36,9 @@ class Silent:
 
     def validated(self, entry: dict[str, float]) -> None:
         self.entries.append(entry)
+
+    def checkpointed(self) -> None:
+        self.checkpoints += 1
 
     def should_stop(self) -> bool:
         return self.progress >= self.stop_at
@@ -59,66 +61,64 @@ def material(base: RunSpec, tmp_path: Path) -> Material:
 
 
 @pytest.fixture
-def folders(tmp_path: Path) -> CellFolders:
-    return CellFolders(tmp_path / "c.pt", tmp_path / "tensorboard", tmp_path / "images")
+def folder(tmp_path: Path) -> CellFolder:
+    return CellFolder(tmp_path / "c")
 
 
-def run(spec: RunSpec, material: Material, folders: CellFolders, listener: Silent | None = None) -> Record:
-    return run_one(spec, material, folders, CPU, listener or Silent())
+def run(spec: RunSpec, material: Material, folder: CellFolder, listener: Silent | None = None) -> Record:
+    return run_cell(CellRun(spec, material, folder, CPU, listener or Silent()), material)
 
 
-def test_a_record_is_complete_and_true(base: RunSpec, material: Material, folders: CellFolders) -> None:
+def test_a_record_is_complete_and_true(base: RunSpec, material: Material, folder: CellFolder) -> None:
     listener = Silent()
-    record = run(base, material, folders, listener)
+    record = run(base, material, folder, listener)
     assert record.outcome == "ok"
     assert all(value is not None for value in vars(record).values()), vars(record)
     counts = count(build_model(base.model), (1, 3, 16, 16))
     assert (record.num_params, record.macs, record.hook_flops) == (counts.num_params, counts.macs, counts.hook_flops)
     assert record.steps == 6
+    assert record.source == cell_source(base)
+    assert listener.checkpoints == 3
     assert [entry["step"] for entry in record.history] == [2, 4, 6] == [entry["step"] for entry in listener.entries]
     assert [row["image"] for row in record.images] == ["colour", "gray"]
     assert record.psnr_y == pytest.approx(np.mean([row["psnr_y"] for row in record.images]))
     assert record.latency_p10_ms <= record.latency_ms <= record.latency_p90_ms
-    assert sorted(path.name for path in folders.images.iterdir()) == ["test-colour.png", "test-gray.png"]
+    assert sorted(path.name for path in folder.path.glob("*.png")) == ["test-colour.png", "test-gray.png"]
     json.dumps(dataclasses.asdict(record), allow_nan=False)
 
 
-def test_the_checkpoint_scores_what_the_record_says(base: RunSpec, material: Material, folders: CellFolders) -> None:
+def test_the_checkpoint_scores_what_the_record_says(base: RunSpec, material: Material, folder: CellFolder) -> None:
     spec = with_changes(base, {"train.ema_decay": 0.5})
-    record = run(spec, material, folders)
-    assert from_dict(RunSpec, load_checkpoint(folders.checkpoint)["spec"]) == spec
-    upscaler = find_upscaler(str(folders.checkpoint), None, 2, CPU)
+    record = run(spec, material, folder)
+    assert from_dict(RunSpec, load_checkpoint(folder.weights)["spec"]) == spec
+    upscaler = find_upscaler(str(folder.weights), None, 2, CPU)
     scores, _ = evaluate(upscaler, material.test, border=2)
     assert [{"test_images": material.test_images, **vars(score)} for score in scores] == record.images
-    with pytest.raises(InputError, match="--upscale must be the checkpoint's x2, got 4"):
-        load_trained(folders.checkpoint, 4)
+    with pytest.raises(InputError, match="upscale must be the checkpoint's x2, got 4"):
+        load_trained(folder.weights, 4)
 
 
 def test_equal_runs_are_equal_to_the_bit_and_other_seeds_are_not(
-    base: RunSpec, material: Material, folders: CellFolders, tmp_path: Path
+    base: RunSpec, material: Material, folder: CellFolder, tmp_path: Path
 ) -> None:
-    first = run(base, material, folders)
-    again = run(base, material, CellFolders(tmp_path / "2.pt", tmp_path / "tb2", tmp_path / "i2"))
-    other = run(
-        with_changes(base, {"seed": 1}), material, CellFolders(tmp_path / "3.pt", tmp_path / "t3", tmp_path / "i3")
-    )
+    first = run(base, material, folder)
+    again = run(base, material, CellFolder(tmp_path / "2"))
+    other = run(with_changes(base, {"seed": 1}), material, CellFolder(tmp_path / "3"))
     assert first.images == again.images != other.images
     assert first.final_loss == again.final_loss
 
 
-def test_stopping_and_going_on_changes_nothing(
-    base: RunSpec, material: Material, folders: CellFolders, tmp_path
-) -> None:
-    straight = run(base, material, CellFolders(tmp_path / "s.pt", tmp_path / "ts", tmp_path / "is"))
+def test_stopping_and_going_on_changes_nothing(base: RunSpec, material: Material, folder: CellFolder, tmp_path) -> None:
+    straight = run(base, material, CellFolder(tmp_path / "s"))
     with pytest.raises(Interrupted):
-        run(base, material, folders, Silent(stop_at=0.5))
-    resumed = run(base, material, folders)
+        run(base, material, folder, Silent(stop_at=0.5))
+    resumed = run(base, material, folder)
     assert resumed.images == straight.images
     assert [e["loss"] for e in resumed.history] == [e["loss"] for e in straight.history]
 
 
-def test_divergence_is_a_record_with_step_and_reason(base: RunSpec, material: Material, folders: CellFolders) -> None:
-    record = run(with_changes(base, {"train.learning_rate": 1e38}), material, folders)
+def test_divergence_is_a_record_with_step_and_reason(base: RunSpec, material: Material, folder: CellFolder) -> None:
+    record = run(with_changes(base, {"train.learning_rate": 1e38}), material, folder)
     assert record.outcome == "diverged"
     assert record.steps >= 1
     assert f"at step {record.steps}; last finite loss" in record.reason
@@ -137,18 +137,18 @@ def test_divergence_is_a_record_with_step_and_reason(base: RunSpec, material: Ma
     ],
 )
 def test_lack_of_memory_and_faults_are_records(
-    base, material, folders, monkeypatch: pytest.MonkeyPatch, capsys, error: Exception, outcome: str
+    base, material, folder, monkeypatch: pytest.MonkeyPatch, capsys, error: Exception, outcome: str
 ) -> None:
     def fail(*_: object, **__: object) -> None:
         raise error
 
     monkeypatch.setattr(room, "fit", fail)
-    record = run(base, material, folders)
+    record = run(base, material, folder)
     assert record.outcome == outcome
     assert str(error) in record.reason
 
 
-def test_the_hash_names_content_not_folders(base: RunSpec, material: Material, crops: Path, tmp_path: Path) -> None:
+def test_the_hash_names_content_not_folder(base: RunSpec, material: Material, crops: Path, tmp_path: Path) -> None:
     moved = tmp_path / "elsewhere" / "train"
     moved.mkdir(parents=True)
     for path in (crops / "train").iterdir():

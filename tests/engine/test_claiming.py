@@ -16,12 +16,11 @@ import pandas as pd
 import pytest
 from optuna.trial import TrialState
 
+from grla.engine import StudyRun, run_study
 from grla.engine import claiming as engine
-from grla.engine.run import run_study
 from grla.engine.storage import FILE_NAME, open_storage
-from grla.engine.work import Crew, StudyRun
 from grla.errors import InputError
-from grla.report.figures.crop_files import crop_rows
+from grla.report.figures.crops import crop_rows
 from grla.report.results import Results, load_results
 from grla.study import Record, Study, vary
 from tests.shared import ABLATIONS, ROOT
@@ -30,7 +29,7 @@ MakeRun = Callable[..., StudyRun]
 
 
 def results(run: StudyRun, name: str) -> Results:
-    return load_results(run.out / FILE_NAME, name)
+    return load_results(run.settings.out / FILE_NAME, name)
 
 
 def scores(frame: Results) -> pd.DataFrame:
@@ -42,20 +41,21 @@ def scores(frame: Results) -> pd.DataFrame:
 def count_runs(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The variants that were really run, in order."""
     ran: list[str] = []
-    original = engine.run_one
+    original = engine.run_cell
 
-    def counting(spec, *rest):
+    def counting(cell, *rest):
+        spec = cell.spec
         ran.append(f"{spec.model.kernel.name}/{spec.model.depth}/{spec.seed}/{spec.train.budget}")
-        return original(spec, *rest)
+        return original(cell, *rest)
 
-    monkeypatch.setattr(engine, "run_one", counting)
+    monkeypatch.setattr(engine, "run_cell", counting)
     return ran
 
 
 def test_a_study_leaves_real_trials_and_a_record_per_cell(make_run: MakeRun) -> None:
     run = make_run(seeds=2)
     name = run_study(run)
-    trials = optuna.load_study(study_name=name, storage=f"sqlite:///{run.out / FILE_NAME}").trials
+    trials = optuna.load_study(study_name=name, storage=f"sqlite:///{run.settings.out / FILE_NAME}").trials
     assert [trial.state for trial in trials] == [TrialState.COMPLETE] * 6
     assert trials[1].params == {"kernel": "relu", "depth": "1", "seed": 0}
     assert trials[0].intermediate_values.keys() == {2, 4, 6}
@@ -97,38 +97,57 @@ def test_a_changed_budget_runs_anew_and_a_new_level_only_itself(
     assert len(count_runs) == 3
 
 
-def test_cells_of_another_study_come_with_their_files(make_run: MakeRun, tiny: Study, count_runs: list[str]) -> None:
+def test_a_cell_has_one_folder_whoever_asks_for_it(make_run: MakeRun, tiny: Study, count_runs: list[str]) -> None:
     first, kernels = make_run(), (vary("which", "model.kernel", "relu", "gaussian_rbf", "uniform"),)
     run_study(first)
     count_runs.clear()
     second = make_run(study=replace(tiny, name="other", factors=kernels))
     name = run_study(second)
     assert [ran.split("/")[0] for ran in count_runs] == ["uniform"]
-    for cell in results(second, name).cells.itertuples():
-        pictures = {path.name: path.read_bytes() for path in (second.folder / "images" / cell.cell_hash).iterdir()}
-        assert len(pictures) == 2
-        checkpoint = Path("checkpoints") / f"{cell.cell_hash}.pt"
-        assert (second.folder / checkpoint).is_file()
-        assert len(list((second.folder / "tensorboard").glob(f"*_{cell.cell_hash[:6]}/events*"))) == 1
-        if cell.which != "uniform":
-            theirs = first.folder / "images" / cell.cell_hash
-            assert pictures == {path.name: path.read_bytes() for path in theirs.iterdir()}
-            assert (second.folder / checkpoint).read_bytes() == (first.folder / checkpoint).read_bytes()
-    names = {tile.name for row in crop_rows(results(second, name), second.folder) for tile in row.tiles}
+    found = results(second, name)
+    for cell in found.cells.itertuples():
+        folder = second.settings.out / "cells" / cell.cell_hash
+        assert sorted(path.name for path in folder.iterdir()) == [
+            "log",
+            "record.json",
+            "test-colour.png",
+            "test-gray.png",
+            "weights.pt",
+        ]
+        assert json.loads((folder / "record.json").read_text())["psnr_y"] == cell.psnr_y
+        (link,) = (second.folder / "cells").glob(f"*_seed0_{cell.cell_hash[:6]}")
+        assert link.resolve() == folder.resolve()
+        assert not Path(os.readlink(link)).is_absolute()
+    assert {path.name.rsplit("_", 1)[0] for path in (second.folder / "cells").iterdir()} == {
+        "base_seed0",
+        "which=relu_seed0",
+        "which=uniform_seed0",
+    }
+    names = {tile.name for row in crop_rows(found, second.folder) for tile in row.tiles}
     assert {"gaussian_rbf (base)", "relu", "uniform"} <= names
 
 
-def test_divergence_is_kept_and_errors_are_tried_again(make_run: MakeRun, monkeypatch: pytest.MonkeyPatch) -> None:
-    original, outcomes = engine.run_one, {"relu": "diverged"}
+def test_results_of_the_first_layout_are_named_and_left_alone(make_run: MakeRun) -> None:
+    run = make_run()
+    old = run.settings.out / "attention" / "quick" / "checkpoints" / "0123.pt"
+    old.parent.mkdir(parents=True)
+    old.write_bytes(b"weights")
+    with pytest.raises(InputError, match=r"attention/quick holds checkpoints .*nothing was changed"):
+        run_study(run)
+    assert sorted(path for path in run.settings.out.rglob("*") if path.is_file()) == [old]
 
-    def failing(spec, *rest) -> Record:
-        record = original(spec, *rest)
+
+def test_divergence_is_kept_and_errors_are_tried_again(make_run: MakeRun, monkeypatch: pytest.MonkeyPatch) -> None:
+    original, outcomes = engine.run_cell, {"relu": "diverged"}
+
+    def failing(cell, *rest) -> Record:
+        record, spec = original(cell, *rest), cell.spec
         wanted = outcomes.get(spec.model.kernel.name if spec.model.depth == 1 else "deep", "ok")
         if wanted != "ok":
             record.outcome, record.reason, record.psnr_y, record.images = wanted, f"made to be {wanted}", None, []
         return record
 
-    monkeypatch.setattr(engine, "run_one", failing)
+    monkeypatch.setattr(engine, "run_cell", failing)
     outcomes["deep"] = "out_of_memory"
     run = make_run()
     first = results(run, run_study(run)).cells
@@ -142,28 +161,28 @@ def test_divergence_is_kept_and_errors_are_tried_again(make_run: MakeRun, monkey
 def test_who_joins_tries_failed_cells_again_only_when_asked_to(
     make_run: MakeRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    original, failing, ran = engine.run_one, ["relu"], []
+    original, failing, ran = engine.run_cell, ["relu"], []
 
-    def sometimes(spec, *arguments) -> Record:
-        ran.append(spec.model.kernel.name)
-        record = original(spec, *arguments)
-        if spec.model.kernel.name in failing:
+    def sometimes(cell, *arguments) -> Record:
+        ran.append(cell.spec.model.kernel.name)
+        record = original(cell, *arguments)
+        if cell.spec.model.kernel.name in failing:
             record.outcome, record.reason, record.psnr_y = "error", "made to fail", None
         return record
 
-    monkeypatch.setattr(engine, "run_one", sometimes)
+    monkeypatch.setattr(engine, "run_cell", sometimes)
     run_study(make_run())
     failing.clear()
-    run_study(make_run(crew=Crew(join=True)))
+    run_study(make_run(join=True))
     assert len(ran) == 3
-    name = run_study(make_run(crew=Crew(join=True, retry_failed=True)))
+    name = run_study(make_run(join=True, retry_failed=True))
     assert ran[3:] == ["relu"]
     assert results(make_run(), name).cells["outcome"].tolist() == ["ok"] * 3
 
 
 def test_a_folder_that_cannot_be_written_is_named(make_run: MakeRun, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(InputError, match=r"cannot write to .*file/out.*choose another --out"):
+    with pytest.raises(InputError, match=r"cannot write to .*file/out.*choose another folder"):
         run_study(make_run(out=tmp_path / "file" / "out"))
 
 
@@ -191,8 +210,7 @@ sys.path.insert(0, {root!r})
 from pathlib import Path
 from grla.engine import progress
 from grla.study import load_study
-from grla.engine.run import run_study
-from grla.engine.work import StudyRun
+from grla.engine import RunSettings, StudyRun, run_study
 original = progress.CellProgress.stepped
 def slow(self, *arguments):
     print("step", flush=True)
@@ -200,7 +218,7 @@ def slow(self, *arguments):
     original(self, *arguments)
 progress.CellProgress.stepped = slow
 data = {{"data.train": {crops!r} + "/train", "data.test": ({crops!r} + "/test",)}}
-run = StudyRun(load_study("tiny", Path({here!r})), "smoke", Path({out!r}), torch.device("cpu"), data)
+run = StudyRun(load_study("tiny", Path({here!r})), "smoke", RunSettings(Path({out!r}), torch.device("cpu")), data)
 print(run_study(run), flush=True)
 """
 

@@ -20,10 +20,9 @@ from optuna.artifacts import FileSystemArtifactStore, get_all_artifact_meta
 from PIL import Image
 from playwright.sync_api import Page
 
+from grla.engine import RunSettings, StudyRun, run_study
 from grla.engine.dashboard import ARTIFACTS, Artifacts
-from grla.engine.run import run_study
-from grla.engine.storage import FILE_NAME, open_storage
-from grla.engine.work import StudyRun
+from grla.engine.storage import open_storage
 from grla.errors import InputError
 from grla.report.figures.cell_files import CELL_FILES
 from grla.study import load_study
@@ -45,7 +44,7 @@ class Finished(NamedTuple):
         return optuna.load_study(study_name=self.name, storage=self.storage).trials
 
     def files(self, trial: optuna.trial.FrozenTrial) -> dict[str, bytes]:
-        store = FileSystemArtifactStore(self.run.out / ARTIFACTS)
+        store = FileSystemArtifactStore(self.run.settings.out / ARTIFACTS)
         found = {}
         for meta in get_all_artifact_meta(trial, storage=self.storage):
             with store.open_reader(meta.artifact_id) as file:
@@ -57,7 +56,8 @@ class Finished(NamedTuple):
 def finished(crops: Path, tmp_path_factory: pytest.TempPathFactory) -> Finished:
     images = {"data.train": str(crops / "train"), "data.test": (str(crops / "test"),)}
     out = tmp_path_factory.mktemp("dashboard")
-    run = StudyRun(load_study("tiny", ABLATIONS), "smoke", out, torch.device("cpu"), images, cell_files=CELL_FILES)
+    settings = RunSettings(out, torch.device("cpu"))
+    run = StudyRun(load_study("tiny", ABLATIONS), "smoke", settings, images, cell_files=CELL_FILES)
     name = run_study(run)
     storage = open_storage(out)
     pareto = optuna.create_study(storage=storage, study_name=PARETO, directions=["maximize", "minimize"])
@@ -103,19 +103,19 @@ def test_the_note_says_what_the_study_is(finished: Finished) -> None:
 
 def test_a_cell_without_results_has_fewer_files(tmp_path: Path) -> None:
     trial = optuna.create_study(storage=open_storage(tmp_path)).ask()
-    Artifacts(tmp_path / "kept", CELL_FILES).keep(trial, {"images": [], "history": []}, tmp_path / "none")
+    Artifacts(tmp_path / "kept", CELL_FILES, tmp_path).keep(trial, {"images": [], "history": []}, tmp_path / "none")
     assert not get_all_artifact_meta(trial)
 
 
 def test_a_picture_that_cannot_be_drawn_does_not_stop_the_study(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def broken(record: Mapping[str, Any], folder: Path) -> bytes:
+    def broken(record: Mapping[str, Any], folder: Path, references: Path) -> bytes:
         raise ZeroDivisionError("no ink")
 
     trial = optuna.create_study(storage=open_storage(tmp_path)).ask()
-    makers = {"curve.png": broken, "images.csv": lambda record, folder: b"psnr_y"}
-    Artifacts(tmp_path / "kept", makers).keep(trial, {}, tmp_path)
+    makers = {"curve.png": broken, "images.csv": lambda *_: b"psnr_y"}
+    Artifacts(tmp_path / "kept", makers, tmp_path).keep(trial, {}, tmp_path)
     assert [meta.filename for meta in get_all_artifact_meta(trial)] == ["images.csv"]
     assert "curve.png of a cell could not be made: ZeroDivisionError: no ink" in capsys.readouterr().err
 
@@ -124,7 +124,7 @@ def test_pictures_of_another_size_than_the_base_s_are_left_out(finished: Finishe
     for folder, size in (("hr", 40), ("cell", 30)):
         (tmp_path / folder).mkdir()
         Image.new("RGB", (size, size)).save(tmp_path / folder / "a-b.png")
-    assert CELL_FILES["crops.png"]({"images": []}, tmp_path / "cell") is None
+    assert CELL_FILES["crops.png"]({"images": []}, tmp_path / "cell", tmp_path) is None
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a file in place of a folder")
@@ -132,14 +132,15 @@ def test_an_unwritable_folder_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     trial = optuna.create_study(storage=open_storage(tmp_path)).ask()
     with pytest.raises(InputError, match=r"cannot write artifacts to .*file"):
-        Artifacts(tmp_path / "file", {"a.txt": lambda record, folder: b"a"}).keep(trial, {}, tmp_path)
+        Artifacts(tmp_path / "file", {"a.txt": lambda *_: b"a"}, tmp_path).keep(trial, {}, tmp_path)
 
 
 @pytest.fixture(scope="module")
 def dashboard(finished: Finished, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """As the command's last line says to start it."""
     program, port = Path(sys.executable).with_name("optuna-dashboard"), free_port()
-    where = (f"sqlite:///{finished.run.out / FILE_NAME}", "--artifact-dir", finished.run.out / ARTIFACTS)
+    settings = finished.run.settings
+    where = (settings.storage_url, "--artifact-dir", settings.shown_files)
     with server([program, *where, "--port", port], port, tmp_path_factory.mktemp("log") / "log") as address:
         yield address
 
@@ -194,7 +195,7 @@ def test_a_browser_shows_studies_history_pareto_front_and_pictures(finished: Fin
 
 def test_a_browser_shows_tensorboard(finished: Finished, tmp_path: Path) -> None:
     program, port = Path(sys.executable).with_name("tensorboard"), free_port()
-    command = [program, "--logdir", finished.run.folder / "tensorboard", "--port", port, "--load_fast", "false"]
+    command = [program, "--logdir", finished.run.folder / "cells", "--port", port, "--load_fast", "false"]
     with server(command, port, tmp_path / "log") as address, open_page() as page:
         page.goto(f"{address}/#timeseries")
         page.get_by_text("kernel=relu").first.wait_for()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 
 import pandas as pd
@@ -13,11 +13,10 @@ import torch
 from torch import nn
 
 from grla.benchmark.networks import find_subject
+from grla.engine import StudyRun, run_study
 from grla.engine import execution as room
 from grla.engine.execution import USUAL, Execution, read_ways
-from grla.engine.run import run_study
 from grla.engine.storage import FILE_NAME
-from grla.engine.work import StudyRun
 from grla.errors import InputError
 from grla.model import build_model
 from grla.report.kinds.study import publish
@@ -72,9 +71,9 @@ def test_a_study_with_checkpointing_has_the_same_results_and_says_so(
 ) -> None:
     frames = {}
     for execution in (USUAL, Execution(checkpoint_activations=True)):
-        run = replace(make_run(out=tmp_path / str(execution)), execution=execution)
+        run = make_run(out=tmp_path / str(execution), settings={"execution": execution})
         name = run_study(run)
-        publish(run.out / FILE_NAME, name, run.folder)
+        publish(run.settings.out / FILE_NAME, name, run.folder)
         frames[execution] = pd.read_csv(run.folder / "cells.csv", keep_default_na=False)
         provenance = json.loads((run.folder / "provenance.json").read_text())
         assert provenance["execution"] == {**asdict(execution), "processes": 1}

@@ -7,12 +7,11 @@ from collections.abc import Callable
 import pytest
 from optuna.trial import TrialState
 
+from grla.engine import StudyRun, run_study
 from grla.engine import claiming as engine
 from grla.engine.plan import stored_plans, stored_queue
 from grla.engine.queue import FINISHED, Queue, requeue
-from grla.engine.run import run_study
 from grla.engine.storage import FILE_NAME, open_storage
-from grla.engine.work import StudyRun
 from grla.report.results import load_results
 from grla.training.checkpoint import load_checkpoint
 
@@ -20,7 +19,7 @@ MakeRun = Callable[..., StudyRun]
 
 
 def queue_of(run: StudyRun) -> Queue:
-    storage = open_storage(run.out)
+    storage = open_storage(run.settings.out)
     (name,) = stored_plans(storage, "tiny", "smoke")
     return stored_queue(storage, name)
 
@@ -37,7 +36,7 @@ def take_away(run: StudyRun) -> None:
 def test_it_leaves_the_cell_or_its_result_is_discarded_and_every_cell_has_one_result(
     make_run: MakeRun, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], when: str, late: int
 ) -> None:
-    run, original, calls = make_run(), engine.run_one, []
+    run, original, calls = make_run(), engine.run_cell, []
 
     def disturbed(*arguments: object) -> object:
         calls.append(when)
@@ -48,7 +47,7 @@ def test_it_leaves_the_cell_or_its_result_is_discarded_and_every_cell_has_one_re
             take_away(run)
         return record
 
-    monkeypatch.setattr(engine, "run_one", disturbed)
+    monkeypatch.setattr(engine, "run_cell", disturbed)
     name = run_study(run)
     queue = queue_of(run)
     shown = capfd.readouterr().out
@@ -56,22 +55,22 @@ def test_it_leaves_the_cell_or_its_result_is_discarded_and_every_cell_has_one_re
     assert len(queue.select(*FINISHED)) == 3
     assert queue.num_late() == late
     assert ("1 late results" in shown) == bool(late)
-    assert load_results(run.out / FILE_NAME, name).cells["outcome"].tolist() == ["ok"] * 3
+    assert load_results(run.settings.out / FILE_NAME, name).cells["outcome"].tolist() == ["ok"] * 3
 
 
 def test_a_late_worker_cannot_put_half_trained_weights_in_the_place_of_trained_ones(
     make_run: MakeRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run, original, first = make_run(), engine.run_one, []
+    run, original, first = make_run(), engine.run_cell, []
 
-    def disturbed(spec, material, folders, *rest) -> object:
+    def disturbed(cell, *rest) -> object:
         if not first:
-            first.append(folders)
+            first.append(cell.folder)
             take_away(run)
-        return original(spec, material, folders, *rest)
+        return original(cell, *rest)
 
-    monkeypatch.setattr(engine, "run_one", disturbed)
+    monkeypatch.setattr(engine, "run_cell", disturbed)
     run_study(run)
-    (folders,) = first
-    assert load_checkpoint(folders.checkpoint)["step"] == 6
-    assert not folders.partial.exists()
+    (folder,) = first
+    assert load_checkpoint(folder.weights)["step"] == 6
+    assert not folder.partial.exists()

@@ -11,10 +11,9 @@ import numpy as np
 import pytest
 import torch
 
+from grla.engine import StudyRun, run_study
 from grla.engine.material import load_material
-from grla.engine.run import run_study
 from grla.engine.storage import FILE_NAME
-from grla.engine.work import StudyRun
 from grla.errors import InputError
 from grla.report.kinds.study import publish
 from grla.report.results import load_results
@@ -80,7 +79,7 @@ def test_settings_have_baselines_of_their_own(make_run: MakeRun) -> None:
     kernels = Factor("kernel", {"gaussian_rbf": {}, "relu": {"model.kernel": "relu"}})
     profile = replace(study.profiles["smoke"], factors=(settings, kernels))
     run = make_run(study=replace(study, profiles={"smoke": profile}))
-    images = load_results(run.out / FILE_NAME, run_study(run)).images
+    images = load_results(run.settings.out / FILE_NAME, run_study(run)).images
     assert images.loc[images["seed"].isna()].groupby("test_images").size().tolist() in ([256, 64], [64, 256])
     kinds = images.groupby("variant")["test_images"].nunique()
     assert kinds["base"] == kinds["setting=few"] == 1

@@ -11,8 +11,8 @@ import optuna
 import pytest
 from optuna.trial import FrozenTrial, TrialState
 
+from grla.engine import is_dead, this_worker, worker_name
 from grla.engine import queue as room
-from grla.engine.identity import is_dead, this_worker, worker_name
 from grla.engine.queue import FINISHED, LATE, MAX_DEATHS, WORKER, Queue
 from grla.engine.storage import open_storage
 
@@ -39,7 +39,7 @@ def claim(queue: Queue, *wanted: str) -> optuna.Trial:
 def dead_process() -> str:
     """A worker of this machine that has ended."""
     code = f"import sys; sys.path.insert(0, {str(Path(__file__).parents[2])!r})\n"
-    code += "from grla.engine.identity import this_worker; print(this_worker())"
+    code += "from grla.engine import this_worker; print(this_worker())"
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
 
 

@@ -11,9 +11,8 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from grla.engine.run import run_study
+from grla.engine import StudyRun, run_study
 from grla.engine.storage import FILE_NAME
-from grla.engine.work import StudyRun
 from grla.errors import InputError
 from grla.report.kinds.study import publish
 from grla.report.results import CELL_COLUMNS, IMAGE_COLUMNS, load_results
@@ -26,7 +25,7 @@ MakeRun = Callable[..., StudyRun]
 def published(make_run: MakeRun) -> tuple[StudyRun, str]:
     run = make_run(seeds=2)
     name = run_study(run)
-    publish(run.out / FILE_NAME, name, run.folder)
+    publish(run.settings.out / FILE_NAME, name, run.folder)
     return run, name
 
 
@@ -40,7 +39,7 @@ def test_everything_promised_is_there_and_agrees(published: tuple[StudyRun, str]
         assert cell.psnr_y == pytest.approx(means[cell.cell_hash])
     pd.testing.assert_frame_equal(
         cells.drop(columns=["reason", "execution", "depth"]),
-        load_results(run.out / FILE_NAME, name).cells.drop(columns=["reason", "execution", "depth"]),
+        load_results(run.settings.out / FILE_NAME, name).cells.drop(columns=["reason", "execution", "depth"]),
         check_dtype=False,
     )
     for figure in ("psnr", "difference", "cost", "curves", "crops"):
@@ -57,7 +56,7 @@ def test_everything_promised_is_there_and_agrees(published: tuple[StudyRun, str]
 
 def test_reports_of_failures_and_nothing_else_are_still_written(make_run: MakeRun, tiny: Study) -> None:
     run = make_run(train__learning_rate=1e38)
-    publish(run.out / FILE_NAME, run_study(run), run.folder)
+    publish(run.settings.out / FILE_NAME, run_study(run), run.folder)
     cells = pd.read_csv(run.folder / "cells.csv")
     assert set(cells["outcome"]) == {"diverged"}
     summary = (run.folder / "summary.md").read_text(encoding="utf-8")
@@ -68,7 +67,7 @@ def test_reports_of_failures_and_nothing_else_are_still_written(make_run: MakeRu
 
 def test_a_grid_makes_one_table(make_run: MakeRun, tiny: Study) -> None:
     run = make_run(study=replace(tiny, design="grid"))
-    publish(run.out / FILE_NAME, run_study(run), run.folder)
+    publish(run.settings.out / FILE_NAME, run_study(run), run.folder)
     summary = (run.folder / "summary.md").read_text(encoding="utf-8")
     assert "## kernel x depth" in summary
     assert "relu, 2" in summary
@@ -79,4 +78,4 @@ def test_a_missing_storage_or_study_is_named(published: tuple[StudyRun, str], tm
     with pytest.raises(InputError, match="does not exist; run a study first"):
         load_results(tmp_path / "none.db", "x")
     with pytest.raises(InputError, match="holds no study 'x'"):
-        load_results(run.out / FILE_NAME, "x")
+        load_results(run.settings.out / FILE_NAME, "x")

@@ -10,12 +10,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from grla.engine.identity import this_worker, worker_name
+from grla.engine import StudyRun, run_study, this_worker, worker_name
 from grla.engine.plan import stored_queue
-from grla.engine.run import run_study
 from grla.engine.status import describe_status, latest_name
 from grla.engine.storage import FILE_NAME, open_storage, planning
-from grla.engine.work import Crew, StudyRun
 from grla.errors import InputError
 from grla.report.results import export, load_results
 
@@ -29,7 +27,7 @@ def rows(text: str) -> dict[tuple[str, str], list[str]]:
 
 
 def test_cells_are_shown_by_state_worker_and_age(make_run: MakeRun) -> None:
-    planned = make_run(crew=Crew(workers=0), seeds=2)
+    planned = make_run(settings={"workers": 0}, seeds=2)
     name = run_study(planned)
     assert rows(describe_status(planned)) == {("waiting", "-"): ["6", "-", "base seed ?, ..., depth=2 seed ?"]}
     run_study(make_run())  # the first seed alone
@@ -51,17 +49,17 @@ def test_nothing_to_show_is_an_error_that_makes_nothing(make_run: MakeRun) -> No
     run = make_run()
     with pytest.raises(InputError, match="does not exist; start a run first"):
         describe_status(run)
-    assert not run.out.exists()
-    open_storage(run.out)
+    assert not run.settings.out.exists()
+    open_storage(run.settings.out)
     with pytest.raises(InputError, match="holds no study tiny of profile smoke; run it first"):
         latest_name(run)
 
 
 def test_who_asks_while_a_run_makes_its_tables_waits_for_them(make_run: MakeRun) -> None:
-    run, shown = make_run(crew=Crew(workers=0)), []
+    run, shown = make_run(settings={"workers": 0}), []
     run_study(run)
     asking = threading.Thread(target=lambda: shown.append(describe_status(run)))
-    with planning(run.storage):
+    with planning(run.settings.storage_url):
         asking.start()
         asking.join(2)
         assert not shown
@@ -72,7 +70,7 @@ def test_who_asks_while_a_run_makes_its_tables_waits_for_them(make_run: MakeRun)
 def test_records_are_written_out_as_a_table_or_whole(make_run: MakeRun, tmp_path: Path) -> None:
     run = make_run()
     name = run_study(run)
-    storage = run.out / FILE_NAME
+    storage = run.settings.out / FILE_NAME
     for suffix in ("csv", "jsonl"):
         export(storage, latest_name(run), tmp_path / f"cells.{suffix}")
     cells = load_results(storage, name).cells

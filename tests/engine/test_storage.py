@@ -10,11 +10,11 @@ from pathlib import Path
 import optuna
 import pytest
 import sqlalchemy
+import torch
 
-from grla.engine import patience
-from grla.engine.run import run_study
+from grla.engine import RunSettings, StudyRun, run_study
+from grla.engine import storage as storage_room
 from grla.engine.storage import FILE_NAME, open_storage, planning, require_storage, storage_url
-from grla.engine.work import Crew, StudyRun
 from grla.errors import InputError
 from grla.provenance import describe_run, without_password
 
@@ -26,7 +26,7 @@ SECRET = "hush-hush"
     [f"mysql://me:{SECRET}@host/name", "studies.db", "postgresql://", f"postgresql://me:{SECRET}@host:port/name"],
 )
 def test_what_is_no_url_of_a_known_database_is_shown_without_its_password(storage: str) -> None:
-    with pytest.raises(InputError, match="--storage must be postgresql://user@host/database or sqlite:///") as caught:
+    with pytest.raises(InputError, match="storage must be postgresql://user@host/database or sqlite:///") as caught:
         storage_url(storage, Path("out"))
     assert SECRET not in str(caught.value)
 
@@ -93,37 +93,37 @@ def test_joining_says_that_there_is_no_study_or_how_another_differs(
     make_run: Callable[..., StudyRun], tmp_path: Path
 ) -> None:
     def joining(**changes: object) -> StudyRun:
-        return make_run(crew=Crew(join=True), **changes)
+        return make_run(join=True, **changes)
 
     with pytest.raises(InputError, match="does not exist; start a run first"):
         run_study(joining())
-    open_storage(make_run().out)
-    with pytest.raises(InputError, match=r"holds no study tiny-smoke-\w+; start the run without --join first"):
+    open_storage(make_run().settings.out)
+    with pytest.raises(InputError, match=r"holds no study tiny-smoke-\w+; plan the study first"):
         run_study(joining())
-    run_study(make_run(crew=Crew(workers=0)))
+    run_study(make_run(settings={"workers": 0}))
     with pytest.raises(InputError, match=r"tiny-smoke-\w+ has another base. Give the same arguments and images"):
         run_study(joining(train__validations=2))
 
 
 def test_two_studies_of_one_name_and_different_definitions_are_refused(make_run: Callable[..., StudyRun]) -> None:
-    run = make_run(crew=Crew(workers=0))
+    run = make_run(settings={"workers": 0})
     name = run_study(run)
-    study = optuna.load_study(study_name=name, storage=open_storage(run.out))
+    study = optuna.load_study(study_name=name, storage=open_storage(run.settings.out))
     study.set_user_attr("definition", study.user_attrs["definition"].replace("Does it run?", "Does it walk?"))
-    for crew in (Crew(), Crew(join=True)):
+    for join in (False, True):
         with pytest.raises(InputError, match=f"{name} has another question than this run; rename one of the two"):
-            run_study(make_run(crew=crew))
+            run_study(make_run(join=join))
 
 
-@pytest.mark.parametrize(("crew", "message"), [({"workers": -1}, "--workers"), ({"grace": 0}, "--grace")])
-def test_a_crew_of_impossible_size_is_refused(crew: dict[str, int], message: str) -> None:
+@pytest.mark.parametrize(("settings", "message"), [({"workers": -1}, "workers must"), ({"grace": 0}, "grace must")])
+def test_impossible_settings_are_refused(settings: dict[str, int], message: str) -> None:
     with pytest.raises(InputError, match=f"{message} must be at least"):
-        Crew(**crew)
+        RunSettings(Path("out"), torch.device("cpu"), **settings)
 
 
 def test_patience_has_an_end_which_is_told(server, monkeypatch: pytest.MonkeyPatch) -> None:
     storage = open_storage(server.empty())
-    monkeypatch.setattr(patience, "PATIENCE_SECONDS", 1.0)
+    monkeypatch.setattr(storage_room, "PATIENCE_SECONDS", 1.0)
     server.stop()
     try:
         with pytest.raises(InputError, match=r"the storage has not answered for \d+ s .*run again to go on"):
@@ -138,15 +138,6 @@ def test_a_faulty_request_is_not_repeated(server, capsys: pytest.CaptureFixture[
     with pytest.raises(KeyError):
         storage.get_trial(1)
     assert "does not answer" not in capsys.readouterr().err
-
-
-def test_all_that_optuna_calls_of_a_storage_is_patient() -> None:
-    """The list is read off Optuna's cache, which stands in front of every storage."""
-    source = Path(optuna.storages._cached_storage.__file__).read_text()
-    called = {part.split("(")[0].strip() for part in source.split("self._backend.")[1:]}
-    patient = {name for name in called if hasattr(getattr(patience.PatientStorage, name), "__wrapped__")}
-    assert called - patient == {"_get_best_trial_id"}  # of which we ask nothing
-    assert len(patient) > 15
 
 
 def test_sqlite_opened_by_another_program_is_only_waited_for(tmp_path: Path) -> None:

@@ -48,7 +48,7 @@ def results(out: Path) -> Results:
 
 
 def weights(out: Path, cell_hash: str) -> dict[str, torch.Tensor]:
-    return load_checkpoint(out / "tiny" / "smoke" / "checkpoints" / f"{cell_hash}.pt")["model"]
+    return load_checkpoint(out / "cells" / cell_hash / "weights.pt")["model"]
 
 
 def test_two_processes_get_what_one_gets(crops: Path, tmp_path: Path) -> None:
@@ -85,7 +85,7 @@ def test_ctrl_c_stops_all_and_one_process_can_go_on(crops: Path, tmp_path: Path)
     printed = finish(run)
     assert run.returncode != 0
     assert "stopped at step" in printed, printed
-    (checkpoint,) = (tmp_path / "tiny" / "smoke" / "checkpoints").glob("*.partial")
+    (checkpoint,) = (tmp_path / "cells").glob("*/*.partial")
     assert 20 <= load_checkpoint(checkpoint)["step"] < 60
     printed = finish(start(PYTHON, SCRIPT, crops, tmp_path, "batch", 60))
     assert "ok, validation" in printed

@@ -8,8 +8,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from grla.engine.matching import Matching, match_study
-from grla.engine.run import StudyRun, run_study
+from grla.engine import Matching, StudyRun, match_study, run_study
 from grla.engine.storage import FILE_NAME
 from grla.errors import InputError
 from grla.report.folder import document_faults
@@ -39,7 +38,7 @@ def identity(run: StudyRun) -> list[str]:
 def test_a_fresh_run_matches_until_its_rows_are_changed(make_run: MakeRun, tiny: Study) -> None:
     run = make_run(seeds=2, study=replace(tiny, factors=tiny.factors[:1]))
     folder = run.folder
-    publish(run.out / FILE_NAME, run_study(run), folder)
+    publish(run.settings.out / FILE_NAME, run_study(run), folder)
     assert own_storage(folder) is not None
     assert identity(run) == []
     assert row_faults(folder) + document_faults(document(folder), folder) == []
@@ -50,7 +49,7 @@ def test_a_fresh_run_matches_until_its_rows_are_changed(make_run: MakeRun, tiny:
 
 def rows_of(run: StudyRun) -> StudyRun:
     """The run with its rows written, and nothing drawn."""
-    write_rows(load_results(run.out / FILE_NAME, run_study(run)), run.folder)
+    write_rows(load_results(run.settings.out / FILE_NAME, run_study(run)), run.folder)
     return run
 
 

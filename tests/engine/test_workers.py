@@ -174,7 +174,7 @@ def test_workers_wait_for_a_server_that_is_away_for_20_seconds(server, crops: Pa
 
 
 def test_workers_join_a_plan_and_share_files_and_nothing_else(server, crops: Path, tmp_path: Path) -> None:
-    """Three "machines" with folders of their own: one plans, two work, and the first gets their pictures."""
+    """Three "machines" with folders of their own: one plans, two work, and the first finds their pictures."""
     shared = {"storage": server.empty(), "artifacts": str(tmp_path / "shared")}
     finish(start(crops, tmp_path / "planner", 2, workers=0, **shared))
     queue = find_queue(shared["storage"])
@@ -184,9 +184,9 @@ def test_workers_join_a_plan_and_share_files_and_nothing_else(server, crops: Pat
         finish(process)
     assert len(scores(queue)) == 4
     finish(start(crops, tmp_path / "planner", 2, **shared))
-    pictures = sorted(path.parent.name for path in (tmp_path / "planner").rglob("images/*/test-colour.png"))
-    assert set(pictures) >= queue.hashes(TrialState.COMPLETE)
-    weights = {path.stem for path in (tmp_path / "shared").glob("*.pt")}
+    links = (tmp_path / "planner" / "tiny" / "smoke" / "cells").glob("*/test-colour.png")
+    assert {path.resolve().parent.name for path in links} == queue.hashes(TrialState.COMPLETE)
+    weights = {path.parent.name for path in (tmp_path / "shared" / "cells").glob("*/weights.pt")}
     assert weights == queue.hashes(TrialState.COMPLETE)
 
 

@@ -51,7 +51,7 @@ def test_is_symmetric_and_at_most_one(pair: tuple[Image, Image]) -> None:
 
 
 @pytest.mark.parametrize(("side", "border", "fits"), [(11, 0, True), (10, 0, False), (15, 2, True), (14, 2, False)])
-def test_needs_room_for_one_window(side: int, border: int, fits: bool) -> None:
+def test_needs_pixels_for_one_window(side: int, border: int, fits: bool) -> None:
     image = np.zeros((side, 30), np.uint8)
     if fits:
         assert ssim_y(image, image, border) == 1

@@ -11,7 +11,7 @@ import optuna
 import pytest
 from PIL import Image
 
-from grla.report.figures.crop_files import crop_rows
+from grla.report.figures.crops import crop_rows
 from grla.report.kinds.study import measured, publish
 from grla.report.results import CELL_COLUMNS, IMAGE_COLUMNS, load_results, stored_studies
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 import pytest
 import torch
 from PIL import Image
 
 from grla.data import photo_path, read_image
-from grla.engine.work import Crew, StudyRun
+from grla.engine import RunSettings, StudyRun
 from grla.spec import DataSpec
 from grla.study import Study, load_study
 from tests.shared import ABLATIONS, postgres
@@ -38,19 +40,22 @@ def tiny() -> Study:
 
 @pytest.fixture
 def make_run(tiny: Study, crops: Path, tmp_path: Path) -> Callable[..., StudyRun]:
-    """Builds a run of the tiny study; keyword arguments with "__" for "." change the spec."""
+    """Builds a run of the tiny study; `settings` are further run settings, "__" for "." names changes of the spec."""
 
     def make(
         seeds: int | None = None,
         study: Study = tiny,
         out: Path = tmp_path / "out",
-        crew: Crew | None = None,
+        join: bool = False,
+        retry_failed: bool = False,
+        settings: Mapping[str, Any] = MappingProxyType({}),
         **changes: object,
     ) -> StudyRun:
         photographs = {"data.train": str(crops / "train"), "data.test": (str(crops / "test"),)}
         data = photographs if isinstance(study.base.data, DataSpec) else {}
         named = {name.replace("__", "."): value for name, value in changes.items()}
-        return StudyRun(study, "smoke", out, torch.device("cpu"), {**data, **named}, seeds, crew or Crew())
+        where = RunSettings(out, torch.device("cpu"), **settings)
+        return StudyRun(study, "smoke", where, {**data, **named}, seeds, join, retry_failed)
 
     return make
 

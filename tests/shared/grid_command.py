@@ -8,12 +8,12 @@ import json
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch._dynamo
 
-from grla.engine.run import run_study
-from grla.engine.work import Crew, StudyRun
+from grla.engine import RunSettings, StudyRun, run_study
 from grla.errors import InputError
 from grla.study import load_study, vary
 from tests.shared import ABLATIONS
@@ -22,12 +22,13 @@ from tests.shared import ABLATIONS
 gc.freeze()
 
 
-def grid_run(crops: Path, out: Path, seeds: int, crew: dict[str, object]) -> StudyRun:
+def grid_run(crops: Path, out: Path, seeds: int, settings: dict[str, Any]) -> StudyRun:
     """Two kernels and `seeds` seeds on the crops: 2 * seeds cells."""
     study = replace(load_study("tiny", ABLATIONS), factors=(vary("kernel", "model.kernel", "relu", "uniform"),))
     data = {"data.train": str(crops / "train"), "data.test": (str(crops / "test"),)}
     changes = {**data, "model.kernel": "relu", "cost.latency_runs": 1}
-    return StudyRun(study, "smoke", out, torch.device("cpu"), changes, seeds, Crew(**crew))
+    join = settings.pop("join", False)
+    return StudyRun(study, "smoke", RunSettings(out, torch.device("cpu"), **settings), changes, seeds, join)
 
 
 if __name__ == "__main__":

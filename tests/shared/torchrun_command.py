@@ -21,10 +21,8 @@ if __name__ == "__main__":
     sys.path.insert(0, str(HERE.parents[1]))
     import torch
 
+    from grla.engine import RunSettings, StudyRun, run_study, run_with_torchrun
     from grla.engine.execution import Execution
-    from grla.engine.run import run_study
-    from grla.engine.together import run_together
-    from grla.engine.work import StudyRun
     from grla.errors import Interrupted
     from grla.spec import Budget
     from grla.study import Factor, load_study
@@ -36,7 +34,8 @@ if __name__ == "__main__":
     changes |= {"train.budget": Budget(steps, "steps")}
     execution = Execution(checkpoint_activations=True)  # blocks that are computed twice share their statistics twice
     try:
-        run = StudyRun(study, "smoke", out, torch.device("cpu"), changes, 1, execution=execution)
-        run_together(run, lambda: run_study(run))
+        settings = RunSettings(out, torch.device("cpu"), execution=execution)
+        run = StudyRun(study, "smoke", settings, changes, 1)
+        run_with_torchrun(run, lambda: run_study(run))
     except Interrupted as stop:
         sys.exit(str(stop))

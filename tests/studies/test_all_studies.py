@@ -10,10 +10,8 @@ import pandas as pd
 import pytest
 
 from grla.cost import Counts, count
-from grla.engine.estimate import estimate
-from grla.engine.run import choose_device, run_study
+from grla.engine import StudyRun, choose_device, estimate, run_study
 from grla.engine.storage import FILE_NAME
-from grla.engine.work import StudyRun
 from grla.errors import InputError
 from grla.model import build_on_meta
 from grla.report.kinds.study import publish
@@ -92,8 +90,8 @@ def full_size_counts(spec) -> Counts:
 def test_every_study_runs_in_smoke(name: str, make_run: Callable[..., StudyRun]) -> None:
     run = make_run(study=load_study(name))
     study_name = run_study(run)
-    publish(run.out / FILE_NAME, study_name, run.folder)
-    cells = load_results(run.out / FILE_NAME, study_name).cells
+    publish(run.settings.out / FILE_NAME, study_name, run.folder)
+    cells = load_results(run.settings.out / FILE_NAME, study_name).cells
     assert cells["variant"].tolist() == [cell.variant for cell in run.cells()]
     assert set(cells["outcome"]) <= {"ok", "diverged"}
     assert (cells["outcome"] == "ok").sum() > len(cells) / 2
@@ -102,9 +100,9 @@ def test_every_study_runs_in_smoke(name: str, make_run: Callable[..., StudyRun])
 
 def test_span_scores_the_same_weights_in_two_ways(make_run: Callable[..., StudyRun]) -> None:
     run = make_run(study=load_study("span"))
-    curves = load_results(run.out / FILE_NAME, run_study(run)).curves.set_index("variant")
+    curves = load_results(run.settings.out / FILE_NAME, run_study(run)).curves.set_index("variant")
     assert curves.loc["base", "loss"].tolist() == curves.loc["span=tiles of 8", "loss"].tolist()
-    psnr = load_results(run.out / FILE_NAME, run_study(run)).cells.set_index("variant")["psnr_y"]
+    psnr = load_results(run.settings.out / FILE_NAME, run_study(run)).cells.set_index("variant")["psnr_y"]
     assert psnr["base"] != psnr["span=tiles of 8"]
 
 
@@ -129,7 +127,7 @@ def test_baselines_are_trained_and_priced_in_the_same_table(
 ) -> None:
     models = {"GRLA": {}, "edsr_lite": {"model": EdsrLiteSpec(2, 4, 1)}, "peer": {"model": OutsideSpec(peer, 2)}}
     run = make_run(study=replace(tiny, factors=(Factor("model", models),)))
-    cells = load_results(run.out / FILE_NAME, run_study(run)).cells.set_index("variant")
+    cells = load_results(run.settings.out / FILE_NAME, run_study(run)).cells.set_index("variant")
     assert set(cells["outcome"]) == {"ok"}
     assert cells.loc["model=peer", "num_params"] == 4 * 27 + 4 + 12 * 36 + 12
     assert cells.loc["model=peer", "macs"] == 16 * 16 * (4 * 27 + 12 * 36)

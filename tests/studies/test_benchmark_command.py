@@ -3,23 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from tests.shared.commands import call
 
-
-def call(*arguments: object, code: int = 0) -> str:
-    environment = {**os.environ, "PYTHONPATH": "", "COLUMNS": "120"}
-    command = [sys.executable, str(ROOT / "studies" / "run_benchmark.py"), *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False, timeout=300)
-    assert done.returncode == code, done.stdout + done.stderr
-    return done.stdout + done.stderr
+benchmark = partial(call, "run_benchmark.py")
 
 
 PEER = """
@@ -31,16 +23,13 @@ def net(upscale):
 
 def test_cost_counts_ours_and_outside_models(tmp_path: Path) -> None:
     (tmp_path / "benchmark_peer.py").write_text(PEER)
-    script = str(ROOT / "studies" / "run_benchmark.py")
-    command = [sys.executable, script, "cost", "--models", "gaussian_rbf", "benchmark_peer:net", "--out", "out"]
-    done = subprocess.run(
-        [*command, "--tree-depth", "3"], cwd=tmp_path, check=True, capture_output=True, text=True, timeout=300
-    )
+    models = ("--models", "gaussian_rbf", "benchmark_peer:net")
+    shown = benchmark("cost", *models, "--out", "out", "--tree-depth", 3, folder=tmp_path)
     rows = pd.read_csv(tmp_path / "out" / "cost.csv").set_index("model")
     assert rows.loc["gaussian_rbf", "num_params"] == 885_328
     assert rows.loc["gaussian_rbf", "hook_flops"] / 1e9 == pytest.approx(56.5, abs=0.05)
     assert rows.loc["benchmark_peer:net", "macs"] == 320 * 180 * 27 * 48
-    assert "0 to 5: 6 x PolymerizationBlock" in done.stdout
+    assert "0 to 5: 6 x PolymerizationBlock" in shown
     record = json.loads((tmp_path / "out" / "cost.json").read_text())
     assert [row["checked"]["lr_size"] for row in record["models"]] == [[24, 24], [24, 24]]
     assert record["packages"]["fvcore"]
@@ -49,7 +38,7 @@ def test_cost_counts_ours_and_outside_models(tmp_path: Path) -> None:
 def test_cost_finds_the_rule_of_a_published_figure(tmp_path: Path) -> None:
     flops = 2 * 16 * 16 * 9 * (3 * 64 + 16 * 64 * 64 + 64 * 1024 + 16 * 64 * 3) / 1e9
     small = ("cost", "--models", "edsr_lite", "--lr-size", 16, 16, "--out", tmp_path)
-    printed = call(*small, "--published", flops)
+    printed = benchmark(*small, "--published", flops)
     assert "within 1%" in printed
     assert "2 x all multiply-adds = 2 x convolution and linear modules" in printed
 
@@ -57,7 +46,7 @@ def test_cost_finds_the_rule_of_a_published_figure(tmp_path: Path) -> None:
 def test_latency_writes_a_record_and_compares_with_an_old_one(tmp_path: Path) -> None:
     out = tmp_path / "out"
     small = ("latency", "--models", "uniform", "none", "--base", "uniform", "--lr-size", 16, 16, "--rounds", 2)
-    assert "Noise floor" in call(*small, "--out", out)
+    assert "Noise floor" in benchmark(*small, "--out", out)
     record = json.loads((out / "latency.json").read_text())
     assert [row["name"] for row in record["models"]] == ["uniform", "none", "uniform again"]
     assert record["machine"]["cores"] >= 1
@@ -67,15 +56,15 @@ def test_latency_writes_a_record_and_compares_with_an_old_one(tmp_path: Path) ->
     old = tmp_path / "old.json"
     rows = [{**row, "ratio": row["ratio"] / 100} for row in record["models"]]
     old.write_text(json.dumps({**record, "models": rows}))
-    assert "slower than before: " in call(*small, "--compare", old, "--out", out, code=1)
+    assert "slower than before: " in benchmark(*small, "--compare", old, "--out", out, code=1)
     old.write_text(json.dumps({**record, "protocol": "another"}))
-    message = "error: --compare: protocol must be 'grla-benchmark-1' as in this run, got 'another'"
-    assert message in call(*small, "--compare", old, "--out", out, code=1)
+    message = "error: the earlier record's protocol must be 'grla-benchmark-1' as in this run, got 'another'"
+    assert message in benchmark(*small, "--compare", old, "--out", out, code=1)
 
 
 def test_scaling_writes_one_record_and_its_figures(tmp_path: Path) -> None:
     sizes = ("--tokens", 256, 128, 64, "--fit-from", 1, "--device", "cpu")
-    shown = call("scaling", "--kernels", "relu", "--models", *sizes, "--out", tmp_path)
+    shown = benchmark("scaling", "--kernels", "relu", "--models", *sizes, "--out", tmp_path)
     assert "kernel relu, forward + backward, 256 tokens: " in shown
     assert "Memory of linear kernels grows linearly" in shown
     record = json.loads((tmp_path / "scaling.json").read_text(), parse_constant=pytest.fail)  # no NaN: it is not JSON
@@ -93,11 +82,11 @@ def test_scaling_writes_one_record_and_its_figures(tmp_path: Path) -> None:
     ("arguments", "message"),
     [
         (("cost", "--models", "sofmax"), "model must be a kernel (efficient"),
-        (("cost", "--published", 56.5), "--published is decoded for one model: name it with --models, got"),
-        (("latency", "--base", "nothing"), "--base must be one of --models, gaussian_rbf"),
+        (("cost", "--published", 56.5), "--published must be the figure of one model: name that one only, got"),
+        (("latency", "--base", "nothing"), "--base must be one of the models, gaussian_rbf"),
         (("latency", "--compare", "missing.json"), "missing.json must be a record of run_benchmark.py"),
-        (("scaling", "--tokens", 64, 128), "--tokens must hold at least 3 different sizes from --fit-from (16384) on"),
+        (("scaling", "--tokens", 64, 128), "--tokens must hold at least 3 different sizes from fit_from (16384) on"),
     ],
 )
 def test_what_cannot_be_done_is_said(arguments: tuple[str, ...], message: str) -> None:
-    assert message in " ".join(call(*arguments, code=1).split())
+    assert message in " ".join(benchmark(*arguments, code=1).split())

@@ -8,9 +8,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import run_benchmark
+import torch
 
-from grla.benchmark import overhead
-from grla.benchmark import training as benchmark_training
+from grla.benchmark import BatchSize, TrainingTimes, time_training
 from grla.errors import InputError
 from grla.spec import Budget
 from grla.study import SMOKE
@@ -31,19 +31,17 @@ def test_memory_writes_record_rows_and_figure(tmp_path: Path, capsys: pytest.Cap
     assert (tmp_path / "memory.svg").is_file()
 
 
-def test_training_writes_record_rows_and_figure(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr(benchmark_training, "REPEATS", 1)
-    monkeypatch.setattr(overhead, "SMALL_CELL", {**SMOKE, "train.budget": Budget(2, "steps")})
-    monkeypatch.setattr(run_benchmark, "other_work", lambda before, after: "warning: something else runs")
-    small = {"batch_size": 1, "patch_size": 8, "rounds": 2, "device": "cpu"}
-    run_benchmark.main(run_benchmark.Training(models=("edsr_lite",), base="edsr_lite", out=tmp_path, **small))
+def test_training_writes_record_rows_and_figure(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    cell = {**SMOKE, "train.budget": Budget(2, "steps")}
+    asked = TrainingTimes(("edsr_lite",), "edsr_lite", 4, 2, BatchSize(1, 8), repeats=1, cell=cell)
+    measured = time_training(asked, tmp_path, torch.device("cpu"))
+    measured["conditions"]["before"] = {**measured["conditions"]["before"], "load_average": 9.0}
+    run_benchmark.show_training(measured, tmp_path)
     printed = capsys.readouterr()
     assert "s / 1000 iterations" in printed.out
     assert "Noise floor: the base against itself is" in printed.out
     assert "% of a small cell (2steps of 2 patches of 8x8)." in printed.out
-    assert printed.err.endswith("warning: something else runs\n")
+    assert "warning: the load average before the measurement was 9.00, of which 0 is ours" in printed.err
     record = json.loads((tmp_path / "training.json").read_text())
     assert (record["base"], record["rounds"], record["patch_size"]) == ("edsr_lite", 2, 8)
     assert record["harness"]["outcome"] == "ok"
@@ -56,10 +54,10 @@ def test_training_writes_record_rows_and_figure(
 @pytest.mark.parametrize(
     ("command", "message"),
     [
-        (run_benchmark.Memory(repeats=0), "--repeats must be a whole number of at least 1, got 0"),
-        (run_benchmark.Memory(batch_size=0), "--batch-size must be"),
-        (run_benchmark.Training(base="nothing"), "--base must be one of --models, gaussian_rbf"),
-        (run_benchmark.Training(rounds=1), "--rounds must be a whole number of at least 2, got 1"),
+        (run_benchmark.Memory(repeats=0), "repeats must be a whole number of at least 1, got 0"),
+        (run_benchmark.Memory(batch_size=0), "batch_size must be"),
+        (run_benchmark.Training(base="nothing"), "base must be one of the models, gaussian_rbf"),
+        (run_benchmark.Training(rounds=1), "rounds must be a whole number of at least 2, got 1"),
     ],
 )
 def test_what_cannot_be_done_is_said(command: run_benchmark.Memory | run_benchmark.Training, message: str) -> None:

@@ -3,27 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-ROOT = Path(__file__).parents[2]
-
-
-def call(script: str, *arguments: object, folder: Path = ROOT, code: int = 0) -> str:
-    """Run a script of studies/ and return what it printed, both streams."""
-    environment = {**os.environ, "PYTHONPATH": "", "COLUMNS": "120"}
-    command = [sys.executable, str(ROOT / "studies" / script), *map(str, arguments)]
-    done = subprocess.run(
-        command, cwd=folder, capture_output=True, text=True, env=environment, check=False, timeout=300
-    )
-    assert done.returncode == code, done.stdout + done.stderr
-    return done.stdout + done.stderr
+from tests.shared.commands import call
 
 
 def test_list_groups_studies_with_their_questions_and_profiles() -> None:
@@ -161,3 +147,4 @@ def test_the_ledger_settles_what_needs_no_training(tmp_path: Path) -> None:
     assert rows["GRLA needs 11 % fewer FLOPs than SwinIR-light"] == "contradicted"
     assert rows["phi(K) is needed with normalised keys"] == "contradicted"
     assert rows["gamma = 1/2 is best"] == "not yet run"
+    assert json.loads((tmp_path / "settled.json").read_text())["largest_change_by_phi"] < 1e-9

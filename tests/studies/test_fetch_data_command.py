@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import io
+import signal
 import subprocess
 import sys
 import tarfile
+import threading
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,14 +24,9 @@ from grla.data import test_images as read_pairs
 from grla.data.public.fetch import fetch, recorded_digest
 from grla.data.public.sets import PUBLIC_SETS, PublicSet, pictures_digest
 from grla.errors import InputError
-from tests.shared.http_server import broken_off, serving, whole
-
-ROOT = Path(__file__).parents[2]
-
-
-def command(folder: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
-    words = [sys.executable, ROOT / "studies" / "fetch_data.py", *map(str, arguments)]
-    return subprocess.run(words, cwd=folder, capture_output=True, text=True, check=False)
+from tests.shared import ROOT
+from tests.shared.commands import call
+from tests.shared.http_server import Request, broken_off, serving, whole
 
 
 def tgz(files: dict[str, bytes]) -> bytes:
@@ -61,8 +59,7 @@ def archive() -> bytes:
 
 def test_a_set_arrives_and_a_second_call_only_checks_it(tmp_path: Path, archive: bytes) -> None:
     with serving(broken_off(archive, len(archive) // 2), whole(archive)) as server:
-        done = command(tmp_path, "bsd100", "--url", server.url, "--out", "data")
-        assert done.returncode == 0, done.stderr
+        shown = call("fetch_data.py", "bsd100", "--url", server.url, "--out", "data", folder=tmp_path)
         for part in (
             "Terms: for non-commercial research and educational purposes",
             f"From:  {server.url}",
@@ -71,17 +68,16 @@ def test_a_set_arrives_and_a_second_call_only_checks_it(tmp_path: Path, archive:
             "100 pictures: data/BSD100",
             "Next: python studies/run_ablation.py --test-data data/BSD100",
         ):
-            assert part in done.stdout
-        assert done.stdout.index("Terms:") < done.stdout.index("Unpacking")
+            assert part in shown
+        assert shown.index("Terms:") < shown.index("Unpacking")
         assert len(server.asked) == 2
     assert len(find_images(tmp_path / "data" / "BSD100")) == 100
     sums = (tmp_path / "data" / "downloads" / "SHA256SUMS").read_text()
     assert sums == f"{hashlib.sha256(archive).hexdigest()}  BSDS300-images.tgz\n"
     check = subprocess.run(["sha256sum", "-c", "SHA256SUMS"], cwd=tmp_path / "data" / "downloads", check=False)
     assert check.returncode == 0
-    again = command(tmp_path, "bsd100", "--url", "http://127.0.0.1:9/gone", "--out", "data")
-    assert again.returncode == 0, again.stderr
-    assert "data/BSD100 is there already; checking it." in again.stdout
+    again = call("fetch_data.py", "bsd100", "--url", "http://127.0.0.1:9/gone", "--out", "data", folder=tmp_path)
+    assert "data/BSD100 is there already; checking it." in again
 
 
 def test_a_later_download_must_equal_the_recorded_one(tmp_path: Path, archive: bytes) -> None:
@@ -130,10 +126,9 @@ def test_what_is_not_the_set_is_not_put_in_its_place(tmp_path: Path, content: by
 
 def test_a_published_digest_is_insisted_on(tmp_path: Path) -> None:
     with serving(whole(tgz({"benchmark/Set5/HR/baby.png": picture(0)}))) as server:
-        done = command(tmp_path, "set5", "--url", server.url, "--out", "data")
-    assert done.returncode == 1
-    assert done.stderr.startswith("error: ")
-    assert "instead of 4ace41d33c2384b97e6b320cd0afd6ba), which was removed" in done.stderr
+        shown = call("fetch_data.py", "set5", "--url", server.url, "--out", "data", folder=tmp_path, code=1)
+    assert "\nerror: http" in shown
+    assert "instead of 4ace41d33c2384b97e6b320cd0afd6ba), which was removed" in shown
 
 
 def test_a_size_is_insisted_on_before_anything_is_downloaded(
@@ -151,7 +146,7 @@ def test_unusable_arguments_and_folders_are_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="must name at least one of div2k, set5, set14, bsd100, urban100"):
         main(Arguments((), tmp_path))
     (tmp_path / "file").touch()
-    with pytest.raises(InputError, match=r"cannot write to .*file: .*; choose another --out"):
+    with pytest.raises(InputError, match=r"cannot write to .*file: .*; choose another folder"):
         main(Arguments(("set5",), tmp_path / "file"))
     (tmp_path / "downloads").mkdir()
     with (
@@ -197,3 +192,30 @@ def test_the_known_pictures_are_those_of_the_benchmark(
         with serving(whole(tgz(files))) as server:
             fetch(small(public, server.url, 5), tmp_path)
         assert "The pictures are those with which" in capsys.readouterr().out
+
+
+def test_an_interrupted_download_keeps_what_has_arrived_and_says_so(tmp_path: Path, archive: bytes) -> None:
+    go_on = threading.Event()
+
+    def stall(request: Request) -> None:
+        request.send(200, archive[:100_000], Content_Length=len(archive), ETag='"first"')
+        request.wfile.flush()
+        go_on.wait(60)
+
+    script = ROOT / "studies" / "fetch_data.py"
+    # Whoever started the tests may have told their processes to ignore the signal.
+    code = f"""import runpy, signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler)
+sys.path.insert(0, {str(script.parent)!r}); runpy.run_path({str(script)!r}, run_name="__main__")"""
+    part = tmp_path / "data" / "downloads" / "BSDS300-images.tgz.part"
+    with serving(stall) as server:
+        words = [sys.executable, "-c", code, "bsd100", "--url", server.url, "--out", "data"]
+        with subprocess.Popen(words, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as process:
+            while process.poll() is None and not (part.exists() and part.stat().st_size > 50_000):
+                time.sleep(0.05)
+            process.send_signal(signal.SIGINT)
+            _, errors = process.communicate(timeout=60)
+        go_on.set()
+    assert process.returncode == 130, errors
+    assert errors.endswith("Stopped. Nothing is lost: run the same command again to go on.\n")
+    assert archive.startswith(part.read_bytes())
+    assert part.stat().st_size > 50_000

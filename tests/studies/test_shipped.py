@@ -10,7 +10,7 @@ import torch
 import upscale
 from PIL import Image
 
-from project_root import SHIPPED
+from command import SHIPPED
 
 from grla.analysis.score import score_model
 from grla.training.checkpoint import load_checkpoint

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pandas as pd
@@ -15,19 +12,7 @@ from run_ablation import Arguments, spec_changes
 
 from grla.report.kinds import search, study
 from grla.spec import Budget
-
-ROOT = Path(__file__).parents[2]
-
-
-def call(script: str, *arguments: object, folder: Path = ROOT, code: int = 0) -> str:
-    """Run a script of studies/ and return what it printed, both streams."""
-    environment = {**os.environ, "PYTHONPATH": "", "COLUMNS": "120"}
-    command = [sys.executable, str(ROOT / "studies" / script), *map(str, arguments)]
-    done = subprocess.run(
-        command, cwd=folder, capture_output=True, text=True, env=environment, check=False, timeout=300
-    )
-    assert done.returncode == code, done.stdout + done.stderr
-    return done.stdout + done.stderr
+from tests.shared.commands import call
 
 
 def test_a_search_is_run_confirmed_and_its_winner_taken_as_a_base(tmp_path: Path) -> None:

@@ -8,8 +8,8 @@ from dataclasses import replace
 import pytest
 
 import until_clear
+from grla.engine import StudyRun
 from grla.engine.storage import FILE_NAME
-from grla.engine.work import StudyRun
 from grla.errors import InputError
 from grla.report.kinds.study import study_document
 from grla.report.results import load_results
@@ -37,7 +37,7 @@ def test_open_variants_get_more_seeds_and_the_correction_stays(
     printed = capsys.readouterr().out
     assert printed.count("2 seeds: kernel=relu still open at 1e-09 dB.") == 2
     assert "8 of 8 cells are done already" in printed
-    results = load_results(run.out / FILE_NAME, name)
+    results = load_results(run.settings.out / FILE_NAME, name)
     assert results.cells.groupby("variant")["seed"].count().to_dict() == {"base": 3, "kernel=relu": 3, "depth=2": 2}
     assert results.layout.num_looks == 2
     assert "2 looks at numbers of seeds" in study_document(results, run.folder).markdown()
@@ -56,4 +56,4 @@ def test_nonsense_is_refused_before_anything_runs(make_run: MakeRun) -> None:
         run_until_clear(run, 0.05, 3)
     with pytest.raises(InputError, match="clear must be above 0 dB, got -1"):
         run_until_clear(run, -1, 8)
-    assert not run.out.exists()
+    assert not run.settings.out.exists()

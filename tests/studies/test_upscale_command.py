@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 from typing import BinaryIO
 
@@ -11,18 +9,12 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms, ImageOps
 from torch import Tensor, nn
+from upscale import check_targets, num_pixels, upscale_file
 
-from grla.analysis.upscale import check_targets, num_pixels, upscale_file
 from grla.data import imresize
 from grla.errors import InputError
 from grla.evaluation import bicubic_upscaler, network_upscaler
-
-ROOT = Path(__file__).parents[2]
-
-
-def upscale(folder: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, ROOT / "studies" / "upscale.py", *map(str, arguments)]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+from tests.shared.commands import call
 
 
 def noise(*shape: int) -> np.ndarray:
@@ -38,8 +30,7 @@ def test_colour_gray_alpha_and_orientation_are_kept(tmp_path: Path) -> None:
     exif[274] = 6  # turned by a quarter
     Image.fromarray(colour).save(tmp_path / "turned.png", exif=exif)
     names = ["colour.png", "gray.png", "alpha.png", "turned.png"]
-    done = upscale(tmp_path, *names, "--checkpoint", "bicubic", "--upscale", 2, "--out", "large")
-    assert done.returncode == 0, done.stderr
+    call("upscale.py", *names, "--checkpoint", "bicubic", "--upscale", 2, "--out", "large", folder=tmp_path)
     large = {name: np.array(Image.open(tmp_path / "large" / name.replace(".png", "_x2.png"))) for name in names}
     assert np.array_equal(large["colour.png"], imresize(colour, 2))
     assert np.array_equal(large["gray.png"], imresize(gray, 2))
@@ -51,9 +42,8 @@ def test_colour_gray_alpha_and_orientation_are_kept(tmp_path: Path) -> None:
 def test_a_broken_picture_is_named_and_the_others_are_done(tmp_path: Path) -> None:
     (tmp_path / "broken.png").write_bytes(b"no picture")
     Image.fromarray(noise(4, 4, 3)).save(tmp_path / "good.png")
-    done = upscale(tmp_path, "broken.png", "good.png", "--checkpoint", "bicubic")
-    assert done.returncode == 1
-    assert "image broken.png cannot be read" in done.stderr
+    shown = call("upscale.py", "broken.png", "good.png", "--checkpoint", "bicubic", folder=tmp_path, code=1)
+    assert "error: image broken.png cannot be read" in shown
     assert (tmp_path / "results" / "upscaled" / "good_x4.png").is_file()
 
 

@@ -45,5 +45,5 @@ def test_another_file_is_refused_with_what_it_should_be(tmp_path: Path, content:
     path = tmp_path / "base.json"
     if content is not None:
         path.write_text(content)
-    with pytest.raises(InputError, match=rf"--base .*base.json must be JSON with .*winner.json .*; {message}"):
+    with pytest.raises(InputError, match=rf"base .*base.json must be JSON with .*winner.json .*; {message}"):
         read_base(path)

@@ -60,7 +60,7 @@ def test_the_default_study_asks_what_it_should() -> None:
     ("changes", "message"),
     [
         ({"factors": (vary("depth", "model.deptth", 1, 2),)}, "ModelSpec has no field 'deptth'"),
-        ({"factors": (vary("depth", "model.depth", 2, 3),)}, "factor 'depth': the base must stand at one of .* 2, 3"),
+        ({"factors": (vary("depth", "model.depth", 2, 3),)}, "factor 'depth': the base must be at one of .* 2, 3"),
         ({"factors": (vary("window", "model.window_size", 4, 0),)}, "model.window_size must be .* got 0"),
         ({"factors": (vary("dim", "model.dim", 8, 9),)}, r"model.num_heads must divide model.dim \(9\)"),
         ({"profiles": {"smoke": Profile({}, 1, "", (vary("norm", "model.norm", "batch"),))}}, "must be the study's"),

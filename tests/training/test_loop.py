@@ -1,11 +1,9 @@
 from __future__ import annotations
 
 import math
-import os
 import signal
-import subprocess
-import sys
 import time
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import pytest
@@ -16,11 +14,12 @@ from torch import Tensor, nn
 
 from grla.errors import InputError, Interrupted
 from grla.spec import Budget, TrainSpec
-from grla.training.checkpoint import load_checkpoint
+from grla.training import loop
+from grla.training.checkpoint import load_checkpoint, previous_checkpoint, resume_checkpoint
 from grla.training.loop import STEP_PHASES, Diverged, StepStats, Trainer, fit, scheduled_rate
+from tests.training.processes import start
 
 CPU = torch.device("cpu")
-ROOT = Path(__file__).parents[2]
 
 
 class Quiet:
@@ -160,46 +159,43 @@ def test_every_phase_is_told_as_it_ends(tmp_path: Path) -> None:
     assert phases == [*step, *step, "logging", "checkpoint"]
 
 
-KILLED = """
-import sys, time
-sys.path[:0] = [{root!r}, {tests!r}]
-from pathlib import Path
-from test_loop import *
-from grla.training.checkpoint import previous_checkpoint, resume_checkpoint
-import grla.training.loop as loop
-loop.SECONDS_BETWEEN_CHECKPOINTS = 0.0  # a checkpoint after every step, so that the kill often hits one being written
 class Slow(Quiet):
-    def stepped(self, trainer, stats):
-        print(trainer.step, flush=True)
+    """Tells of every step, and waits a little after it."""
+
+    def __init__(self, told: Connection) -> None:
+        super().__init__()
+        self.told = told
+
+    def stepped(self, trainer: Trainer, stats: StepStats) -> None:
+        self.told.send(trainer.step)
         time.sleep(0.02)
-run = trainer(budget=Budget(60, "steps"))
-saved = resume_checkpoint(Path({path!r}), previous_checkpoint(Path({path!r})))
-if saved is not None:
-    run.load_state_dict(saved)
-fit(run, Slow(), Path({path!r}), {{}})
-print("finished", flush=True)
-"""
+
+
+def train_or_resume(path: Path, told: Connection) -> None:
+    """Train 40 steps, with a checkpoint after every step, so that a kill often hits one being written."""
+    loop.SECONDS_BETWEEN_CHECKPOINTS = 0.0
+    run = trainer(budget=Budget(40, "steps"))
+    saved = resume_checkpoint(path, previous_checkpoint(path))
+    if saved is not None:
+        run.load_state_dict(saved)
+    fit(run, Slow(told), path, {})
 
 
 def test_runs_killed_at_any_moment_end_bit_identical(tmp_path: Path) -> None:
     """SIGKILL again and again; the last run must end with the bits of a run that was never disturbed."""
     path = tmp_path / "killed.pt"
-    code = KILLED.format(root=str(ROOT), tests=str(Path(__file__).parent), path=str(path))
-    kills = 0
     for attempt in range(4):
-        process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
-        assert process.stdout is not None
-        first = int(process.stdout.readline())  # training has begun
+        process, told = start(train_or_resume, path)
+        first = told.recv()  # training has begun
+        assert attempt == 0 or first > 1, "the run did not resume"
         if attempt < 3:
             time.sleep(0.1 + 0.07 * attempt)
-            os.kill(process.pid, signal.SIGKILL)
-            kills += process.wait() == -signal.SIGKILL
-        last = process.stdout.read().split()
-        assert attempt == 0 or first > 1, "the run did not resume"
-    assert kills == 3
-    assert last[-1] == "finished"
-    straight = trainer(budget=Budget(60, "steps"))
+            process.kill()
+        process.join()
+        assert process.exitcode == (-signal.SIGKILL if attempt < 3 else 0)
+    straight = trainer(budget=Budget(40, "steps"))
     fit(straight, Quiet(), tmp_path / "straight.pt", {})
     killed = load_checkpoint(path)
+    assert killed["step"] == 40
     for name, value in straight.state_dict()["model"].items():
         assert torch.equal(value, killed["model"][name]), name

@@ -1,4 +1,4 @@
-"""The shared BatchNorm in a group of one process, where it must be nn.BatchNorm2d; tests/study has one of two."""
+"""The shared BatchNorm in a group of one process, where it must equal nn.BatchNorm2d; tests/engine has one of two."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_half_precision_comes_back_as_it_came_and_means_have_gradients() -> None
     "norm", [nn.BatchNorm1d(3), nn.BatchNorm2d(3, affine=False), nn.BatchNorm2d(3, track_running_stats=False)]
 )
 def test_other_batch_norms_are_refused(norm: nn.Module) -> None:
-    with pytest.raises(InputError, match=r"several processes can share an nn.BatchNorm2d with usual settings only"):
+    with pytest.raises(InputError, match=r"shared batch norms must be nn.BatchNorm2d, affine, with running statistics"):
         share_batch_norms(nn.Sequential(norm))
 
 

@@ -18,13 +18,12 @@ from optuna.trial import FrozenTrial, TrialState
 from optuna_dashboard._note import get_note
 from sqlalchemy import make_url
 
+from grla.engine import RunSettings, progress
 from grla.engine import material as images
-from grla.engine import progress
 from grla.engine.storage import FILE_NAME
-from grla.engine.work import Crew
 from grla.errors import InputError, Interrupted
 from grla.study import Choice, Float, Limit, Search, load_search
-from grla.tuning import affordable, judging, stopping
+from grla.tuning import price
 from grla.tuning import trials as room
 from grla.tuning.run import TuningRun, run_tuning
 from tests.shared import ROOT, SEARCHES
@@ -44,13 +43,14 @@ def make_tuning(search: Search, crops: Path, tmp_path: Path) -> MakeTuning:
     def make(trials: int | None = None, search: Search = search, out: str = "out", **changes: object) -> TuningRun:
         named = {name.replace("__", "."): value for name, value in changes.items()}
         data = {"data.train": str(crops / "train")}
-        return TuningRun(search, "smoke", tmp_path / out, torch.device("cpu"), {**data, **named}, trials)
+        settings = RunSettings(tmp_path / out, torch.device("cpu"))
+        return TuningRun(search, "smoke", settings, {**data, **named}, trials)
 
     return make
 
 
 def stored(run: TuningRun, name: str) -> optuna.Study:
-    return optuna.load_study(study_name=name, storage=f"sqlite:///{run.out / FILE_NAME}")
+    return optuna.load_study(study_name=name, storage=f"sqlite:///{run.settings.out / FILE_NAME}")
 
 
 def outcomes(trials: list[FrozenTrial]) -> list[str]:
@@ -138,7 +138,7 @@ def test_a_search_that_refuses_nearly_everything_ends_and_says_so(
     make_tuning: MakeTuning, monkeypatch: pytest.MonkeyPatch, trained: list[int], capsys
 ) -> None:
     monkeypatch.setattr(room, "MOST_REFUSED", 2)
-    monkeypatch.setattr(judging, "dominated", lambda costs, rivals: "too dear")
+    monkeypatch.setattr(price, "dominated", lambda costs, rivals: "too dear")
     run = make_tuning(2)
     study = stored(run, run_tuning(run))
     assert outcomes(study.trials) == ["dominated"] * 4
@@ -149,11 +149,11 @@ def test_a_search_that_refuses_nearly_everything_ends_and_says_so(
 def test_an_impossible_search_stops_before_it_has_written_anything(
     make_tuning: MakeTuning, search: Search, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(affordable, "TRIES", 3)
+    monkeypatch.setattr(price, "TRIES", 3)
     run = make_tuning(3, replace(search, limits=(Limit("num_params", 10),)))
     with pytest.raises(InputError, match=r"none of 4 configurations tried keeps the limits \(num_params at most 10\)"):
         run_tuning(run)
-    assert not (run.out / FILE_NAME).exists()
+    assert not (run.settings.out / FILE_NAME).exists()
 
 
 def test_an_invalid_configuration_is_infeasible_and_the_search_goes_on(
@@ -178,7 +178,7 @@ def test_what_costs_too_much_for_what_it_brings_is_refused(
         asked.append(costs)
         return "too dear" if len(asked) == 2 else ""
 
-    monkeypatch.setattr(judging, "dominated", rule)
+    monkeypatch.setattr(price, "dominated", rule)
     run = make_tuning(2)
     study = stored(run, run_tuning(run))
     assert outcomes(study.trials) == ["ok", "dominated", "ok"]
@@ -198,7 +198,7 @@ def test_a_hopeless_curve_is_stopped_at_its_validation_and_counts(
         seen.append(list(curve))
         return "hopeless" if len(rivals) == 1 and len(curve) == 2 else ""
 
-    monkeypatch.setattr(stopping, "hopeless", rule)
+    monkeypatch.setattr(room, "hopeless", rule)
     run = make_tuning(2, replace(search, minimise=()))
     study = stored(run, run_tuning(run))
     assert outcomes(study.trials) == ["ok", "pruned"]
@@ -282,7 +282,7 @@ COMMAND = """
 import sys, time, torch
 sys.path.insert(0, {root!r})
 from pathlib import Path
-from grla.engine import progress
+from grla.engine import RunSettings, progress
 from grla.tuning import run as room
 from grla.study import load_search
 original = progress.CellProgress.stepped
@@ -291,14 +291,15 @@ def slow(self, *arguments):
     time.sleep(0.02)
     original(self, *arguments)
 progress.CellProgress.stepped = slow
-run = room.TuningRun(load_search("tiny_search", Path({here!r})), "smoke", Path({out!r}), torch.device("cpu"),
-                     {{"data.train": {crops!r} + "/train"}}, {trials})
+settings = RunSettings(Path({out!r}), torch.device("cpu"))
+data = {{"data.train": {crops!r} + "/train"}}
+run = room.TuningRun(load_search("tiny_search", Path({here!r})), "smoke", settings, data, {trials})
 """
 WORKER = "room.join_tuning(run, progress.StopRequest())"
 
 
 def start(run: TuningRun, crops: Path, trials: int, work: str) -> subprocess.Popen[str]:
-    names = {"root": str(ROOT), "here": str(SEARCHES), "out": str(run.out), "crops": str(crops)}
+    names = {"root": str(ROOT), "here": str(SEARCHES), "out": str(run.settings.out), "crops": str(crops)}
     code = (COMMAND + work).format(**names, trials=trials)
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     return subprocess.Popen([sys.executable, "-c", code], text=True, **pipes)
@@ -329,9 +330,9 @@ def test_several_processes_train_as_many_trials_as_were_asked_for(make_tuning: M
     assert len({json.dumps(trial.params) for trial in ended}) == 7
 
 
-def test_two_workers_share_a_search_on_postgresql(make_tuning: MakeTuning, server) -> None:
+def test_two_workers_share_a_search_on_postgresql(make_tuning: MakeTuning, tmp_path: Path, server) -> None:
     url = server.empty()
-    run = replace(make_tuning(4), crew=Crew(workers=2, storage=url))
+    run = replace(make_tuning(4), settings=RunSettings(tmp_path / "out", torch.device("cpu"), 2, url))
     trials = optuna.load_study(study_name=run_tuning(run), storage=url).trials
     ended = [trial for trial in trials if "outcome" in trial.user_attrs]
     assert outcomes(ended) == ["ok"] * 4

@@ -13,7 +13,7 @@ class Kernel(LinearKernel):
     """weights_ij = f(q_i) . f(k_j) / (sum_j' f(q_i) . f(k_j') + eps), f(x) = exp(-g x^2) exp(2 g x) channel by channel.
 
     g = `gamma` itself, not divided by sqrt(head_dim), and eps = 1e-6, as there. f is exp(g) exp(-g (x - 1)^2): a bump
-    around 1, so the kernel asks whether channels of q and k both lie near 1, not whether q and k are near each other.
+    around 1, so a weight is large where channels of q and k both lie near 1, not where q and k are near each other.
     Cost per token: 2 head_dim (head_dim + 1) multiply-adds. Weights are nonnegative; rows sum to one up to eps.
     """
 

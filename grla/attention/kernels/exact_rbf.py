@@ -45,11 +45,11 @@ class Kernel(AttentionKernel):
         if self.plain_path:
             return self.weights(q, k) @ v
         q, k = self._extended(q, k)
-        # The fused product wants values as wide as keys.
+        # The fused product needs values as wide as keys.
         return scaled_dot_product_attention(q, k, torch.nn.functional.pad(v, (0, 1)), scale=1.0)[..., :-1]
 
     def _extended(self, q: Tensor, k: Tensor) -> tuple[Tensor, Tensor]:
-        """q and k with a channel more, whose product is the softmax's argument."""
+        """q and k with one more channel; their product is the softmax's argument."""
         q = q if self.qk_norm == "none" else unit(q)
         k = unit(k) if self.qk_norm == "both" else k
         squares = k.square().sum(-1, keepdim=True)

@@ -17,8 +17,8 @@ class Kernel(LinearKernel):
 
     phi(x) = exp(-g |x|^2); t is the Taylor expansion of exp: t(x) = 1 + x (order 1, Eq. 9) or 1 + x + x^2 / 2 (order 2,
     table 5); phi(q_i) cancels (Eq. 12). g = `gamma` / sqrt(head_dim): the paper's 1 / (2 sqrt(d)) is gamma = 0.5.
-    With `learn_gamma` each head learns its own g, from there on.
-    `qk_norm` says which of q and k are L2-normalised, `key_weight` whether phi(k_j) stands in the sum; with normalised
+    With `learn_gamma` each head learns its own g, which starts there.
+    `qk_norm` says which of q and k are L2-normalised, `key_weight` whether phi(k_j) is part of the sum; with normalised
     keys phi is a constant and cancels.
 
     Cost per token: 2 (head_dim + 1)^2 multiply-adds for order 1, (head_dim + 1)^2 (head_dim + 2) for order 2, whose
@@ -68,7 +68,7 @@ class Kernel(LinearKernel):
 
     @property
     def slope(self) -> float | None:
-        """2 g in the paper's setting, in which phi cancels."""
+        """2 g in the paper's setting, in which phi cancels; None in all others."""
         papers = self.taylor_order == 1 and self.qk_norm == "both" and self.log_width is None
         return 2 * self.width if papers else None
 

@@ -13,11 +13,13 @@ from grla.errors import require, require_at_least
 
 
 class Kernel(LinearKernel):
-    """weights_ij = f(q_i) . f(k_j) / sum_j' f(q_i) . f(k_j'), an unbiased estimate of exp(-g |q_i - k_j|^2) above.
+    """weights_ij = f(q_i) . f(k_j) / sum_j' f(q_i) . f(k_j'), an estimate of the weights of `exact_rbf`.
 
     f(x)_m = exp(sqrt(2 g) w_m . u - 2 g) with u = x / |x|, g = `gamma` / sqrt(head_dim), and `num_features` draws w_m
-    of a normal distribution, orthogonal in blocks of head_dim; one fixed draw for all layers. So it is `exact_rbf`
-    with unit vectors at linear cost; its error grows with g. The default gamma of 8 (GRBF's is 0.5) lets it select.
+    of a normal distribution, orthogonal in blocks of head_dim; one fixed draw for all layers. f(q) . f(k) is, up to a
+    factor, an unbiased estimate of exp(-g |q - k|^2) for unit vectors; its error grows with g. With the default gamma
+    of 8 (GRBF's is 0.5) weights are selective.
+
     Cost per token: 2 num_features (2 head_dim + 1) multiply-adds and as many exponentials as features. Rows sum to one,
     weights are positive: exponents lie in a range of 2 sqrt(2 g) |w|, so that no float type can make all of them 0.
     """
@@ -51,6 +53,6 @@ def orthogonal_draws(number: int, dim: int) -> Tensor:
         square = torch.randn(dim, dim, generator=generator, dtype=torch.float64)
         lengths = torch.randn(dim, dim, generator=generator, dtype=torch.float64).norm(dim=1, keepdim=True)
         rotation, triangle = torch.linalg.qr(square)
-        # Only with a positive diagonal of the triangle all directions are equally likely (Mezzadri 2007).
+        # Directions are uniform only if the diagonal of the triangle is positive (Mezzadri 2007).
         blocks.append((rotation * triangle.diagonal().sign()).mT * lengths)
     return torch.cat(blocks)[:number].float()

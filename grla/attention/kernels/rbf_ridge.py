@@ -2,7 +2,7 @@
 
 GRLA's Eq. 3 weighs values by a Gaussian RBF of query and key, which is the Nadaraya-Watson estimate of the value at the
 query. The better-known estimate with the same kernel is kernel ridge regression, and with random Fourier features
-(Rahimi & Recht 2007, "Random Features for Large-Scale Kernel Machines", algorithm 1) it is linear in tokens, too.
+(Rahimi & Recht 2007, "Random Features for Large-Scale Kernel Machines", algorithm 1) it is linear in tokens as well.
 Reading values out by least squares is also done by Garnelo & Czarnecki 2023 ("Exploring the Space of Key-Value-Query
 Models with Intention") and von Oswald et al. 2023 ("Uncovering mesa-optimization algorithms in Transformers").
 """
@@ -20,22 +20,22 @@ from grla.attention.linear import linear
 from grla.attention.pieces import pieces, times
 from grla.errors import require, require_at_least
 
-LARGEST = 64.0  # root mean square over channels that no token's vector exceeds
+LARGEST = 64.0  # bound of the root mean square over a token's channels
 
 
 class Kernel(LinearKernel):
     """weights_ij = p_j + p_j (f(q_i) - mu) . (C + r / m I)^-1 (f(k_j) - mu), mu and C: mean and covariance of f(k), p.
 
-    The first channel of a key says how much its token counts, p_j = softmax over keys, the others what it is like:
+    The first channel of a key is the logit of its token's share, p_j = softmax over keys; the others enter the features
     f(x) = sqrt(2 / m) [cos(W x), sin(W x)], so that f(x) . f(y) estimates exp(-g |x - y|^2). The m / 2 rows of W are
     orthogonal normal draws times sqrt(2 g), m = `num_features`, g = `gamma` / head_dim, as vectors are not normalised
-    (only those with channels beyond 64 are drawn in, or no float type could hold their phase). r is learned per head,
-    from `ridge` on.
+    (only those with channels beyond 64 are shrunk, as no float type could represent their phase). r is learned per
+    head and starts at `ridge`.
 
-    A mean (p_j) plus what a linear map of features explains beyond: for r -> infinity plain averaging, for r -> 0
-    exact recall of up to m different keys, however much they resemble each other, where a kernel that averages mixes
-    them. Nothing is divided by a sum that could vanish; the matrix that is inverted has a condition number of at most
-    1 + m / r, and 16-bit inputs are solved for in float32. Rows sum to one, weights can be negative.
+    The output is a mean (weighted by p_j) plus what a linear map of features explains beyond it: plain averaging for
+    r -> infinity, for r -> 0 exact recall of up to m different keys, however similar they are. Nothing is divided by a
+    sum that could vanish; the matrix that is inverted has a condition number of at most 1 + m / r, and systems of
+    16-bit inputs are solved in float32. Rows sum to one, weights can be negative.
 
     Cost per token: m^2 + 2 m head_dim + m head_dim multiply-adds and 2 m sines or cosines, with m^3 / 3 + m^2 head_dim
     once per head.
@@ -122,7 +122,7 @@ class Kernel(LinearKernel):
         """(C + r / m I)^-1 right."""
         identity = torch.eye(self.num_features, dtype=covariance.dtype, device=covariance.device)
         ridge = self.log_ridge.exp() / self.num_features
-        # solve_ex lets a NaN pass, so that a diverging training is seen as such and not as an error of the solver. A
-        # Cholesky factor would be cheaper to find, but its gradient costs more than all the rest.
+        # solve_ex propagates NaN, so that a diverging training is reported as such and not as an error of the solver. A
+        # Cholesky factorisation would be cheaper, but its gradient costs more than everything else.
         solution: Tensor = torch.linalg.solve_ex(covariance + ridge * identity, right).result
         return solution

@@ -1,4 +1,4 @@
-"""Plain averaging: the null hypothesis that attention's weights do not matter, only its mean of values does."""
+"""Plain averaging: the null hypothesis that attention's weights do not matter, only the mean of the values."""
 
 from __future__ import annotations
 

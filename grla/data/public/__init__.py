@@ -1,5 +1,6 @@
 """Public image sets, from their authors' servers to folders that studies can use."""
 
-from grla.data.public.fetch import PUBLIC_SETS, fetch
+from grla.data.public.fetch import fetch
+from grla.data.public.sets import PUBLIC_SETS
 
 __all__ = ["PUBLIC_SETS", "fetch"]

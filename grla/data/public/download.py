@@ -1,4 +1,4 @@
-"""One large file over HTTP: a broken connection costs nothing, and a wrong file never passes for the right one."""
+"""One large file over HTTP: after a broken connection the download resumes, and a wrong file is never kept."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import hashlib
 import os
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from tqdm import tqdm
@@ -14,27 +15,28 @@ from grla.data.public.transfer import Broken, RemoteFile, held, transfer, valida
 from grla.errors import InputError, require
 
 WAITS_SECONDS = (1, 4, 15)
-"""Pauses between attempts that bring nothing new; after the last one the download is given up until the next run."""
+"""Pauses between attempts that bring nothing new; after the last one the download fails, until it is run again."""
 
 
-def download(remote: RemoteFile, target: Path) -> None:
-    """Bring `remote` to `target`, going on from what a broken or killed attempt left in `target`.part.
+def download(remote: RemoteFile, target: Path, waits: Sequence[float] = WAITS_SECONDS) -> None:
+    """Download `remote` to `target`, resuming from what a broken or killed attempt left in `target`.part.
 
-    A server that cannot continue, or whose file has changed since (ETag, Last-Modified), is asked from the start.
-    Raises InputError for an address that does not answer or has no such file, a wrong size or digest, a full disk, or
-    a connection that keeps breaking off; what has arrived then stays for the next call, unless it is wrong.
+    If the server cannot resume, or its file has changed since (ETag, Last-Modified), the download starts anew. Between
+    attempts that bring nothing new it waits for `waits` seconds. Raises InputError for an address that does not answer
+    or has no such file, a wrong size or digest, a full disk, or a connection that keeps breaking; what has arrived then
+    stays for the next call, unless it is wrong.
     """
     require(remote.url.startswith(("http://", "https://")), "download address", "must begin with http", remote.url)
     part = target.with_name(f"{target.name}.part")
-    waits, most_held = iter(WAITS_SECONDS), held(part)
+    pauses, most_held = iter(waits), held(part)
     while True:
         try:
             transfer(remote, part)
             break
         except Broken as problem:
-            if held(part) > most_held:  # patience is for attempts that bring nothing, not for a slow, shaky line
-                waits, most_held = iter(WAITS_SECONDS), held(part)
-            pause = next(waits, None)
+            if held(part) > most_held:  # only attempts that bring nothing count: a slow connection may break often
+                pauses, most_held = iter(waits), held(part)
+            pause = next(pauses, None)
             if pause is None:
                 raise InputError(_gave_up(remote, part, target, problem)) from problem
             tqdm.write(f"{problem}; trying again in {pause} s", file=sys.stderr)
@@ -45,7 +47,7 @@ def download(remote: RemoteFile, target: Path) -> None:
 
 
 def check_file(path: Path, remote: RemoteFile) -> None:
-    """Compare size and digest with what is known; a wrong file is removed. Raises InputError when it is wrong."""
+    """Raise InputError, and remove the file, if its size or digest is not the known one."""
     found = path.stat().st_size
     wrong = f"{found} bytes instead of {remote.size}" if remote.size not in (None, found) else ""
     if remote.digest and not wrong:
@@ -66,5 +68,5 @@ def file_digest(path: Path, method: str = "sha256") -> str:
 
 def _gave_up(remote: RemoteFile, part: Path, target: Path, problem: Broken) -> str:
     kept = f"{held(part)} bytes are kept: run the same command again to go on" if held(part) else "nothing arrived"
-    remedy = f"check the network, try another address with --url, or fetch it by other means and put it at {target}"
+    remedy = f"check the network, give another address as url, or fetch it by other means and put it at {target}"
     return f"{remote.url} cannot be fetched now: {problem}; {kept}; {remedy}"

@@ -12,23 +12,23 @@ from tqdm import tqdm
 
 from grla.data import find_images, read_image
 from grla.data.public.download import check_file, download, file_digest
-from grla.data.public.sets import PUBLIC_SETS, PublicSet, pictures_digest
+from grla.data.public.sets import PublicSet, pictures_digest
 from grla.data.public.unpacking import unpacked
 from grla.errors import InputError
 from grla.files import write_text
 
 DOWNLOADS = "downloads"
-__all__ = ["PUBLIC_SETS", "check_pictures", "fetch", "recorded_digest"]
 RECORDED = "SHA256SUMS"
-"""Digests of archives by `sha256sum`'s format, written when one first proved whole; later downloads must equal them."""
+"""Digests in the format of `sha256sum`, of archives found complete; later downloads must have the same ones."""
 
 
 def fetch(public: PublicSet, out: Path, url: str | None = None) -> Path:
-    """Bring a set to `out`/NAME and return that folder; what is there already is checked and kept.
+    """Fetch a set to `out`/NAME and return that folder; a set that is there already is only checked.
 
-    The archive goes to `out`/downloads, from `url` instead of the authors' address if one is given, and must have the
-    known size and digest, or else the one recorded when it was first fetched. Prints what is known of the pictures.
-    Raises InputError as `download` and `unpacked` do, for pictures that do not decode and for a wrong number of them.
+    The archive goes to `out`/downloads, from `url` instead of the authors' address if one is given. It must have the
+    published size and digest, or else the digest recorded when it was first fetched. Prints whether the pictures are
+    the known ones. Raises InputError as `download` and `unpacked` do, for pictures that cannot be decoded, and for a
+    wrong number of them.
     """
     target = out / public.name
     with _alone_in(out):
@@ -45,7 +45,7 @@ def fetch(public: PublicSet, out: Path, url: str | None = None) -> Path:
 
 
 def check_pictures(public: PublicSet, folder: Path) -> None:
-    """Decode every image below `folder` and say whether they are those known. Raises InputError as `fetch` does."""
+    """Decode every image below `folder` and print whether they are known. Raises InputError as `fetch` does."""
     hr_folder = folder / "HR" if (folder / "HR").is_dir() else folder
     paths, hr_paths = find_images(folder), set(find_images(hr_folder))
     if len(hr_paths) != public.num_images:
@@ -70,7 +70,7 @@ def recorded_digest(archive: Path) -> str | None:
 
 
 def _archive(public: PublicSet, folder: Path, url: str | None) -> Path:
-    """The whole archive, checked."""
+    """The archive, complete and checked; fetched if it is not there."""
     archive = folder / public.archive_name
     known = public.archive.digest
     if known is None and (recorded := recorded_digest(archive)):
@@ -94,15 +94,15 @@ def _record(archive: Path) -> None:
 
 @contextmanager
 def _alone_in(out: Path) -> Iterator[None]:
-    """Two downloads into one file would spoil it."""
+    """Hold the lock of the folder: two downloads into one file would corrupt it."""
     lock = filelock.FileLock(out / DOWNLOADS / ".lock", timeout=0)
     try:
         (out / DOWNLOADS).mkdir(parents=True, exist_ok=True)
         lock.acquire()
     except filelock.Timeout as error:
-        raise InputError(f"another download is under way in {out}; wait for it or choose another --out") from error
+        raise InputError(f"another download is under way in {out}; wait for it or choose another folder") from error
     except OSError as error:
-        raise InputError(f"cannot write to {out}: {error.strerror}; choose another --out") from error
+        raise InputError(f"cannot write to {out}: {error.strerror}; choose another folder") from error
     try:
         yield
     finally:

@@ -1,8 +1,8 @@
-"""The public image sets of super-resolution: where their authors offer them, on which terms, what is known of them.
+"""The public image sets of super-resolution: where their authors offer them, their terms, their checksums.
 
-Checksums are others': DIV2K's SHA-256 and size are those that TensorFlow Datasets checks (div2k/checksums.tsv), the tar
-file's MD5 that of torchSR (datasets/benchmarks.py); no publisher's is known of Berkeley's archive. What the archives
-hold is known better: `pictures` names the pixels of the copies with which our tests reproduce published bicubic values.
+DIV2K's SHA-256 and size are those that TensorFlow Datasets checks (div2k/checksums.tsv), the tar file's MD5 is that of
+torchSR (datasets/benchmarks.py); for Berkeley's archive none is published. `pictures` is a digest of the pixels with
+which our tests reproduce published bicubic values.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ GIB = 1 << 30
 class PublicSet:
     """One set: `inner` is its folder in the archive, `name` the folder it becomes, `num_images` its HR images.
 
-    `pictures` is the `pictures_digest` of its HR images, None where no copy was at hand to compute it from.
+    `pictures` is the `pictures_digest` of its HR images, None if it is not known.
     """
 
     name: str
@@ -43,7 +43,7 @@ class PublicSet:
 
 
 def pictures_digest(images: Iterable[NDArray[np.uint8]]) -> str:
-    """SHA-256 (hex) that names a set of pictures by their decoded pixels, whatever their order, names and format."""
+    """SHA-256 (hex) of a set of pictures by their decoded pixels, independent of order, file names and format."""
     digests = sorted(hashlib.sha256(str(image.shape).encode() + image.tobytes()).digest() for image in images)
     return hashlib.sha256(b"".join(digests)).hexdigest()
 

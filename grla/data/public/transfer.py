@@ -1,4 +1,4 @@
-"""One attempt at getting a file over HTTP: from where the last one broke off, where that is safe."""
+"""One attempt to get a file over HTTP, resuming the last one if that is safe."""
 
 from __future__ import annotations
 
@@ -18,31 +18,31 @@ from tqdm import tqdm
 from grla.errors import InputError
 
 CHUNK_BYTES = 1 << 18
-TIMEOUT_SECONDS = 60
-PASSING_ERRORS = (408, 425, 429, 500, 502, 503, 504)
+TEMPORARY_ERRORS = (408, 425, 429, 500, 502, 503, 504)
 
 
 @dataclass(frozen=True)
 class RemoteFile:
-    """A file at an http(s) address. `size` (bytes) and `digest` ("sha256:HEX" or "md5:HEX") are None where unknown.
+    """A file at an http(s) address. `size` (bytes) and `digest` ("sha256:HEX" or "md5:HEX") are None if unknown.
 
-    No more than `most_bytes` are accepted in any case.
+    At most `most_bytes` are accepted. A server that sends nothing for `timeout_seconds` has broken the connection.
     """
 
     url: str
     most_bytes: int
     size: int | None = None
     digest: str | None = None
+    timeout_seconds: float = 60
 
 
 class Broken(Exception):
-    """The connection failed; what arrived is kept."""
+    """The connection failed; what has arrived is kept."""
 
 
 def transfer(remote: RemoteFile, part: Path) -> None:
-    """Fill `part`, from where it ends; returns when all has arrived.
+    """Append to `part` until the file is complete.
 
-    Raises Broken for what may pass (with what arrived kept), InputError for a missing file, a wrong size, a full disk.
+    Raises Broken for failures that may be temporary, and InputError for a missing file, a wrong size or a full disk.
     """
     if remote.size is not None and held(part) == remote.size:
         return
@@ -62,24 +62,24 @@ def transfer(remote: RemoteFile, part: Path) -> None:
 
 
 def _opened(remote: RemoteFile, part: Path) -> HTTPResponse:
-    """Ask for the rest of the file if it can be told that it is still the same one, else for all of it."""
+    """Request the rest of the file if the server can tell that it is still the same one, else all of it."""
     headers = {"User-Agent": "grla"}
     validator = validator_file(part)
     if held(part) and validator.is_file():
         headers |= {"Range": f"bytes={held(part)}-", "If-Range": validator.read_text(encoding="utf-8")}
-    response: HTTPResponse = urlopen(Request(remote.url, headers=headers), timeout=TIMEOUT_SECONDS)
+    response: HTTPResponse = urlopen(Request(remote.url, headers=headers), timeout=remote.timeout_seconds)
     return response
 
 
 def _place(response: HTTPResponse, part: Path) -> tuple[int, int | None]:
-    """Where in the file the answer begins, and the file's size in bytes if the server says."""
+    """Where in the file the response begins, and the file's size in bytes if the server says."""
     if response.status != 206:
         length = response.headers.get("Content-Length")
         return 0, int(length) if length and length.isdigit() else None
     match = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", response.headers.get("Content-Range", ""))
     if match is None or int(match[1]) != held(part):
         part.unlink()
-        raise Broken("the server sent another part than asked for")
+        raise Broken("the server sent another part than requested")
     return int(match[1]), None if match[2] == "*" else int(match[2])
 
 
@@ -96,7 +96,7 @@ def _check_size(remote: RemoteFile, total: int | None) -> None:
 def _check_room(part: Path, needed: int) -> None:
     free = shutil.disk_usage(part.parent).free
     if needed > free:
-        remedy = "make room or choose another folder with --out"
+        remedy = "free some space or choose another folder"
         raise InputError(f"{part} needs {needed} more bytes of disk, but only {free} are free; {remedy}")
 
 
@@ -117,10 +117,10 @@ def _write(response: HTTPResponse, part: Path, start: int, total: int | None, re
 
 
 def _chunks(response: HTTPResponse) -> Iterator[bytes]:
-    """What the server sends; its failures are told apart from those of the disk."""
+    """What the server sends. Its failures become Broken, so that they differ from those of the disk."""
     while True:
         try:
-            chunk = response.read1(CHUNK_BYTES)  # what there is, so that a silence loses nothing
+            chunk = response.read1(CHUNK_BYTES)  # what there is, so that nothing is lost if the server stalls
         except (HTTPException, OSError) as error:
             raise Broken(str(error) or type(error).__name__) from error
         if not chunk:
@@ -133,23 +133,23 @@ def _disk(part: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        remedy = "make room or choose another folder with --out; what has arrived is kept"
+        remedy = "free some space or choose another folder; what has arrived is kept"
         raise InputError(f"cannot write {part}: {error.strerror or error}; {remedy}") from error
 
 
 def _refuse(error: HTTPError, remote: RemoteFile, part: Path) -> None:
-    """Passing errors of a server are a break; others are final."""
+    """Raise Broken for a temporary error of the server, InputError for any other."""
     if error.code == 416:
         part.unlink(missing_ok=True)
-        raise Broken("the file is another one than when the download began") from error
-    if error.code in PASSING_ERRORS:
+        raise Broken("the file has changed since the download began") from error
+    if error.code in TEMPORARY_ERRORS:
         raise Broken(f"the server answers {error.code} {error.reason}") from error
-    remedy = "look for the file's new address and give it with --url"
+    remedy = "find the file's new address and give it as url"
     raise InputError(f"{remote.url} cannot be fetched: {error.code} {error.reason}; {remedy}") from error
 
 
 def _keep_validator(response: HTTPResponse, part: Path) -> None:
-    """Remember what tells this version of the file from others. A weak ETag does not say that bytes are equal."""
+    """Keep what identifies this version of the file. A weak ETag does not promise equal bytes."""
     etag = response.headers.get("ETag", "")
     validator = etag if etag and not etag.startswith("W/") else response.headers.get("Last-Modified")
     with _disk(part):
@@ -160,7 +160,7 @@ def _keep_validator(response: HTTPResponse, part: Path) -> None:
 
 
 def validator_file(part: Path) -> Path:
-    """Where the server's name for this version of the file is kept."""
+    """The file that keeps the server's identifier of this version."""
     return part.with_name(f"{part.name}.version")
 
 

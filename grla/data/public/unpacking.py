@@ -1,4 +1,4 @@
-"""Unpacking strangers' archives: nothing is written outside the folder, which appears whole or not at all."""
+"""Unpacking untrusted archives: nothing is written outside the folder, which appears complete or not at all."""
 
 from __future__ import annotations
 
@@ -29,17 +29,19 @@ class _Member(NamedTuple):
 
 
 @contextmanager
-def unpacked(archive: Path, inner: str, target: Path, most_bytes: int) -> Iterator[Path]:
-    """Unpack what lies in folder `inner` of a zip or tar file; the folder becomes `target` when the block ends well.
+def unpacked(
+    archive: Path, inner: str, target: Path, most_bytes: int, most_members: int = MOST_MEMBERS
+) -> Iterator[Path]:
+    """Unpack the folder `inner` of a zip or tar file; it becomes `target` when the block ends without an exception.
 
     Until then it is a hidden folder beside `target`, removed when the block fails. Raises InputError for a damaged
-    archive, one without `inner`, one that would write outside (absolute paths, "..", links, devices), more than
-    `most_bytes` or MOST_MEMBERS in all, and a full disk.
+    archive, one without `inner`, one that would write outside (absolute paths, "..", links, devices), one of more than
+    `most_bytes` or `most_members` in all, and a full disk.
     """
     folder = target.with_name(f".{target.name}.unpacking")
     shutil.rmtree(folder, ignore_errors=True)  # left by a killed run
     try:
-        if not _unpack(archive, PurePosixPath(inner), folder, most_bytes):
+        if not _unpack(archive, PurePosixPath(inner), folder, most_bytes, most_members):
             raise InputError(f"archive {archive} holds nothing in {inner}/; it is not the expected one: remove it")
         yield folder
         os.replace(folder, target)
@@ -47,13 +49,13 @@ def unpacked(archive: Path, inner: str, target: Path, most_bytes: int) -> Iterat
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _unpack(archive: Path, inner: PurePosixPath, folder: Path, most_bytes: int) -> int:
+def _unpack(archive: Path, inner: PurePosixPath, folder: Path, most_bytes: int, most_members: int) -> int:
     """Write the members below `inner`; returns their number."""
     total = written = 0
     for number, member in enumerate(_members(archive, folder)):
         total += member.size
-        if total > most_bytes or number >= MOST_MEMBERS:
-            limit = f"{most_bytes} bytes and {MOST_MEMBERS} files"
+        if total > most_bytes or number >= most_members:
+            limit = f"{most_bytes} bytes and {most_members} files"
             raise InputError(f"archive {archive} unpacks to more than the {limit} that are accepted; remove it")
         path = PurePosixPath(member.name)
         if path.is_relative_to(inner):
@@ -69,12 +71,12 @@ def _write(member: _Member, path: Path, archive: Path) -> None:
             for chunk in _chunks(member, archive):
                 file.write(chunk)
     except OSError as error:
-        remedy = "make room or choose another folder with --out"
+        remedy = "free some space or choose another folder"
         raise InputError(f"cannot write {path}: {error.strerror or error}; {remedy}") from error
 
 
 def _chunks(member: _Member, archive: Path) -> Iterator[bytes]:
-    """The announced number of bytes; failures to read them are the archive's, not the disk's."""
+    """The announced number of bytes. Failures to read become InputErrors about the archive, not the disk."""
     left = member.size
     while left > 0:
         try:
@@ -102,10 +104,10 @@ def _zip_members(archive: Path) -> Iterator[_Member]:
     with zipfile.ZipFile(archive) as opened:
         for info in opened.infolist():
             _check_path(archive, info.filename)
-            kind = info.external_attr >> 28  # the file type of Unix: 8 a file, 4 a folder, 0 not said
+            kind = info.external_attr >> 28  # the file type of Unix: 8 a file, 4 a folder, 0 unspecified
             if kind not in (0, 4, 8):
                 raise InputError(
-                    f"archive {archive} holds {info.filename!r}, which is no file: not unpacked; remove it"
+                    f"archive {archive} holds {info.filename!r}, which is not a file: not unpacked; remove it"
                 )
             if not info.is_dir():
                 with opened.open(info) as content:
@@ -128,10 +130,10 @@ def _tar_members(archive: Path, folder: Path) -> Iterator[_Member]:
 
 
 def _check_path(archive: Path, name: str) -> None:
-    """Neither absolute nor upwards, on any system."""
+    """Raise InputError for a path that is absolute or leads upwards, on any system."""
     path = PurePosixPath(name.replace("\\", "/"))
     if path.is_absolute() or ".." in path.parts or ":" in name or "\0" in name:
-        raise InputError(f"archive {archive} holds {name!r}, a path outside of its folder: not unpacked; remove it")
+        raise InputError(f"archive {archive} holds {name!r}, a path outside its folder: not unpacked; remove it")
 
 
 def _damaged(archive: Path, reason: object) -> str:

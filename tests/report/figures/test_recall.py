@@ -1,17 +1,28 @@
-"""The data behind the recall figure, on made-up scores, without drawing."""
+"""Recall against the number of pairs, on made-up scores: the frame, and what is drawn of it."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from grla.report.figures.recall import has_recall, recall_data, recall_figure
+from grla.report.figures.recall import recall_data, recall_figure
+from grla.report.results import Results
 from grla.study import Layout
+from tests.report.figures.drawn import check_saved, legend, points, texts
 from tests.shared import factor
 
 LAYOUT = Layout("recall", "q?", "none", "quick", "one_at_a_time", (factor("kernel", ("a", "b"), "a"),))
 MSE = {"no look": 0.08, "mean of values": 0.06, "base": 0.01, "kernel=b": 0.0}
+
+
+CELLS = pd.DataFrame({"variant": ["base", "kernel=b"], "num_features": [33, None]})
+
+
+def study(images: pd.DataFrame) -> Results:
+    return Results(LAYOUT, CELLS, images, pd.DataFrame(), {})
 
 
 def images() -> pd.DataFrame:
@@ -28,7 +39,7 @@ def images() -> pd.DataFrame:
 
 
 def test_recall_is_the_mean_over_images_and_the_share_of_the_error_that_is_gone() -> None:
-    data = recall_data(LAYOUT.groups()[0], images()).set_index(["label", "pairs"])
+    data = recall_data(study(images())).set_index(["label", "pairs"])
     assert data.loc[("a", 2), "psnr"] == pytest.approx(20.0)
     assert data.loc[("a", 2), "restored"] == pytest.approx(1 - 0.01 / 0.08)
     assert data.loc[("a", 2), "low"] < 20 < data.loc[("a", 2), "high"]
@@ -38,17 +49,30 @@ def test_recall_is_the_mean_over_images_and_the_share_of_the_error_that_is_gone(
     assert np.isnan(data.loc[("no look", 2), "low"])
 
 
-def test_only_probes_have_a_recall_figure() -> None:
+def test_only_probes_with_several_numbers_of_pairs_have_data() -> None:
     frame = images()
-    assert has_recall(frame)
-    assert not has_recall(frame[frame["test_set"] == "2 pairs"])
-    assert not has_recall(frame.assign(test_set="Set5"))
+    assert len(recall_data(study(frame))) == 8
+    assert recall_data(study(frame[frame["test_set"] == "2 pairs"])).empty
+    assert recall_data(study(frame.assign(test_set="Set5"))).empty
 
 
-def test_the_figure_names_states_and_baselines() -> None:
-    cells = pd.DataFrame({"variant": ["base", "kernel=b"], "num_features": [33, None]})
-    figure = recall_figure(LAYOUT.groups()[0], cells, images())
-    figure.draw_without_rendering()
-    labels = [text.get_text() for text in figure.legends[0].get_texts()]
-    assert labels == ["a (33 features)", "b", "no look", "mean of values"]
-    assert [tick.get_text() for tick in figure.axes[0].get_xticklabels()] == ["2", "16"]
+def test_a_line_per_kernel_and_baseline_over_the_pairs(tmp_path: Path) -> None:
+    data = recall_data(study(images()))
+    figure = recall_figure(study(images()))
+    psnr, restored = figure.axes
+    labels = ["a", "b", "no look", "mean of values"]
+    for panel, column in ((psnr, "psnr"), (restored, "restored")):
+        lines = panel.lines[:4]
+        by_label = {name: rows[["pairs", column]].to_numpy().tolist() for name, rows in data.groupby("label")}
+        assert [points([line]) for line in lines] == [by_label[name] for name in labels]
+        assert texts(panel.get_xticklabels()) == ["2", "16"]
+        assert panel.get_xscale() == "log"
+        assert [line.get_linestyle() for line in lines] == ["-", "-", "--", ":"]
+    heights = [band.get_paths()[0].vertices[:, 1] for band in psnr.collections]
+    trained = data[data["low"].notna()].groupby("label", sort=False)
+    assert [(low.min(), low.max()) for low in heights] == [
+        pytest.approx((rows["low"].min(), rows["high"].max())) for _, rows in trained
+    ]
+    assert len(restored.collections) == 0
+    assert legend(figure) == ["a (33 features)", "b", "no look", "mean of values"]
+    check_saved(figure, tmp_path)

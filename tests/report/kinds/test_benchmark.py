@@ -1,101 +1,98 @@
-"""Tables and figures of the memory and the training benchmark, from records written by hand."""
+"""A benchmark's folder: what is found, written, shown and checked."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from grla.report.figures.canvas import save
-from grla.report.figures.memory import memory_figure, memory_table
-from grla.report.figures.training import PHASES, training_figure, training_notes, training_table
-from grla.training.loop import STEP_PHASES
+from grla.errors import InputError
+from grla.provenance import BENCHMARK_PROTOCOL, ROOT
+from grla.report.kinds import benchmark
+from tests.report.records import cost_record, latency_record, memory_record, scaling_record, training_record
+
+REFERENCE = ROOT / "results" / "reference"
 
 
-def peak(part: str, mib: float | None, low: float | None, high: float | None, reserved: float | None = None) -> Any:
-    return {f"{part}_mib": mib, f"{part}_low_mib": low, f"{part}_high_mib": high, f"{part}_reserved_mib": reserved}
-
-
-def memory_record(reserved: float | None = None) -> dict[str, Any]:
-    fine = {"model": "relu", "outcome": "ok", "reason": ""}
-    large = {"model": "softmax", "outcome": "out_of_memory", "reason": "training_step: killed"}
-    rows = [
-        fine | peak("forward", 300.4, 298.0, 305.0, reserved) | peak("training_step", 2000.0, 1999.0, 2001.0, reserved),
-        large | peak("forward", 900.0, 900.0, 900.0, reserved) | peak("training_step", None, None, None),
-    ]
-    return {"lr_size": [180, 320], "batch_size": 4, "patch_size": 64, "device": "cpu", "models": rows}
-
-
-def training_record() -> dict[str, Any]:
-    shares = {"data_share": 0.01, "forward_share": 0.3, "backward_share": 0.6, "optimiser_share": 0.05}
-    speed = {"seconds_per_1000": 1600.0, "images_per_second": 2.5, "ratio": 1.25, "low": 1.2, "high": 1.3}
-    rows = [
-        {"model": "relu", **peak("training_step", 2000.0, 1999.0, 2001.0), "outcome": "ok", "reason": ""},
-        {"model": "softmax", **peak("training_step", None, None, None), "outcome": "error", "reason": "no"},
-    ]
-    rows[0] |= speed | shares | {"logging_share": 0.04}
-    harness = {"budget": "800steps", "batch_size": 4, "patch_size": 24, "harness_share": 0.0123}
-    floor = {"ratio": 1.002, "low": 0.99, "high": 1.01}
-    return {"batch_size": 4, "patch_size": 64, "noise_floor": floor, "harness": harness, "models": rows}
-
-
-def cells(markdown: str) -> list[list[str]]:
-    return [[cell.strip() for cell in line.strip("|").split("|")] for line in markdown.splitlines()]
-
-
-def test_the_memory_table_shows_medians_with_their_range_and_why_one_is_missing() -> None:
-    header, _, fine, large = cells(memory_table(memory_record()))
-    assert header == ["model", "forward MiB [low, high]", "training step MiB [low, high]", "outcome", "reason"]
-    assert fine == ["relu", "300 [298, 305]", "2000 [1999, 2001]", "ok", ""]
-    assert large == ["softmax", "900 [900, 900]", "-", "out_of_memory", "training_step: killed"]
-
-
-def test_the_memory_table_has_what_a_gpu_reserved_where_there_is_one() -> None:
-    header, _, fine, _ = cells(memory_table(memory_record(reserved=512.0)))
-    assert dict(zip(header, fine, strict=True))["forward MiB reserved"] == "512"
-
-
-def test_the_training_table_has_seconds_ratios_memory_and_shares() -> None:
-    header, _, fine, failed = cells(training_table(training_record()))
-    assert dict(zip(header, fine, strict=True)) == {
-        "model": "relu",
-        "s / 1000 iterations": "1600.0",
-        "images / s": "2.50",
-        "ratio to base [95 %]": "1.250 [1.200, 1.300]",
-        "MiB": "2000",
-        "data %": "1.0",
-        "forward %": "30.0",
-        "backward %": "60.0",
-        "optimiser %": "5.0",
-        "logging %": "4.0",
-        "outcome": "ok",
-        "reason": "",
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """All five records of a machine, a latency and a memory in a folder below; reports written."""
+    records = {
+        "cost": cost_record(),
+        "memory": memory_record(),
+        "training": training_record(),
+        "scaling": scaling_record(),
+        "128x128/latency": latency_record(),
+        "128x128/memory": memory_record(),
     }
-    assert failed == ["softmax", *["-"] * 9, "error", "no"]
-    assert PHASES == STEP_PHASES
+    folder = tmp_path / "results" / "benchmark"
+    for name, record in records.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / f"{name}.json").write_text(json.dumps(record))
+    (folder / "notes.json").write_text("{}")
+    benchmark.write(folder)
+    return folder
 
 
-def test_the_notes_tell_noise_and_the_harness_share() -> None:
-    noise, harness = training_notes(training_record()).splitlines()
-    assert noise == "Noise floor: the base against itself is 1.002 [0.990, 1.010]."
-    assert "take 1.2 % of a small cell (800steps of 4 patches of 24x24)" in harness
+def test_folders_are_those_called_benchmark_that_hold_records(folder: Path) -> None:
+    root = folder.parent
+    (root / "other" / "benchmark").mkdir(parents=True)
+    assert benchmark.folders(root) == benchmark.folders(folder) == benchmark.folders(root.parent) == [folder]
 
 
-def test_bars_have_the_lengths_of_the_numbers(tmp_path: Path) -> None:
-    figure = memory_figure(memory_record())
-    forward, step = figure.axes
-    assert [bar.get_width() for bar in forward.patches] == pytest.approx([900, 300.4])
-    assert step.patches[1].get_width() == 2000
-    assert step.patches[1].get_y() == forward.patches[1].get_y()  # beside its name, though softmax has no bar
-    assert step.get_ylim() == forward.get_ylim()
-    assert forward.get_xlabel() == "growth of resident memory at its peak (MiB)"
-    assert step.get_title() == "training step, 4 LR patches of 64x64"
-    save(figure, tmp_path / "memory")
-    figure = training_figure(training_record())
-    bars = figure.axes[0].patches
-    assert [bar.get_width() for bar in bars] == pytest.approx([16, 480, 960, 80, 64])
-    assert [bar.get_x() for bar in bars] == pytest.approx([0, 16, 496, 1456, 1536])
-    assert "seconds for 1000 iterations" in figure.axes[0].get_xlabel()
-    save(figure, tmp_path / "training")
-    assert len(list(tmp_path.iterdir())) == 4
+def test_each_record_has_its_rows_and_figures_beside_it(folder: Path) -> None:
+    names = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.suffix in (".csv", ".png")}
+    assert names == {
+        *("cost.csv", "memory.csv", "training.csv", "scaling.csv", "128x128/latency.csv", "128x128/memory.csv"),
+        *("memory.png", "training.png", "scaling-kernels.png", "scaling-networks.png", "roofline.png"),
+        "128x128/memory.png",
+    }
+    assert (folder / "128x128" / "latency.csv").read_text().startswith("name,median_ms,p10_ms,ratio,low,high\n")
+
+
+def test_the_page_has_a_section_per_record_in_their_order(folder: Path) -> None:
+    page = benchmark.document(folder)
+    assert [section.title for section in page.sections] == [
+        *("Counts", "Latency, 128x128", "Memory, 128x128", "Memory", "Training steps"),
+        *("Scaling with the number of tokens", "Provenance"),
+    ]
+    html = page.html()
+    assert "1.95 [1.80, 2.10]" in html
+    assert "Forward pass of an LR image of 64x128, x4, 15 rounds." in html
+    assert html.count("<img") == 6
+    assert "a processor, 2 threads" in html
+    assert benchmark.link(folder, "b.html").text.endswith(
+        "Holds: latency, memory, counts, scaling with the number of tokens, training steps."
+    )
+
+
+def test_what_was_changed_is_named(folder: Path) -> None:
+    def other_than_code(folder: Path) -> list[str]:
+        return [fault for fault in benchmark.faults(folder) if not fault.startswith("code ")]
+
+    assert other_than_code(folder) == []
+    (folder / "128x128" / "latency.csv").write_text("name\n")
+    (folder / "128x128" / "memory.png").unlink()
+    record = json.loads((folder / "training.json").read_text())
+    record["models"][0]["data_share"] = 0.5
+    record["protocol"] = "grla-benchmark-0"
+    (folder / "training.json").write_text(json.dumps(record))
+    assert other_than_code(folder) == [
+        "128x128/latency.csv: is not what latency.json gives",
+        "training.csv: is not what training.json gives",
+        "memory.png: is missing",
+        "training: shows other data than the rows give",
+        f"protocol: was grla-benchmark-0, numbers now mean {BENCHMARK_PROTOCOL}",
+    ]
+
+
+def test_a_damaged_record_is_named(folder: Path) -> None:
+    (folder / "cost.json").write_text("{")
+    with pytest.raises(InputError, match=r"cannot read .*cost\.json"):
+        benchmark.document(folder)
+
+
+def test_the_reference_benchmark_matches() -> None:
+    (folder,) = benchmark.folders(REFERENCE)
+    assert benchmark.faults(folder) == []

@@ -1,106 +1,102 @@
-"""Verdicts follow from records by their rules."""
+"""The ledger: claims of all studies, judged from the records of a folder."""
 
 from __future__ import annotations
 
-import dataclasses
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
 
-import numpy as np
-import pandas as pd
 import pytest
 
-from grla.report.kinds.claims import (
-    UNCLEAR,
-    Claim,
-    better_than_base,
-    cheaper_to_train,
-    diverging,
-    judge_claims,
-    latest_by_study,
-    no_better_than_base,
-    worse_than_base,
-)
-from grla.report.results import Results
-from grla.study import Layout
-from tests.shared import ROOT, factor
+from grla.provenance import ROOT
+from grla.report.kinds import claims
+from grla.study import Claim, better_than_base, load_claims, study_names
+
+REFERENCE = ROOT / "results" / "reference"
+SETTLED = {
+    "code_version": "abc123",
+    "grla_macs": 78.27e9,
+    "grla_hook_flops": 56.5e9,
+    "swinir_light_macs": 62.7e9,
+    "num_tokens": 4096,
+    "largest_change_by_phi": 0.0,
+}
 
 
-def results(**effects: float | None) -> Results:
-    """A study of 3 seeds and 4 images; `effects` are variants' exact differences to the base in dB, None: diverged."""
-    layout = Layout("kernels", "q?", "none", "quick", "one_at_a_time", (factor("k", ("a", *effects), "a"),))
-    cells, images = [], []
-    noise = np.random.default_rng(0).normal(0, 0.001, (len(effects) + 1, 3, 4))
-    for number, (level, effect) in enumerate({"a": 0.0, **effects}.items()):
-        variant = "base" if level == "a" else f"k={level}"
-        for seed in range(3):
-            outcome = "diverged" if effect is None else "ok"
-            cost = 100.0 + 10 * number
-            cells.append((f"{variant}{seed}", variant, seed, outcome, cost, cost))
-            for image in range(4):
-                if effect is not None:
-                    images.append((variant, seed, "set", str(image), 30 + image + effect + noise[number, seed, image]))
-    names = ["cell_hash", "variant", "seed", "outcome", "train_peak_memory_mib", "train_seconds"]
-    frame = pd.DataFrame(images, columns=["variant", "seed", "test_set", "image", "psnr_y"])
-    base = {"train": {"budget": {"amount": 800.0, "unit": "steps"}}}
-    return Results(layout, pd.DataFrame(cells, columns=names), frame, pd.DataFrame(), {"base": base})
+def test_every_claim_of_every_study_has_a_row_in_the_order_of_the_paper(tmp_path: Path) -> None:
+    ledger = claims.ledger(tmp_path)
+    assert list(ledger) == ["claim", "paper", "rule", "ours", "verdict"]
+    assert set(ledger["verdict"]) == {"not yet run"}
+    studied = ledger[2:-2]
+    assert studied["ours"].str.extract(r"study (\w+) has no records")[0].unique().tolist() == [
+        *("kernels", "key_term", "gamma", "taylor_order", "tla", "channels", "depth", "aggregation", "full_grbfla"),
+        *("large", "window_size", "recall", "recall_photos"),
+    ]
+    stated = {claim.statement: claim.rule.words for name in study_names() for claim in load_claims(name)}
+    assert dict(zip(studied["claim"], studied["rule"], strict=True)) == stated
+    assert ledger["ours"].tolist()[:2] == ["needs `claims.py`"] * 2
+    assert ledger["ours"].tolist()[-2] == "needs `run_benchmark.py scaling`"
 
 
-@pytest.mark.parametrize(
-    ("rule", "effects", "verdict"),
-    [
-        (worse_than_base("k=b", "k=c"), {"b": -0.2, "c": -0.1}, "supported"),
-        (worse_than_base("k=b", "k=c"), {"b": -0.2, "c": 0.0}, UNCLEAR),
-        (worse_than_base("k=b", "k=c"), {"b": -0.2, "c": 0.1}, "contradicted"),
-        (worse_than_base("k=b", "k=z"), {"b": -0.2}, "not yet run"),
-        (worse_than_base("k=b"), {"b": None}, UNCLEAR),
-        (better_than_base("k=b"), {"b": 0.1}, "supported"),
-        (better_than_base("k=b"), {"b": -0.1}, "contradicted"),
-        (better_than_base("k=b"), {"b": 0.0}, UNCLEAR),
-        (no_better_than_base("k=b"), {"b": 0.0}, "supported"),
-        (no_better_than_base("k=b"), {"b": 0.3}, "contradicted"),
-        (diverging("k=b"), {"b": None}, "supported"),
-        (diverging("k=b"), {"b": 0.0}, UNCLEAR),
-        (diverging("k=b", "k=c"), {"b": None, "c": 0.0}, UNCLEAR),
-        (diverging("k=z"), {"b": 0.0}, "not yet run"),
-        (cheaper_to_train("k=b", "k=c"), {"b": 0.0, "c": 0.0}, "supported"),
-    ],
-)
-def test_a_verdict_follows_from_the_rule(rule, effects: dict, verdict: str) -> None:
-    judgement = rule(results(**effects))
-    assert judgement.verdict == verdict
-    assert judgement.evidence
+def test_the_largest_profile_of_each_study_judges(tmp_path: Path) -> None:
+    for name, profile in (
+        ("attention-quick", "standard"),
+        ("recall-quick", "smoke"),
+        ("attention-sets-quick", "quick"),
+    ):
+        folder = tmp_path / name
+        shutil.copytree(REFERENCE / name, folder, ignore=shutil.ignore_patterns("*.png", "*.svg", "tables"))
+        asked = json.loads((folder / "study.json").read_text()) | {"profile": profile}
+        (folder / "study.json").write_text(json.dumps(asked))
+    found = claims.results_by_study(tmp_path)
+    assert {name: results.layout.profile for name, results in found.items()} == {"attention": "standard"}
 
 
-def test_the_evidence_gives_the_difference_with_its_interval() -> None:
-    words = worse_than_base("k=b")(results(b=-0.2)).evidence
-    assert words.startswith("k=b: -0.2")
-    assert "[-0.2" in words
+def test_the_evidence_says_where_it_is_from() -> None:
+    results = claims.results_by_study(REFERENCE)
+    claim = Claim("x", "-", better_than_base("kernel=rbf_ridge", words="rule"))
+    found = claims.judged(claim, "recall", results["recall"])
+    assert found.verdict == "supported"
+    assert found.evidence.startswith("recall, quick, 18 cells, 3 seeds, 2000 steps each: kernel=rbf_ridge: +17")
+    other = Claim("x", "-", better_than_base("kernel=none", words="rule"))
+    assert claims.judged(other, "recall", results["recall"]).evidence.startswith("no records of kernel=none")
 
 
-def test_that_nothing_diverged_contradicts_only_after_all_of_the_training() -> None:
-    quick = results(b=0.0)
-    paper = dataclasses.replace(quick, layout=dataclasses.replace(quick.layout, profile="paper"))
-    assert diverging("k=b")(paper).verdict == "contradicted"
+@pytest.fixture
+def ledger(tmp_path: Path) -> Path:
+    """A ledger beside one study and what needs no training."""
+    root = tmp_path / "results"
+    shutil.copytree(REFERENCE / "recall-quick", root / "recall-quick")
+    (root / claims.SETTLED).write_text(json.dumps(SETTLED))
+    path = root / claims.LEDGER
+    claims.write(path)
+    return path
 
 
-def test_many_variants_need_a_clearer_difference_than_one() -> None:
-    """The verdict is the study's, corrected for all of its comparisons, however few the claim is about."""
-    assert worse_than_base("k=b")(results(b=0.004)).verdict == "contradicted"
-    among_others = worse_than_base("k=b")(results(b=0.004, **dict.fromkeys("cdefgh", 0.0)))
-    assert among_others.verdict == UNCLEAR
-    assert "verdicts corrected for 7 comparisons" in among_others.evidence
+def test_a_ledger_is_written_shown_and_checked(ledger: Path) -> None:
+    assert claims.folders(ledger.parent) == claims.folders(ledger.parent.parent) == [ledger]
+    text = ledger.read_text(encoding="utf-8")
+    assert text.startswith("# The paper's claims, judged by the records of this project\n\nA verdict follows")
+    assert text.count("\n| ") == 1 + 20
+    document = claims.document(ledger)
+    titles = [section.title for section in document.sections if section.page]
+    assert titles == ["Contradicted", "Not distinguishable at this budget", "Supported", "Not yet run"]
+    assert (
+        claims.link(ledger, "claims.html").text
+        == "16 not yet run, 2 contradicted, 1 not distinguishable at this budget, 1 supported"
+    )
+    assert [fault for fault in claims.faults(ledger) if not fault.startswith("code abc123")] == []
+    ledger.write_text(text.replace("| contradicted", "| supported   "), encoding="utf-8")
+    assert claims.faults(ledger)[0] == "is not what the records give"
 
 
-def test_without_a_storage_nothing_is_judged(tmp_path) -> None:
-    claim = Claim("x is better", "table 1", "kernels", "rule", better_than_base("k=b"))
-    ledger = judge_claims([claim], latest_by_study(tmp_path / "none.db"))
-    assert ledger["verdict"].tolist() == ["not yet run"]
-
-
-def test_where_there_is_no_storage_the_folders_beside_it_are_judged() -> None:
-    reference = ROOT / "results" / "reference"
-    latest = latest_by_study(reference / "studies.db")
-    assert {"attention", "recall", "recall_photos"} <= set(latest)
-    claim = Claim("x", "-", "recall", "rule", better_than_base("kernel=rbf_ridge"))
-    (row,) = judge_claims([claim], latest).to_dict("records")
-    assert row["verdict"] == "supported"
-    assert row["ours"].startswith("recall, quick, 18 cells, 3 seeds, 2000 steps each: ")
+def test_the_reference_ledger_matches_without_torch() -> None:
+    """Reports are checked where torch is not installed."""
+    code = (
+        "import sys, pathlib; from grla.report.kinds import claims; "
+        f"print(claims.faults(pathlib.Path({str(REFERENCE / claims.LEDGER)!r})), 'torch' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("[] False\n", "")

@@ -1,8 +1,9 @@
-"""Comparisons at equal cost: a study whose variants are each as wide as it takes to cost what the base costs.
+"""What cells cost, known before they run: an estimate of a study, and comparisons at equal cost.
 
-Only `model.dim` is changed, and every head must keep a whole number of channels, at least two: dims come in steps, and
-the nearest one may miss the base's cost by more than TOLERANCE. Each level's label says its dim and by how much its
-cost differs, so every table and figure of the study does.
+A study at equal cost has variants that are each as wide as it takes to cost what the base costs. Only `model.dim` is
+changed, and every head must keep a whole number of channels, at least two: dims come in steps, and the nearest one may
+miss the base's cost by more than TOLERANCE. Each level's label says its dim and by how much its cost differs, so every
+table and figure of the study does.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import bisect
 import functools
 import json
 import math
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,20 +20,45 @@ from typing import Literal
 
 import torch
 
-from grla.cost import count, time_in_turns
+from grla.cost import Counts, count, time_in_turns
 from grla.errors import InputError, require
 from grla.files import write_text
 from grla.model import build_model, build_on_meta
 from grla.spec import ModelSpec, RunSpec, spec_hash, with_changes
-from grla.study import Changes, Factor, Study, levels_to_size, with_sizes
+from grla.study import Cell, Changes, Factor, Study, levels_to_size, with_sizes
 
 Measure = Literal["params", "macs", "latency"]
 
 TOLERANCE = 0.02
 MATCHED = "-matched-"
 NOT_SIZED = " (not sized)"
-KEPT_DIMS = "matched_dims.json"  # the usual name of the file of dims found by latency, below a study's --out
+KEPT_DIMS = "matched_dims.json"  # the usual name of the file of dims found by latency, below the folder of results
 WORDS: dict[Measure, str] = {"params": "parameters", "macs": "MACs", "latency": "latency"}
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A cell's counts and its expected training time in seconds on this machine."""
+
+    cell: Cell
+    counts: Counts
+    seconds: float
+
+
+def estimate(cells: tuple[Cell, ...], device: torch.device) -> list[Estimate]:
+    """Count every cell and time one training step of each distinct model, on noise, to estimate its training time.
+
+    Raises InputError for a cell that cannot be built or counted. Costs measured later (latency, test images) are not
+    in the estimate.
+    """
+    known: dict[RunSpec, tuple[Counts, float]] = {}
+    estimates = []
+    for cell in cells:
+        unseeded = replace(cell.spec, seed=0)
+        if unseeded not in known:
+            known[unseeded] = (_count(cell.spec), _training_seconds(unseeded, device))
+        estimates.append(Estimate(cell, *known[unseeded]))
+    return estimates
 
 
 @dataclass(frozen=True)
@@ -53,7 +80,7 @@ def match_study(study: Study, profile: str, changes: Changes, matching: Matching
     A level that has no `dim` (a network that is not GRLASR) stays as it is and says so. A grid becomes one factor of
     all combinations. InputError for a study of panels, which have bases of their own, and for one that varies `dim`.
     """
-    rule = "must not be 'panels', whose parts have different bases, with --match; take a study of one base"
+    rule = "must not be 'panels', whose parts have different bases, at equal cost; take a study of one base"
     require(study.design != "panels", f"study {study.name!r}: design", rule, study.design)
     base = study.cells(profile, changes, seeds=1)[0].spec
     factors = tuple(
@@ -98,7 +125,7 @@ def _sized(study: Study, label: str, level: Changes, base: RunSpec, matching: Ma
     if spec.model.dim != base.model.dim:
         raise InputError(
             f"study {study.name!r} varies model.dim (level {label!r}: {spec.model.dim}, base {base.model.dim}), which "
-            "is what --match chooses; take another study"
+            "is what is chosen for equal cost; take another study"
         )
     dim, ratio = _find(spec, base, matching)
     unmatched = ", unmatched" if abs(ratio - 1) > TOLERANCE else ""
@@ -133,9 +160,13 @@ def _ratio(spec: RunSpec, base: RunSpec, matching: Matching) -> Callable[[int], 
 
 
 def _counted(spec: RunSpec, measure: Measure) -> int:
-    height, width = (side // spec.model.upscale for side in spec.cost.count_output)
-    counts = count(build_on_meta(spec.model), (1, 3, height, width))
+    counts = _count(spec)
     return counts.num_params if measure == "params" else counts.macs
+
+
+def _count(spec: RunSpec) -> Counts:
+    height, width = (side // spec.model.upscale for side in spec.cost.count_output)
+    return count(build_on_meta(spec.model), (1, 3, height, width))
 
 
 def _latency_ratio(spec: RunSpec, base: RunSpec, device: torch.device) -> float:
@@ -143,3 +174,19 @@ def _latency_ratio(spec: RunSpec, base: RunSpec, device: torch.device) -> float:
     models = {name: build_model(run.model).to(device) for name, run in (("base", base), ("variant", spec))}
     turns = time_in_turns(models, "base", (1, 3, *base.cost.latency_input), max(base.cost.latency_runs, 2))
     return next(turn.ratio for turn in turns if turn.name == "variant")
+
+
+def _training_seconds(spec: RunSpec, device: torch.device) -> float:
+    """Steps times the second of two steps; a full batch is timed as one image times the batch size on a CPU."""
+    budget = spec.train.budget
+    if budget.unit == "min":
+        return 60 * budget.amount
+    batch = spec.data.batch_size if device.type == "cuda" else 1
+    model = build_model(spec.model).to(device).train()
+    lr = torch.rand(batch, 3, spec.data.patch_size, spec.data.patch_size, device=device)
+    for _ in range(2):
+        start = time.perf_counter()
+        model(lr).mean().backward()
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
+    return budget.amount * (time.perf_counter() - start) * spec.data.batch_size / batch

@@ -12,11 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from grla.cost import count
-from grla.engine import matching
-from grla.engine.matching import Matching, dim_steps, match_study, nearest_dim
-from grla.engine.run import run_study
+from grla.engine import Matching, StudyRun, dim_steps, match_study, nearest_dim, run_study, sizing
 from grla.engine.storage import FILE_NAME
-from grla.engine.work import StudyRun
 from grla.errors import InputError
 from grla.model import build_on_meta
 from grla.report.results import load_results
@@ -43,7 +40,7 @@ def test_dims_suit_the_heads_of_the_layers_there_are() -> None:
 
 
 @pytest.mark.parametrize("measure", ["params", "macs"])
-def test_a_deeper_network_is_made_narrower(tiny: Study, measure: matching.Measure) -> None:
+def test_a_deeper_network_is_made_narrower(tiny: Study, measure: sizing.Measure) -> None:
     """The nearest by exhaustive search, and the label tells the truth of it."""
     study = match_study(tiny, "smoke", {}, Matching(measure, CPU))
     first, _, last = study.cells("smoke", {})
@@ -99,7 +96,7 @@ def test_dims_found_by_latency_are_kept(tiny: Study, tmp_path: Path, monkeypatch
     matched = Matching("latency", CPU, tmp_path / "dims.json")
     found = match_study(tiny, "smoke", {}, matched)
     assert all(cell.spec.model.dim % 2 == 0 for cell in found.cells("smoke", {}))
-    monkeypatch.setattr(matching, "time_in_turns", None)
+    monkeypatch.setattr(sizing, "time_in_turns", None)
     assert match_study(tiny, "smoke", {}, matched).factors == found.factors
 
 
@@ -108,7 +105,7 @@ def test_a_matched_study_runs_and_its_rows_say_the_dim(make_run: Callable[..., S
     study = match_study(replace(tiny, factors=tiny.factors[1:]), "smoke", run.changes, Matching("params", CPU))
     name = run_study(replace(run, study=study))
     assert name.startswith("tiny-matched-params-smoke-")
-    results = load_results(run.out / FILE_NAME, name)
+    results = load_results(run.settings.out / FILE_NAME, name)
     (_, variant) = results.cells["variant"]
     assert variant.startswith("depth=2 dim ")
     params = results.cells.set_index("variant")["num_params"]

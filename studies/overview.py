@@ -1,0 +1,64 @@
+"""What can be run, what it would cost, how far it is: looking at studies and searches without running anything."""
+
+from __future__ import annotations
+
+import re
+
+from tabulate import tabulate
+
+from grla.engine import StudyRun, duration, estimate
+from grla.study import load_search, load_study, search_names, study_names
+
+
+def show_studies(default: str) -> None:
+    """Print the studies with question, source, and cells by profile; the paper's first, in its order.
+
+    Times to expect are those of the study called `default`.
+    """
+    studies = [load_study(name) for name in study_names()]
+    beyond = [study for study in studies if not study.source.startswith("GRLA paper")]
+    of_the_paper = sorted((study for study in studies if study not in beyond), key=lambda study: _place(study.source))
+    for title, group in (("Tables and figures of the paper", of_the_paper), ("Beyond the paper", beyond)):
+        print(f"{title}\n{'=' * len(title)}\n")
+        for study in group:
+            sizes = [f"{name} {len(study.cells(name, {}))}" for name in study.profiles]
+            print(f"{study.name}\n  {study.question}\n  Source: {study.source}\n  Cells: {', '.join(sizes)}")
+    print("\nTime to expect, by --profile:")
+    for name, profile in load_study(default).profiles.items():
+        print(f"  {name:9s} {profile.expected_time}")
+
+
+def show_searches() -> None:
+    """Print the searches with question, source, aim, parameters by profile, and the time to expect."""
+    for search in (load_search(name) for name in search_names()):
+        aims = ", ".join(["validation PSNR-Y", *(f"against {cost}" for cost in search.minimise)])
+        print(f"{search.name}\n  {search.question}\n  Source: {search.source}\n  Aim: {aims}")
+        print(f"  Parameters: {', '.join(parameter.name for parameter in search.parameters)}")
+        for name, profile in search.profiles.items():
+            print(f"  {name:9s} {profile.trials} trials, {profile.expected_time}")
+
+
+def show_cost(run: StudyRun) -> None:
+    """Print each cell with its counts and estimated training time."""
+    estimates = estimate(run.cells(), run.settings.device)
+    rows = [
+        (
+            one.cell.variant,
+            one.cell.spec.seed,
+            one.counts.num_params / 1e3,
+            one.counts.macs / 1e9,
+            one.counts.hook_flops / 1e9,
+            duration(one.seconds),
+        )
+        for one in estimates
+    ]
+    headers = ("variant", "seed", "params K", "MACs G", "hook_flops G", "training")
+    print(tabulate(rows, headers, floatfmt=".2f"))
+    total = duration(sum(one.seconds for one in estimates))
+    print(f"\n{len(rows)} cells, about {total} of training on this machine, measuring and scoring not included.")
+
+
+def _place(source: str) -> tuple[str, int]:
+    """Orders "... table 2 ..." before "... table 11 ..." and tables after figures."""
+    match = re.search(r"(table|figure) (\d+)", source)
+    return (match[1], int(match[2])) if match else ("", 0)

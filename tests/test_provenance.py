@@ -1,0 +1,61 @@
+"""The version of the code: a commit only while every Python file is the commit's."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from grla.provenance import code_version
+
+
+def git(folder: Path, *arguments: str) -> str:
+    person = ("-c", "user.name=A", "-c", "user.email=a@b.c")
+    command = ["git", "-C", str(folder), *person, *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    """A checkout with one commit: `kernels/known.py`, and a .gitignore that names `ignored.py` and `build/`."""
+    git(tmp_path, "init", "-q")
+    (tmp_path / "kernels").mkdir()
+    (tmp_path / "kernels" / "known.py").write_text("x = 1\n")
+    (tmp_path / ".gitignore").write_text("ignored.py\nbuild/\n")
+    git(tmp_path, "add", ".")
+    git(tmp_path, "commit", "-q", "-m", "First")
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("file", "dirty"),
+    [
+        (None, False),
+        ("kernels/known.py", True),
+        ("kernels/new.py", True),
+        ("new/folder/module.py", True),
+        ("kernels/ignored.py", False),
+        ("build/generated.py", False),
+        ("photographs/one.png", False),
+        ("notes.txt", False),
+    ],
+)
+def test_changed_and_untracked_code_is_dirty_and_other_files_are_not(
+    repository: Path, file: str | None, dirty: bool
+) -> None:
+    if file is not None:
+        (repository / file).parent.mkdir(parents=True, exist_ok=True)
+        (repository / file).write_text("y = 2\n")
+    commit = git(repository, "rev-parse", "--short=12", "HEAD")
+    assert code_version(repository) == (f"{commit}-dirty" if dirty else commit)
+
+
+def test_outside_a_checkout_the_version_is_unknown(tmp_path: Path) -> None:
+    assert code_version(tmp_path) == "unknown"
+
+
+def test_the_version_stays_that_of_the_start(repository: Path) -> None:
+    before = code_version(repository)
+    (repository / "kernels" / "new.py").write_text("y = 2\n")
+    assert code_version(repository) == before
