@@ -102,12 +102,12 @@ def test_crops_are_those_of_the_panel_of_the_base(tmp_path: Path) -> None:
 
 def test_publishing_panels_quotes_the_paper(tmp_path: Path) -> None:
     write_storage(tmp_path / "s.db")
-    save_pictures(tmp_path / "out" / "images")
-    publish(tmp_path / "s.db", "s", tmp_path / "out")
-    text = (tmp_path / "out" / "summary.md").read_text(encoding="utf-8")
+    folder = save_pictures(tmp_path / "out")
+    publish(tmp_path / "s.db", "s", folder)
+    text = (folder / "summary.md").read_text(encoding="utf-8")
     for part in ("## upscale x2: model", "## upscale x4: model", "## Published (GRLA paper", "38.33 / 0.9616"):
         assert part in text
-    assert {path.stem for path in (tmp_path / "out").glob("*.png")} == {
+    assert {path.stem for path in folder.glob("*.png")} == {
         "psnr", "difference", "per-image", "cost", "curves", "crops",
     }  # fmt: skip
 
