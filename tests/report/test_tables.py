@@ -12,8 +12,8 @@ import pytest
 
 from grla.report.document import Strong, Table
 from grla.report.statistics.verdicts import Difference, Spread
-from grla.report.tables import baseline_rows, decibel, interval, outcomes, study_tables, verdict
-from grla.study import Layout
+from grla.report.tables import baseline_rows, decibel, interval, outcomes, study_tables, table_marks, verdict
+from grla.study import Group, Layout
 from tests.shared import factor
 
 BETTER = Difference(0.0123, 0.001, 0.0236, 3, 2, "better")
@@ -229,3 +229,21 @@ def test_a_file_for_each_group_with_units_and_numbers_of_seeds_and_images(made_u
 
 def test_titles_become_file_names(panels: Any) -> None:
     assert study_tables(panels.results)[0][1].file == "upscale-x2-model"
+
+
+def test_marks_stand_in_the_columns_of_quality_and_baselines_have_none() -> None:
+    rows = [
+        (variant, seed, test_set, image, 30.0 + gain + seed / 100)
+        for variant, gain in (("base", 0.0), ("other", 0.5))
+        for seed in range(3)
+        for test_set, image in (("Set5", "0"), ("Set5", "1"), ("Set14", "2"), ("Set14", "3"))
+    ]
+    frame = pd.DataFrame(rows, columns=["variant", "seed", "test_set", "image", "psnr_y"])
+    frame = frame.assign(ssim_y=frame["psnr_y"] / 40)
+    bicubic = frame[frame["variant"] == "base"].assign(variant="bicubic", seed=np.nan, psnr_y=99.0)
+    marks = table_marks(Group("kernel", (("a", "base"), ("b", "other"))), pd.concat([bicubic, frame]))
+    columns = ("PSNR-Y dB", "Set5 dB", "Set14 dB", "SSIM-Y")
+    assert marks == {
+        **{("b", column): "best" for column in columns},
+        **{("a (base)", column): "second" for column in columns},
+    }

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal
 
 from grla.report.kinds.benchmark_tables import LINEAR
@@ -44,20 +45,12 @@ def judge(rule: Rule, results: Results) -> Judgement:
     return TESTS[rule.test](results, rule.variants)
 
 
-def _worse(results: Results, variants: tuple[str, ...]) -> Judgement:
-    return _all(results, variants, "worse", against="better")
-
-
-def _better(results: Results, variants: tuple[str, ...]) -> Judgement:
-    return _all(results, variants, "better", against="worse")
-
-
-def _all(
+def _each(
     results: Results, variants: tuple[str, ...], wanted: DifferenceVerdict, against: DifferenceVerdict
 ) -> Judgement:
     """Supported if the study's verdict on every variant is `wanted`, contradicted if it is `against` on one."""
-    found = [results.differences[variant].verdict for variant in variants]
-    supported = UNCLEAR if set(found) != {wanted} else "supported"
+    found = {results.differences[variant].verdict for variant in variants}
+    supported = "supported" if found == {wanted} else UNCLEAR
     return Judgement("contradicted" if against in found else supported, _words(results, variants))
 
 
@@ -89,8 +82,8 @@ def _cheaper_to_train(results: Results, variants: tuple[str, ...]) -> Judgement:
 
 
 TESTS: dict[Test, Callable[[Results, tuple[str, ...]], Judgement]] = {
-    "worse": _worse,
-    "better": _better,
+    "worse": partial(_each, wanted="worse", against="better"),
+    "better": partial(_each, wanted="better", against="worse"),
     "no better": _no_better,
     "diverging": _diverging,
     "cheaper to train": _cheaper_to_train,
@@ -99,8 +92,8 @@ TESTS: dict[Test, Callable[[Results, tuple[str, ...]], Judgement]] = {
 
 def memory_is_linear(scaling: Record | None) -> Judgement:
     """From scaling.json: supported if GRBF's memory grows with an exponent of at most 1.05 in tokens, both passes."""
-    wanted = ("kernel", KERNEL, "memory")
-    rows = [] if scaling is None else [row for row in scaling["exponents"] if _names(row) == wanted]
+    wanted = {"kind": "kernel", "name": KERNEL, "quantity": "memory"}
+    rows = [] if scaling is None else [row for row in scaling["exponents"] if wanted.items() <= row.items()]
     if scaling is None or not rows or any(row["exponent"] is None for row in rows):
         return Judgement(NOT_YET_RUN, "needs `run_benchmark.py scaling`")
     words = "; ".join(f"{row['passes']}: tokens^{row['exponent']:.3f}" for row in rows)
@@ -154,10 +147,6 @@ def _words(results: Results, variants: tuple[str, ...]) -> str:
     words = "; ".join(f"{variant}: {interval(difference)} dB" for variant, difference in found.items())
     number = max(difference.num_comparisons for difference in found.values())
     return words if number == 1 else f"{words} (95 % intervals each; verdicts corrected for {number} comparisons)"
-
-
-def _names(row: Record) -> tuple[str, str, str]:
-    return row["kind"], row["name"], row["quantity"]
 
 
 def _machine(record: Record) -> str:

@@ -20,7 +20,7 @@ def test_each_file_is_made_of_what_the_cell_has(tmp_path: Path) -> None:
     for folder in ("hr", "bicubic", "cell"):
         (tmp_path / folder).mkdir()
         Image.fromarray(np.eye(40, dtype=np.uint8) * 255).save(tmp_path / folder / "Set5-baby.png")
-    files = {name: make(RECORD, tmp_path / "cell") for name, make in CELL_FILES.items()}
+    files = {name: make(RECORD, tmp_path / "cell", tmp_path) for name, make in CELL_FILES.items()}
     assert list(files) == ["crops.png", "curve.png", "images.csv"]
     assert files["images.csv"] == b"test_set,image,psnr_y\nSet5,baby,28.5\n"
     for name in ("crops.png", "curve.png"):
@@ -31,11 +31,11 @@ def test_each_file_is_made_of_what_the_cell_has(tmp_path: Path) -> None:
 
 def test_a_cell_without_results_has_none(tmp_path: Path) -> None:
     empty = {"images": [], "history": []}
-    assert [make(empty, tmp_path / "none") for make in CELL_FILES.values()] == [None] * 3
+    assert [make(empty, tmp_path / "none", tmp_path) for make in CELL_FILES.values()] == [None] * 3
 
 
 def test_pictures_of_another_size_than_hr_are_left_out(tmp_path: Path) -> None:
     for folder, size in (("hr", 40), ("bicubic", 40), ("cell", 30)):
         (tmp_path / folder).mkdir()
         Image.new("RGB", (size, size)).save(tmp_path / folder / "a-b.png")
-    assert CELL_FILES["crops.png"](RECORD, tmp_path / "cell") is None
+    assert CELL_FILES["crops.png"](RECORD, tmp_path / "cell", tmp_path) is None

@@ -70,10 +70,12 @@ def test_rows_are_those_of_the_first_seed_with_the_scores_of_the_image(made_up: 
     images = made_up.images.assign(cell_hash=made_up.images["cell_hash"].str.replace("/", "-"))
     cells = made_up.cells.assign(cell_hash=made_up.cells["cell_hash"].str.replace("/", "-"))
     results = made_up._replace(images=images, cells=cells).results
-    kept = tmp_path / "images"
-    for folder in ("hr", "bicubic", "base-0", "base-1", "kernel=relu-0", "kernel=softmax-0", "depth=1-0"):
-        write(kept / folder, "Set5-bird.png", photo())
-    (row,) = crop_rows(results, tmp_path)
+    folder = tmp_path / "attention" / "quick"
+    for name in ("hr", "bicubic"):
+        write(folder / "images" / name, "Set5-bird.png", photo())
+    for cell_hash in ("base-0", "base-1", "kernel=relu-0", "kernel=softmax-0", "depth=1-0"):
+        write(tmp_path / "cells" / cell_hash, "Set5-bird.png", photo())
+    (row,) = crop_rows(results, folder)
     assert [tile.name for tile in row.tiles[2:]] == ["bicubic", "gaussian_rbf (base)", "relu", "softmax"]
     scores = images.set_index(["cell_hash", "image"])["psnr_y"]
     names = ["bicubic", "base-0", "kernel=relu-0", "kernel=softmax-0"]

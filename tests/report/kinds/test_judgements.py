@@ -30,11 +30,11 @@ from tests.report.records import ABOUT, latency_record
 from tests.shared import factor
 
 
-def results(**effects: float | None) -> Results:
-    """A study of 3 seeds and 4 images; `effects` are variants' exact differences to the base in dB, None: diverged."""
+def results(noise_sd: float = 0.001, **effects: float | None) -> Results:
+    """A study of 3 seeds and 4 images; `effects` are variants' true differences to the base in dB, None: diverged."""
     layout = Layout("kernels", "q?", "none", "quick", "one_at_a_time", (factor("k", ("a", *effects), "a"),))
     cells, images = [], []
-    noise = np.random.default_rng(0).normal(0, 0.001, (len(effects) + 1, 3, 4))
+    noise = np.random.default_rng(0).normal(0, noise_sd, (len(effects) + 1, 3, 4))
     for number, (level, effect) in enumerate({"a": 0.0, **effects}.items()):
         variant = "base" if level == "a" else f"k={level}"
         for seed in range(3):
@@ -108,6 +108,14 @@ def test_that_nothing_diverged_contradicts_only_after_all_of_the_training() -> N
     quick = results(b=0.0)
     paper = dataclasses.replace(quick, layout=dataclasses.replace(quick.layout, profile="paper"))
     assert judge(diverging("k=b", words=""), paper).verdict == "contradicted"
+    one = dataclasses.replace(results(b=0.0, c=None), layout=paper.layout)
+    assert judge(diverging("k=b", "k=c", words=""), one).verdict == UNCLEAR
+
+
+def test_no_better_needs_an_interval_that_excludes_a_gain() -> None:
+    rule = no_better_than_base("k=b", words="")
+    assert judge(rule, results(noise_sd=0.1, b=0.0)).verdict == UNCLEAR
+    assert judge(rule, results(noise_sd=0.1, b=-1.0)).verdict == "supported"
 
 
 def test_many_variants_need_a_clearer_difference_than_one() -> None:

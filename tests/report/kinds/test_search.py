@@ -13,6 +13,7 @@ import numpy as np
 import optuna
 import pandas as pd
 import pytest
+from matplotlib.axes import Axes
 from PIL import Image
 
 from grla.errors import InputError
@@ -168,6 +169,11 @@ def test_positions_on_parallel_axes_by_hand() -> None:
     assert ticks(GAMMA) == {0.0: "0.01", 1.0: "1"}
 
 
+def points_by_label(panel: Axes) -> dict[str, list[list[float]]]:
+    """The points of each line of a panel, by its label in the legend."""
+    return {str(line.get_label()): np.asarray(line.get_xydata()).tolist() for line in panel.lines}
+
+
 def test_figures_have_units_and_all_trials(results: TuningResults, tmp_path: Path) -> None:
     figure = front_figure(results)
     (panel,) = figure.axes
@@ -176,10 +182,19 @@ def test_figures_have_units_and_all_trials(results: TuningResults, tmp_path: Pat
     assert [text.get_text() for text in panel.texts] == ["trial 7", "trial 0 (base)", "trial 1", "trial 8", "trial 5"]
     legend = [text.get_text() for text in panel.get_legend().get_texts()]
     assert {"trained to the end", "stopped as hopeless, at its last validation", "base", "front"} <= set(legend)
+    shown = points_by_label(panel)
+    assert shown["trained to the end"] == [[row[5] / 1e9, row[4]] for row in ROWS if row[0] == "ok"]
+    assert shown["stopped as hopeless, at its last validation"] == [[2.0, 24.0]]
+    assert shown["base"] == [[1.0, 26.0]]
+    assert shown["front"] == [[0.9, 25.8], [1.0, 26.0], [2.0, 26.4], [3.0, 26.7], [4.0, 26.9]]
     check_saved(save(figure, tmp_path / "front"))
     figure = history_figure(results)
     assert figure.axes[0].get_xlabel() == "trial"
     assert "not trained" in [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
+    shown = points_by_label(figure.axes[0])
+    assert shown["trained to the end"] == [[n, row[4]] for n, row in enumerate(ROWS) if row[0] == "ok"]
+    assert shown["diverged, at its last validation"] == [[6, 20.0]]
+    assert [best for _, best in shown["best so far"]] == [26.0, *[26.4] * 4, *[26.9] * 4]
     check_saved(save(figure, tmp_path / "history"))
     figure = importances_figure(results)
     assert [panel.get_title() for panel in figure.axes] == ["for validation PSNR-Y", "for multiply-adds"]

@@ -10,6 +10,7 @@ from statsmodels.stats.multitest import multipletests
 from grla.errors import InputError
 from grla.report.statistics.bootstrap import crossed_interval
 from grla.report.statistics.verdicts import (
+    best_and_second,
     corrected,
     difference_of,
     differences_to_base,
@@ -190,3 +191,36 @@ def test_spread_over_seeds() -> None:
     assert (spread.mean, spread.sd, spread.num_seeds) == (pytest.approx(28.1), pytest.approx(0.1 * 2**0.5), 2)
     assert np.isnan(spread_over_seeds(pd.Series([28.0])).sd)
     assert spread_over_seeds(pd.Series([], dtype=float)).num_seeds == 0
+
+
+def scores(**means: float) -> pd.DataFrame:
+    """Four images, three seeds; all variants differ from each other by constants and noise of 0.001 dB."""
+    noise = np.random.default_rng(0).normal(0, 0.001, (len(means), 3, 4))
+    rows = [
+        (variant, seed, "Set5" if image < 2 else "Set14", str(image), 30.0 + image + mean + noise[number, seed, image])
+        for number, (variant, mean) in enumerate(means.items())
+        for seed in range(3)
+        for image in range(4)
+    ]
+    return pd.DataFrame(rows, columns=["variant", "seed", "test_set", "image", "psnr_y"])
+
+
+@pytest.mark.parametrize(
+    ("means", "best", "second"),
+    [
+        ({"a": 0.0, "b": 0.5, "c": 0.2}, {"b"}, {"c"}),
+        ({"a": 0.0, "b": 0.5, "c": 0.5}, {"b", "c"}, {"a"}),
+        ({"a": 0.2, "b": 0.5, "c": 0.2}, {"b"}, {"a", "c"}),
+        ({"a": 0.0, "b": 0.0, "c": 0.0}, {"a", "b", "c"}, set()),
+        ({"a": 0.0}, set(), set()),
+    ],
+)
+def test_ties_share_the_mark(means: dict[str, float], best: set[str], second: set[str]) -> None:
+    marks = best_and_second(scores(**means), list(means), "psnr_y")
+    assert {name for name, mark in marks.items() if mark == "best"} == best
+    assert {name for name, mark in marks.items() if mark == "second"} == second
+
+
+def test_a_variant_without_scores_has_no_mark() -> None:
+    marks = best_and_second(scores(a=0.0, b=0.5), ["a", "b", "c"], "psnr_y")
+    assert marks == {"b": "best", "a": "second"}
