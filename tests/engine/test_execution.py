@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch import nn
 
-from grla.benchmark.networks import find_subject
+from grla.benchmark.networks import prepared_network
 from grla.engine import StudyRun, run_study
 from grla.engine import execution as room
 from grla.engine.execution import USUAL, Execution, read_ways
@@ -91,13 +91,13 @@ def test_only_networks_with_blocks_checkpoint() -> None:
     assert both.suited(build_model(ModelSpec(**TINY))) == both
     assert both.suited(build_model(EdsrLiteSpec(upscale=2))) == USUAL
     with pytest.raises(InputError, match=r"edsr_lite\+checkpoint-activations cannot checkpoint its activations"):
-        find_subject("edsr_lite+checkpoint-activations", 2, CPU)
+        prepared_network("edsr_lite+checkpoint-activations", 2, CPU)
 
 
 def test_names_of_a_benchmark_say_how() -> None:
     assert read_ways("gaussian_rbf") == ("gaussian_rbf", USUAL)
     assert read_ways("a.b:c+compile") == ("a.b:c", Execution(compile=True))
-    assert find_subject("none+checkpoint-activations", 2, CPU).checkpoint_activations
+    assert prepared_network("none+checkpoint-activations", 2, CPU).checkpoint_activations
     with pytest.raises(InputError, match="what follows a \\+ must be one of checkpoint-activations, compile"):
         read_ways("gaussian_rbf+compiled")
 

@@ -117,7 +117,7 @@ def test_two_studies_of_one_name_and_different_definitions_are_refused(make_run:
 
 @pytest.mark.parametrize(("settings", "message"), [({"workers": -1}, "workers must"), ({"grace": 0}, "grace must")])
 def test_impossible_settings_are_refused(settings: dict[str, int], message: str) -> None:
-    with pytest.raises(InputError, match=f"{message} must be at least"):
+    with pytest.raises(InputError, match=f"{message} be at least"):
         RunSettings(Path("out"), torch.device("cpu"), **settings)
 
 
