@@ -6,6 +6,7 @@ import multiprocessing
 import signal
 import sys
 import time
+from collections.abc import Callable
 from types import FrameType
 from typing import TextIO
 
@@ -56,8 +57,16 @@ class StudyProgress:
     Where several `workers` share a terminal none of them renews a line of its own.
     """
 
-    def __init__(self, num_done: int, num_cells: int, stream: TextIO = sys.stderr, workers: int = 1) -> None:
+    def __init__(
+        self,
+        num_done: int,
+        num_cells: int,
+        stream: TextIO = sys.stderr,
+        workers: int = 1,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.num_done = num_done
+        self.clock = clock
         self.num_cells = num_cells
         self.stream = stream
         self.workers = workers
@@ -85,8 +94,15 @@ class StudyProgress:
 class TrialsProgress(StudyProgress):
     """The same for a search: trials that are refused before training are shown, and cost no time worth counting."""
 
-    def __init__(self, num_trials: int, stop: StopRequest, workers: int = 1, stream: TextIO = sys.stderr) -> None:
-        super().__init__(0, num_trials, stream, workers)
+    def __init__(
+        self,
+        num_trials: int,
+        stop: StopRequest,
+        workers: int = 1,
+        stream: TextIO = sys.stderr,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        super().__init__(0, num_trials, stream, workers, clock)
         self.stop = stop
 
     def begin(self, name: str) -> CellProgress:
@@ -106,7 +122,7 @@ class CellProgress:
         self.study = study
         self.stop = stop
         self.name = name
-        self.started = self._printed = time.monotonic()
+        self.started = self._printed = study.clock()
         self.validation = ""
         self.progress = 0.0
         self._print("starting: counting, timing")
@@ -114,7 +130,7 @@ class CellProgress:
     def stepped(self, progress: float, stats: StepStats) -> None:
         """Renew the line, at most a few times a second."""
         self.progress = progress
-        now = time.monotonic()
+        now = self.study.clock()
         if self.study.live and now - self._printed > REFRESH_SECONDS:
             self._printed = now
             self._print(f"{progress:4.0%}, step {stats.step}, loss {stats.loss:.4f}{self.validation}{self._left()}")
@@ -137,14 +153,14 @@ class CellProgress:
 
     def finished(self, outcome: str) -> None:
         """The cell is done: say how it ended and how long it took."""
-        seconds = time.monotonic() - self.started
+        seconds = self.study.clock() - self.started
         self._print(f"{outcome}{self.validation}, {seconds:.0f} s")
         if self.study.live:
             self.study.stream.write("\n")
         self.study.finish(seconds)
 
     def _left(self) -> str:
-        elapsed = time.monotonic() - self.started
+        elapsed = self.study.clock() - self.started
         return f", about {duration(self.study.seconds_left(elapsed, self.progress))} left"
 
     def _print(self, text: str) -> None:

@@ -1,4 +1,4 @@
-"""What is shown while a search runs."""
+"""What is shown while a study or a search runs."""
 
 from __future__ import annotations
 
@@ -6,16 +6,78 @@ import io
 
 import pytest
 
-from grla.engine import progress
-from grla.engine.progress import StopRequest, TrialsProgress
+from grla.engine.progress import StopRequest, StudyProgress, TrialsProgress, duration
+from grla.training import StepStats
 
 
-def test_refused_trials_are_shown_and_neither_counted_nor_timed(monkeypatch: pytest.MonkeyPatch) -> None:
+class Terminal(io.StringIO):
+    """A stream that a person looks at."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+class Clock:
+    """A clock that a test sets."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def __call__(self) -> float:
+        return self.seconds
+
+
+def step(number: int, loss: float) -> StepStats:
+    return StepStats(number, loss, 1e-3, 0.01)
+
+
+def test_on_a_terminal_one_line_renews_itself_a_few_times_a_second() -> None:
+    terminal, clock = Terminal(), Clock()
+    cell = StudyProgress(1, 4, terminal, clock=clock).start("kernel=relu seed 0", StopRequest())
+    for number, seconds in ((1, 0.1), (2, 10.0), (3, 10.1)):
+        clock.seconds = seconds
+        cell.stepped(number / 4, step(number, 0.5 / number))
+        if number == 2:
+            cell.validated({"step": 2, "val_psnr_y": 25.125})
+    clock.seconds = 20.0
+    cell.stepped(0.75, step(3, 0.1667))
+    cell.finished("ok")
+    assert "\n" not in terminal.getvalue()[:-1]
+    assert terminal.getvalue().split("\r\x1b[K") == [
+        "",
+        "[2/4] kernel=relu seed 0: starting: counting, timing",
+        "[2/4] kernel=relu seed 0:  50%, step 2, loss 0.2500, about 50 s left",  # 10 s of this cell, 20 s each of two
+        "[2/4] kernel=relu seed 0:  75%, step 3, loss 0.1667, validation 25.12 dB, about 60 s left",
+        "[2/4] kernel=relu seed 0: ok, validation 25.12 dB, 20 s\n",
+    ]
+
+
+def test_a_long_name_does_not_break_the_line() -> None:
+    terminal = Terminal()
+    StudyProgress(0, 1, terminal).start("x" * 300, StopRequest())
+    assert len(terminal.getvalue().removeprefix("\r\x1b[K")) == 150
+
+
+def test_elsewhere_and_beside_other_workers_each_validation_has_a_line() -> None:
+    for stream, workers in ((io.StringIO(), 1), (Terminal(), 2)):
+        clock = Clock()
+        progress = StudyProgress(0, 3, stream, workers, clock)
+        cell = progress.start("base seed 0", StopRequest(), num_done=1)
+        clock.seconds = 10.0
+        cell.stepped(0.5, step(2, 0.25))
+        cell.validated({"step": 2, "val_psnr_y": 25.125})
+        left = 10 + 20 / workers
+        assert stream.getvalue().splitlines() == [
+            "[2/3] base seed 0: starting: counting, timing",
+            f"[2/3] base seed 0:  50%, step 2, validation 25.12 dB, about {left:.0f} s left",
+        ]
+
+
+def test_refused_trials_are_shown_and_neither_counted_nor_timed() -> None:
     """A trial of 10 s, a refused one, another of 30 s: 20 s a trial, so 20 s for the last once the third is done."""
-    clock = iter([0.0, 10.0, 100.0, 130.0])
-    monkeypatch.setattr(progress.time, "monotonic", lambda: next(clock))
+    seconds = iter([0.0, 10.0, 100.0, 130.0])
     stream = io.StringIO()
-    shown = TrialsProgress(4, StopRequest(), stream=stream)
+    shown = TrialsProgress(4, StopRequest(), stream=stream, clock=lambda: next(seconds))
     shown.begin("trial 0: dim=8").finished("ok")
     shown.refused("trial 1", "over_limit, macs 6 exceeds 5")
     shown.begin("trial 2: dim=16").finished("pruned")
@@ -25,3 +87,8 @@ def test_refused_trials_are_shown_and_neither_counted_nor_timed(monkeypatch: pyt
     assert lines[4] == "[2/4] trial 2: dim=16: pruned, 30 s"
     assert shown.num_done == 2
     assert shown.seconds_left(cell_elapsed=20, cell_progress=1) == 20
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(45, "45 s"), (720, "12 min"), (11_520, "3.2 h"), (181_440, "2.1 days")])
+def test_durations_are_written_for_people(seconds: float, text: str) -> None:
+    assert duration(seconds) == text

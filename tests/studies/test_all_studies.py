@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +21,8 @@ from grla.spec import EdsrLiteSpec, OutsideSpec
 from grla.study import Factor, Study, load_study, study_names
 
 NAMES = study_names()
+EVERY = os.environ.get("GRLA_ALL") == "1"
+"""Train every study, not only the smallest of each design and kind of data."""
 PROFILES = ("smoke", "quick", "standard", "paper")
 
 # GRLA paper by study and variant at full size: parameters in K, published "FLOPs" in G (None: not published).
@@ -86,8 +89,19 @@ def full_size_counts(spec) -> Counts:
     return count(build_on_meta(spec.model), (1, 3, height, width))
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_every_study_runs_in_smoke(name: str, make_run: Callable[..., StudyRun]) -> None:
+def smallest_of_each_kind() -> list[str]:
+    """For each design and kind of data the study with the fewest cells, of those that compare any."""
+    smallest: dict[tuple[str, type], tuple[int, str]] = {}
+    for name in NAMES:
+        study = load_study(name)
+        kind, size = (study.design, type(study.base.data)), (len(study.cells("smoke", {})), name)
+        if size[0] > 1:
+            smallest[kind] = min(size, smallest.get(kind, size))
+    return sorted(name for cells, name in smallest.values())
+
+
+@pytest.mark.parametrize("name", NAMES if EVERY else smallest_of_each_kind())
+def test_studies_run_in_smoke(name: str, make_run: Callable[..., StudyRun]) -> None:
     run = make_run(study=load_study(name))
     study_name = run_study(run)
     publish(run.settings.out / FILE_NAME, study_name, run.folder)

@@ -84,8 +84,8 @@ def test_list_shows_searches_with_questions_aims_and_times() -> None:
 @pytest.mark.parametrize(
     ("script", "arguments", "message"),
     [
-        ("run_tuning.py", ["search_everything"], "search must be one of search_architecture, search_recipe, got"),
-        ("run_tuning.py", ["--trials", "0"], "trials must be a whole number of at least 1, got 0"),
+        ("run_tuning.py", ["search_everything"], "SEARCH must be one of search_architecture, search_recipe, got"),
+        ("run_tuning.py", ["--trials", "0"], "--trials must be a whole number of at least 1, got 0"),
         ("run_ablation.py", ["--base", "unknown.json"], "study 'attention', profile 'smoke': ModelSpec has no field"),
     ],
 )
