@@ -1,7 +1,7 @@
 """Score one model on test sets: PSNR-Y and SSIM-Y by the project's protocol.
 
 python studies/evaluate.py --model bicubic --upscale 4 --test-data Set5 Set14
-python studies/evaluate.py --model results/attention/quick/checkpoints/HASH.pt
+python studies/evaluate.py --model results/cells/HASH/weights.pt
 python studies/evaluate.py --model package.module:factory --checkpoint weights.pth --upscale 2 --json scores.json
 """
 

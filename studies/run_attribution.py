@@ -2,7 +2,7 @@
 
 GRLA figure 2: LAM (Gu and Dong 2021) with its diffusion index DI, reported widest for the Gaussian-RBF kernel (31.77).
 
-    python studies/run_attribution.py results/attention/quick/checkpoints/*.pt
+    python studies/run_attribution.py results/attention/quick/cells/*/weights.pt
     python studies/run_attribution.py A.pt B.pt --image photo.png --top 96 --left 160 --size 16
 
 Under ten seconds a checkpoint of profile quick on one core: 50 forward and backward passes over the whole LR image.
@@ -24,6 +24,7 @@ from command import command
 from grla.analysis import (
     Target,
     attribution_map,
+    checkpoint_name,
     diffusion_index,
     load_trained,
     model_label,
@@ -72,8 +73,8 @@ def main(arguments: Arguments) -> None:
         found = attribution_map(network, to_batch(pair.lr), target, arguments.steps, arguments.sigma)
         strengths = strength_map(found).double().numpy()
         index, label = diffusion_index(strengths), model_label(spec.model)
-        rows.append((path.name, label, spec.seed, index, float(found.sum())))
-        tiles.append(AttributionTile(f"{label}\n{path.stem}", strengths, index))
+        rows.append((checkpoint_name(path), label, spec.seed, index, float(found.sum())))
+        tiles.append(AttributionTile(f"{label}\n{checkpoint_name(path)}", strengths, index))
     table = pd.DataFrame(rows, columns=["checkpoint", "network", "seed", "diffusion_index", "sum_of_attributions"])
     print(table.iloc[:, :4].to_markdown(index=False, floatfmt=".2f"))
     table = table.assign(image=pair.name, **vars(target), steps=arguments.steps, sigma=arguments.sigma)

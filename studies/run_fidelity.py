@@ -1,7 +1,7 @@
 """Measure what the attention kernels compute, without training (GRLA figures 1 and 6, and beyond).
 
     python studies/run_fidelity.py                                   random tokens, half a minute
-    python studies/run_fidelity.py --checkpoint results/attention/quick/checkpoints/HASH.pt --image photo.png
+    python studies/run_fidelity.py --checkpoint results/cells/HASH/weights.pt --image photo.png
 
 Kernel value against angle; distribution of 2 gamma q.k and of the Taylor error; distance of every kernel to softmax at
 the same temperature, beside plain averaging; how near the denominator of Eq. 12 comes to 0.
@@ -17,6 +17,7 @@ from command import command
 
 from grla.analysis import (
     Tokens,
+    checkpoint_name,
     denominator_margins,
     distances_to_softmax,
     fidelity_kernels,
@@ -87,7 +88,9 @@ def all_tokens(arguments: Arguments) -> tuple[list[Tokens], str]:
     spec, network = load_trained(arguments.checkpoint)
     pair = picture(arguments.image, spec.model.upscale)
     tokens += network_tokens(network, to_batch(pair.lr), arguments.num_tokens, arguments.seed)
-    trained = f"{arguments.checkpoint.name}, trained with {model_label(spec.model)}, on the LR of {pair.name}"
+    trained = (
+        f"{checkpoint_name(arguments.checkpoint)}, trained with {model_label(spec.model)}, on the LR of {pair.name}"
+    )
     return tokens, f"{about} Layers: the global attention of {trained}."
 
 

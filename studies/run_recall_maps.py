@@ -1,6 +1,6 @@
 """Draw where networks of the recall probe look: the attention weights of one blanked pixel, layer by layer.
 
-    python studies/run_recall_maps.py results/recall/quick/checkpoints/*.pt
+    python studies/run_recall_maps.py results/recall/quick/cells/*/weights.pt
     python studies/run_recall_maps.py A.pt B.pt --pairs 16 --image 3
 
 Seconds on one core.

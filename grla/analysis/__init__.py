@@ -1,7 +1,7 @@
 """Looking into trained networks, and at what kernels compute."""
 
 from grla.analysis.attribution import Target, attribution_map, diffusion_index, strength_map
-from grla.analysis.checkpoints import find_upscaler, load_trained, model_label, picture, to_batch
+from grla.analysis.checkpoints import checkpoint_name, find_upscaler, load_trained, model_label, picture, to_batch
 from grla.analysis.fidelity import distances_to_softmax, fidelity_kernels, kernel_profiles
 from grla.analysis.recall_maps import recall_scene, weight_maps
 from grla.analysis.score import score_model

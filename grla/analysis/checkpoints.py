@@ -62,6 +62,11 @@ def find_upscaler(
     return network_upscaler(network.to(device), upscale, tile, overlap, progress)
 
 
+def checkpoint_name(path: Path) -> str:
+    """A checkpoint as tables and figures name it: in cells' folders all files have one name, so the folder's counts."""
+    return path.parent.name if path.name == "weights.pt" else path.name
+
+
 def model_label(spec: AnyModelSpec) -> str:
     """A short name of a network for tables and titles: its global attention kernel, or what it is instead."""
     if not isinstance(spec, ModelSpec):

@@ -70,10 +70,13 @@ def test_recall_maps_are_drawn_for_checkpoints_of_the_probe_only(tmp_path: Path,
 def test_attribution_draws_each_checkpoint(tmp_path: Path, checkpoint: Path, photo: Path) -> None:
     out = tmp_path / "out"
     sizes = ("--steps", 3, "--size", 8, "--top", 4)
-    shown = call("run_attribution.py", checkpoint, checkpoint, "--image", photo, *sizes, "--out", out)
+    kept = tmp_path / "base_seed0_ab12cd" / "weights.pt"  # as in a cell's folder
+    kept.parent.mkdir()
+    kept.write_bytes(checkpoint.read_bytes())
+    shown = call("run_attribution.py", checkpoint, kept, "--image", photo, *sizes, "--out", out)
     assert "gaussian_rbf" in shown
     table = pd.read_csv(out / "attribution.csv")
-    assert list(table["checkpoint"]) == ["tiny.pt", "tiny.pt"]
+    assert list(table["checkpoint"]) == ["tiny.pt", "base_seed0_ab12cd"]
     assert table["diffusion_index"].between(0, 100).all()
     assert (table["top"] == 4).all()
     assert {path.name for path in out.iterdir()} == {"attribution.csv", "attribution.png", "attribution.svg"}
