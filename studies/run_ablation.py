@@ -33,7 +33,7 @@ from grla.engine import (
     latest_name,
     match_study,
     run_study,
-    run_with_torchrun,
+    torchrun,
 )
 from grla.provenance import without_password
 from grla.report import CELL_FILES, export, publish
@@ -105,9 +105,12 @@ def main(arguments: Arguments) -> None:
     run = study_run(arguments)
     if arguments.dry_run or arguments.status or arguments.export is not None:
         return look(run, arguments)
-    name = run_with_torchrun(run, lambda: run_to_the_end(run, arguments))
-    if name is not None:  # not a process of torchrun's that has helped the first one
-        show_end(run, name)
+    with torchrun(run) as leading:
+        if not leading:
+            return None
+        until = arguments.until_clear
+        name = run_study(run) if until is None else run_until_clear(run, until, arguments.max_seeds)
+    return show_end(run, name)
 
 
 def look(run: StudyRun, arguments: Arguments) -> None:
@@ -118,13 +121,6 @@ def look(run: StudyRun, arguments: Arguments) -> None:
         print(describe_status(run))
     elif arguments.export is not None:
         export(run.settings.storage_url, latest_name(run), arguments.export)
-
-
-def run_to_the_end(run: StudyRun, arguments: Arguments) -> str:
-    """Run all cells, with more seeds where that was asked for; returns the name of the Optuna study."""
-    if arguments.until_clear is None:
-        return run_study(run)
-    return run_until_clear(run, arguments.until_clear, arguments.max_seeds)
 
 
 def show_end(run: StudyRun, name: str) -> None:

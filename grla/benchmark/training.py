@@ -20,17 +20,18 @@ from grla.engine import (
     CellWatcher,
     Material,
     Worker,
+    claimed_cells,
     load_material,
     make_plan,
     make_trainer,
     named_cells,
     open_storage,
-    run_plan,
+    run_claimed,
 )
 from grla.errors import InputError, require, require_at_least
 from grla.spec import Budget, DataSpec, ModelSpec, RunSpec, TrainSpec
 from grla.study import QUICK, Changes, Profile, Study
-from grla.training import STEP_PHASES, StepStats, Tracker, advance
+from grla.training import STEP_PHASES, StepStats, Tracker
 
 RECIPE = TrainSpec(Budget(1000, "steps"), learning_rate=1e-6)
 """How often a step is logged depends on the budget; with so small a learning rate no network diverges."""
@@ -111,7 +112,8 @@ class TimedTrainer:
         """One step of the training loop, in milliseconds. Raises InputError if it fails, for lack of memory say."""
         self.trainer.lap = laps = Laps(self.device)
         try:
-            advance(self.trainer, self.watcher)
+            self.watcher.stepped(self.trainer, self.trainer.train_step())
+            self.trainer.lap("logging")
         except RuntimeError as error:
             raise InputError(f"model {self.name} cannot be trained: {str(error).splitlines()[0]}") from error
         self.steps.append(laps.seconds)
@@ -164,7 +166,8 @@ def harness_share(
         material = load(spec.data, spec.model.upscale, Path(scratch), device)
         plan = make_plan(open_storage(Path(scratch)), study, "cell", named_cells(cells, lambda _: material, device))
         cell = TimedCell(device)
-        run_plan(plan, Worker(CellStore(Path(scratch)), device), lambda _: cell)
+        for trial, planned in claimed_cells(plan):
+            run_claimed(plan, trial, planned, Worker(CellStore(Path(scratch)), device), cell)
     harness = sum(cell.lap.seconds.get(phase, 0.0) for phase in HARNESS_PHASES)
     about = {"budget": str(spec.train.budget), "batch_size": spec.data.batch_size, "patch_size": spec.data.patch_size}
     share = harness / cell.lap.total

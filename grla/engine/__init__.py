@@ -12,7 +12,7 @@ from grla.engine.cell import (
     train,
 )
 from grla.engine.cells import CellFolder, CellStore, open_cells, require_new_layout
-from grla.engine.claiming import Worker, run_plan
+from grla.engine.claiming import Worker, claimed_cells, run_claimed
 from grla.engine.execution import USUAL, Execution, read_ways
 from grla.engine.material import (
     Material,
@@ -26,7 +26,7 @@ from grla.engine.material import (
 from grla.engine.plan import make_plan, named_cells
 from grla.engine.progress import StopRequest, TrialsProgress, duration
 from grla.engine.queue import WORKER, Queue, this_worker
-from grla.engine.run import RunSettings, StudyRun, choose_device, run_study, run_with_torchrun
+from grla.engine.run import RunSettings, StudyRun, choose_device, run_study, torchrun
 from grla.engine.sizing import KEPT_DIMS, Matching, estimate, match_study
 from grla.engine.status import describe_status, latest_name
 from grla.engine.storage import FILE_NAME, GRACE_SECONDS, open_storage, planning, storage_named

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import optuna
@@ -42,25 +42,57 @@ class Worker:
     execution: Execution = USUAL
 
 
-def run_plan(
-    plan: Plan,
-    worker: Worker,
-    make_listener: Callable[[PlannedCell], Listener],
-    should_stop: Callable[[], bool] = lambda: False,
-) -> None:
-    """Claim and run cells until all are finished, waiting for those that other workers have.
+def claimed_cells(
+    plan: Plan, should_stop: Callable[[], bool] = lambda: False
+) -> Iterator[tuple[optuna.Trial, PlannedCell]]:
+    """The cells that this worker claims, until all are finished; it waits for those that other workers have.
 
-    Raises `Interrupted` when a listener or `should_stop` asks for it; a cell under way goes back to the queue and goes
-    on from its checkpoint with whoever claims it next.
+    Raises `Interrupted` when `should_stop` asks for it.
     """
     cells = {planned.cell_hash: planned for planned in plan.cells}
     while (trial := _next_trial(plan, should_stop)) is not None:
-        with plan.queue.heartbeat(trial):
-            for factor in plan.layout.factors:
-                trial.suggest_categorical(factor.name, list(factor.levels))
-            trial.suggest_int("seed", 0, MAX_SEED)
-            planned = cells[trial.user_attrs["cell_hash"]]
-            _run_claimed(plan, trial, planned, worker, make_listener(planned))
+        yield trial, cells[trial.user_attrs["cell_hash"]]
+
+
+def run_claimed(plan: Plan, trial: optuna.Trial, planned: PlannedCell, worker: Worker, inner: Listener) -> None:
+    """Run one claimed cell and have its record accepted, unless its worker was silent for too long meanwhile.
+
+    Raises `Interrupted` when the listener asks for it; the cell goes back to the queue and goes on from its checkpoint
+    with whoever claims it next.
+    """
+    folder = worker.store.folder(planned.cell_hash)
+    listener = ReportingListener(trial, inner, folder, worker.store)
+    with plan.queue.heartbeat(trial):
+        for factor in plan.layout.factors:
+            trial.suggest_categorical(factor.name, list(factor.levels))
+        trial.suggest_int("seed", 0, MAX_SEED)
+        worker.store.fetch(folder)
+        workers = max(worker.workers, plan.queue.running_here())
+        listener.lap("storage")
+        run = CellRun(planned.cell.spec, planned.material, folder, worker.device, listener, worker.execution)
+        try:
+            record = run_cell(run, planned.material)
+        except Interrupted:
+            if not listener.lost:
+                plan.queue.give_back(trial)
+                raise
+            return listener.finished("given to another worker, because this one had been silent for too long")
+        record.workers = workers
+        accepted = _keep(plan, trial, record, worker, folder)
+        listener.lap("storage")
+    listener.finished(record.outcome if accepted else f"{record.outcome}, but late: another worker has this cell now")
+
+
+def _keep(plan: Plan, trial: optuna.Trial, record: Record, worker: Worker, folder: CellFolder) -> bool:
+    """Store what a cell left: its files, then its record; False when it comes too late."""
+    if record.outcome == "ok":
+        worker.store.finished(folder)
+    if worker.artifacts is not None:
+        worker.artifacts.keep(trial, vars(record), folder.path)
+    accepted = _tell(plan, trial, record)
+    if accepted:
+        write_text(folder.record, json.dumps(vars(record), indent=2) + "\n")
+    return accepted
 
 
 def _next_trial(plan: Plan, should_stop: Callable[[], bool]) -> optuna.Trial | None:
@@ -76,33 +108,6 @@ def _next_trial(plan: Plan, should_stop: Callable[[], bool]) -> optuna.Trial | N
             return trial
         time.sleep(min(LONGEST_POLL_SECONDS, interval / 10))
     return None
-
-
-def _run_claimed(plan: Plan, trial: optuna.Trial, planned: PlannedCell, worker: Worker, inner: Listener) -> None:
-    """Run one claimed cell and have its record accepted, unless its worker was silent for too long meanwhile."""
-    folder = worker.store.folder(planned.cell_hash)
-    listener = ReportingListener(trial, inner, folder, worker.store)
-    worker.store.fetch(folder)
-    workers = max(worker.workers, plan.queue.running_here())
-    listener.lap("storage")
-    run = CellRun(planned.cell.spec, planned.material, folder, worker.device, listener, worker.execution)
-    try:
-        record = run_cell(run, planned.material)
-    except Interrupted:
-        if not listener.lost:
-            plan.queue.give_back(trial)
-            raise
-        return listener.finished("given to another worker, because this one had been silent for too long")
-    record.workers = workers
-    if record.outcome == "ok":
-        worker.store.finished(folder)
-    if worker.artifacts is not None:
-        worker.artifacts.keep(trial, vars(record), folder.path)
-    accepted = _tell(plan, trial, record)
-    if accepted:
-        write_text(folder.record, json.dumps(vars(record), indent=2) + "\n")
-    listener.lap("storage")
-    listener.finished(record.outcome if accepted else f"{record.outcome}, but late: another worker has this cell now")
 
 
 def _tell(plan: Plan, trial: optuna.Trial, record: Record) -> bool:

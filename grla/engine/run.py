@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import signal
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -14,12 +15,12 @@ import torch
 
 from grla.engine.cell import save_images
 from grla.engine.cells import CELLS, CellStore, is_bucket, open_cells, require_new_layout
-from grla.engine.claiming import Worker, run_plan
+from grla.engine.claiming import Worker, claimed_cells, run_claimed
 from grla.engine.dashboard import ARTIFACTS, Artifacts, Makers
 from grla.engine.execution import USUAL, Execution
 from grla.engine.material import baseline_rows, cached, load_material
 from grla.engine.plan import Plan, PlannedCell, enqueue, join_plan, make_plan, named_cells
-from grla.engine.progress import CellProgress, StopRequest, StudyProgress
+from grla.engine.progress import StopRequest, StudyProgress
 from grla.engine.storage import (
     FILE_NAME,
     GRACE_SECONDS,
@@ -173,10 +174,9 @@ def work(run: StudyRun, plan: Plan, store: CellStore, stop: StopRequest) -> None
     worker = Worker(store, settings.device, artifacts, settings.workers, settings.execution)
     progress = StudyProgress(num_cells - len(plan.unfinished()), num_cells, workers=settings.workers)
 
-    def start(planned: PlannedCell) -> CellProgress:
-        return progress.start(_name(planned), stop, num_cells - len(plan.unfinished()))
-
-    run_plan(plan, worker, start, lambda: stop.asked)
+    for trial, planned in claimed_cells(plan, lambda: stop.asked):
+        listener = progress.start(_name(planned), stop, num_cells - len(plan.unfinished()))
+        run_claimed(plan, trial, planned, worker, listener)
 
 
 def join_work(run: StudyRun, stop: StopRequest) -> None:
@@ -187,30 +187,30 @@ def join_work(run: StudyRun, stop: StopRequest) -> None:
         work(run, open_plan(joining), open_cells(settings.out, settings.artifacts), stop)
 
 
-def run_with_torchrun(run: StudyRun, lead: Callable[[], str]) -> str | None:
-    """`lead`, which runs `run`, by all processes that torchrun started, or by this one alone; None in the helping ones.
+@contextmanager
+def torchrun(run: StudyRun) -> Iterator[bool]:
+    """Inside, all processes that torchrun started train each cell of `run` together; without torchrun this one does.
 
-    Each cell is then trained by all of them. Raises what `lead` does, and InputError for a batch that cannot be shared
-    out equally.
+    Gives True in the process that leads, which is to run the study. The others train what it trains until its block
+    ends, and are given False. Raises InputError for a batch that cannot be shared out equally.
     """
     settings = run.settings
     with process_group(settings.device):
-        if num_processes() == 1:
-            return lead()
-        if not leads():
+        if num_processes() > 1 and not leads():
             _help_training(settings)
-            return None
-        require(not settings.execution.compile, "compile", "is for one process so far: leave out it or torchrun", True)
-        require(settings.workers == 1, "workers", "must be 1 under torchrun", settings.workers)
-        for cell in run.cells():
-            require_equal_slices(cell.spec.data.batch_size)
+            yield False
+            return
+        if num_processes() > 1:
+            require(not settings.execution.compile, "compile", "must be off under torchrun", True)
+            require(settings.workers == 1, "workers", "must be 1 under torchrun", settings.workers)
+            for cell in run.cells():
+                require_equal_slices(cell.spec.data.batch_size)
         try:
-            name = lead()
+            yield True
         except Interrupted:
             dismiss()
             raise
         dismiss()
-        return name
 
 
 def choose_device(name: str) -> torch.device:

@@ -12,5 +12,5 @@ from grla.training.distributed import (
     trained_together,
     trainer_kind,
 )
-from grla.training.loop import STEP_PHASES, Diverged, StepStats, Trainer, advance, fit
+from grla.training.loop import STEP_PHASES, Diverged, StepStats, Trainer, fit
 from grla.training.tracking import Tracker

@@ -210,7 +210,8 @@ def fit(trainer: Trainer, watcher: Watcher, checkpoint: Path, identity: dict[str
             save()
             raise Interrupted(f"stopped at step {trainer.step}")
         before = trainer.progress
-        advance(trainer, watcher)
+        watcher.stepped(trainer, trainer.train_step())
+        trainer.lap("logging")
         if _passes_mark(before, trainer.progress, trainer.spec.validations):
             loss = sum(trainer.losses) / len(trainer.losses)
             entry = {"step": trainer.step, "seconds": trainer.seconds, "loss": loss}
@@ -220,12 +221,6 @@ def fit(trainer: Trainer, watcher: Watcher, checkpoint: Path, identity: dict[str
             saved_at = save()
         elif time.monotonic() - saved_at > SECONDS_BETWEEN_CHECKPOINTS:
             saved_at = save()
-
-
-def advance(trainer: Trainer, watcher: Watcher) -> None:
-    """One step of `fit`: train, and tell the watcher."""
-    watcher.stepped(trainer, trainer.train_step())
-    trainer.lap("logging")
 
 
 def scheduled_rate(spec: TrainSpec, progress: float) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +18,7 @@ from grla.errors import InputError
 from grla.report.kinds.study import publish
 from grla.report.results import CELL_COLUMNS, IMAGE_COLUMNS, load_results
 from grla.study import Study
+from grla.training import StepStats, Trainer
 
 MakeRun = Callable[..., StudyRun]
 
@@ -79,3 +81,18 @@ def test_a_missing_storage_or_study_is_named(published: tuple[StudyRun, str], tm
         load_results(tmp_path / "none.db", "x")
     with pytest.raises(InputError, match="holds no study 'x'"):
         load_results(run.settings.out / FILE_NAME, "x")
+
+
+def test_a_cell_s_trip_to_the_optimiser_is_short(make_run: Callable[..., StudyRun], monkeypatch) -> None:
+    """From `main`, which calls `run_study`, to `train_step`: the frames that a reader has to go through, at most nine."""
+    trips, original = set(), Trainer.train_step
+
+    def counting(trainer: Trainer) -> StepStats:
+        names = [frame.function for frame in inspect.stack()]
+        if "fit" in names:
+            trips.add(tuple(reversed(names[1 : names.index("run_study") + 1])))
+        return original(trainer)
+
+    monkeypatch.setattr(Trainer, "train_step", counting)
+    run_study(make_run())
+    assert trips == {("run_study", "work", "run_claimed", "run_cell", "train", "fit")}

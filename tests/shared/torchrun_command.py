@@ -21,7 +21,7 @@ if __name__ == "__main__":
     sys.path.insert(0, str(HERE.parents[1]))
     import torch
 
-    from grla.engine import RunSettings, StudyRun, run_study, run_with_torchrun
+    from grla.engine import RunSettings, StudyRun, run_study, torchrun
     from grla.engine.execution import Execution
     from grla.errors import Interrupted
     from grla.spec import Budget
@@ -36,6 +36,8 @@ if __name__ == "__main__":
     try:
         settings = RunSettings(out, torch.device("cpu"), execution=execution)
         run = StudyRun(study, "smoke", settings, changes, 1)
-        run_with_torchrun(run, lambda: run_study(run))
+        with torchrun(run) as leading:
+            if leading:
+                run_study(run)
     except Interrupted as stop:
         sys.exit(str(stop))
