@@ -9,29 +9,3 @@ from grla.analysis.settled import settled_record
 from grla.analysis.taylor import denominator_margins, taylor_errors, taylor_histogram
 from grla.analysis.tokens import Tokens, network_tokens, random_tokens
 from grla.evaluation import Upscaler
-
-__all__ = [
-    "Target",
-    "Tokens",
-    "Upscaler",
-    "attribution_map",
-    "denominator_margins",
-    "diffusion_index",
-    "distances_to_softmax",
-    "fidelity_kernels",
-    "find_upscaler",
-    "kernel_profiles",
-    "load_trained",
-    "model_label",
-    "network_tokens",
-    "picture",
-    "random_tokens",
-    "recall_scene",
-    "score_model",
-    "settled_record",
-    "strength_map",
-    "taylor_errors",
-    "taylor_histogram",
-    "to_batch",
-    "weight_maps",
-]

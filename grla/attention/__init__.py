@@ -14,19 +14,6 @@ from grla.attention.linear import Linear, linear
 from grla.attention.windows import reflect_pad
 from grla.errors import InputError
 
-__all__ = [
-    "AttentionKernel",
-    "GlobalAttention",
-    "Linear",
-    "LinearKernel",
-    "WindowAttention",
-    "build_kernel",
-    "kernel_names",
-    "linear",
-    "reflect_pad",
-    "unit",
-]
-
 
 def kernel_names() -> list[str]:
     """The names of all kernels: the files in `grla/attention/kernels/`."""

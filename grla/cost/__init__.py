@@ -12,37 +12,3 @@ from grla.cost.macs import count, counts_by_module
 from grla.cost.memory import Peak, is_out_of_memory, map_every_tensor, peak_memory, peak_memory_mib, process_peak_mib
 from grla.cost.scaling import Timing, find_crossover, fit_exponent, one_pass, predict, time_pass, weigh_pass
 from grla.cost.tree import count_tree
-
-__all__ = [
-    "AGAIN",
-    "Answer",
-    "Counts",
-    "Laps",
-    "Latency",
-    "Outcome",
-    "Peak",
-    "Roofs",
-    "Timing",
-    "Turn",
-    "agreed_macs",
-    "count",
-    "count_tree",
-    "counts_by_module",
-    "find_crossover",
-    "fit_exponent",
-    "is_out_of_memory",
-    "map_every_tensor",
-    "measure_latency",
-    "measure_roofs",
-    "one_pass",
-    "peak_memory",
-    "peak_memory_mib",
-    "predict",
-    "process_peak_mib",
-    "readings",
-    "run_in_child",
-    "take_turns",
-    "time_in_turns",
-    "time_pass",
-    "weigh_pass",
-]

@@ -7,25 +7,3 @@ from grla.data.reading import files_checksum, find_images, image_size, read_imag
 from grla.data.recall import RecallSampler
 from grla.data.resize import imresize, mod_crop
 from grla.data.similarity import SimilaritySampler
-
-__all__ = [
-    "BundledPhoto",
-    "ImagePair",
-    "PatchStore",
-    "RecallSampler",
-    "SimilaritySampler",
-    "TrainingImage",
-    "TrainingSplit",
-    "bundled_photos",
-    "files_checksum",
-    "find_images",
-    "image_pair",
-    "image_size",
-    "imresize",
-    "mod_crop",
-    "photo_path",
-    "read_image",
-    "read_with_alpha",
-    "test_images",
-    "training_images",
-]

@@ -3,5 +3,3 @@
 from grla.metrics.luma import luma
 from grla.metrics.psnr import psnr_y
 from grla.metrics.ssim import ssim_y
-
-__all__ = ["luma", "psnr_y", "ssim_y"]

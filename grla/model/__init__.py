@@ -9,8 +9,6 @@ from grla.model.baselines import EdsrLite, defining_module, outside_model
 from grla.model.network import GRLASR
 from grla.spec import AnyModelSpec, EdsrLiteSpec, OutsideSpec
 
-__all__ = ["GRLASR", "EdsrLite", "build_model", "build_on_meta", "defining_module", "outside_model"]
-
 
 def build_model(spec: AnyModelSpec) -> nn.Module:
     """Build the network of `spec` with PyTorch's default initialisation (seed it with `torch.manual_seed` first).

@@ -334,7 +334,7 @@ def _importances(study: optuna.Study, about: dict[str, Any]) -> list[dict[str, A
     rows = []
     for index, objective in enumerate([VALIDATION_PSNR, *about["minimise"]]):
         sign = -1 if index == 0 else 1  # the evaluator takes the low values of a target for the good ones
-        with warnings.catch_warnings():  # it says so
+        with warnings.catch_warnings():  # of few trials it warns that all importances are equal
             warnings.simplefilter("ignore", UserWarning)
             target = functools.partial(_objective, index, sign)
             found = optuna.importance.get_param_importances(study, params=rated, target=target)

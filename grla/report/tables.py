@@ -1,4 +1,4 @@
-"""One table per group of variants: quality, difference to the base, cost. All number formats live here."""
+"""The tables of a study, one per group of variants: quality, difference to the base, cost, with all number formats."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from grla.study import COSTS as RECORD_COSTS
 from grla.study import Group, Shown
 
 FAILURES = {"diverged": "diverged", "out_of_memory": "ran out of memory", "error": "failed"}
-# column of the images frame -> (column heading, format); those that nothing has are left out
+# column of the images frame -> (column heading, format); columns without any value are left out
 METRICS = {"ssim_y": ("SSIM-Y", ".4f"), "mse": ("MSE (RGB)", ".4f"), "psnr_y_outside": ("PSNR-Y outside dB", ".2f")}
 
 MARKED = "Bold: the best, underlined: the second best; what cannot be told from them at 95 percent shares the mark."
@@ -42,9 +42,9 @@ def interval(difference: Difference) -> Number:
 
 
 def verdict(difference: Difference) -> str | Strong:
-    """The verdict, which stands out where it is one; from one seed it is about that seed only, never strong.
+    """The verdict in words; "better" and "worse" stand out unless they are about one seed only.
 
-    Where the interval alone would say more than the corrected verdict, that is said too.
+    Where the interval alone would say more than the corrected verdict, the text says that too.
     """
     if difference.lost_to_correction:
         looks = f" at {difference.num_looks} looks" if difference.num_looks > 1 else ""

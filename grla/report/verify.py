@@ -1,4 +1,4 @@
-"""Whether a record still is what its study's or search's file, the protocol and the code's history say it is."""
+"""Whether a record still agrees with the file of its study or search, the protocol, and the history of the code."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def identity_faults(study: Study, definition: Content, about: Content, cells: pd
     the hash of every cell, from the study's file, the recorded base, the images' checksums, the device and the source;
     that every cell's code is a commit of this history.
     """
-    # How often a study may be looked at is no part of what it asks.
+    # The number of looks is not part of what a study asks.
     asked = {name: value for name, value in definition.items() if name != "num_looks"}
     faults = _record_faults({**asked, "images": about["image_checksums"]}, about, set(cells["code_version"]))
     try:
@@ -102,7 +102,7 @@ def row_faults(folder: Path) -> list[str]:
 
 
 def code_faults(versions: Iterable[str]) -> list[str]:
-    """The code versions that nobody can look up: changed after the commit, or of another history.
+    """Code versions that cannot be looked up: files were changed after the commit, or it is of another history.
 
     Outside of a checkout, or with a history cut short, nothing is known and nothing is flagged.
     """
@@ -139,7 +139,7 @@ def recorded_cells(study: Study, definition: Content, num_seeds: int) -> tuple[C
 
 
 def base_faults(recorded: Content, today: RunSpec) -> list[str]:
-    """The fields in which a recorded base differs from that which the file gives today; some are open to every run."""
+    """The fields in which a recorded base differs from that of today; every run may choose OPEN_FIELDS as it likes."""
     then, now = (_flat({**spec, "seed": 0}) for spec in (recorded, to_dict(today)))
     return [
         f"{path}: was {then.get(path)!r}, the study's file now says {now.get(path)!r}"

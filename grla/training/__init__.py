@@ -14,26 +14,3 @@ from grla.training.distributed import (
 )
 from grla.training.loop import STEP_PHASES, Diverged, StepStats, Trainer, advance, fit
 from grla.training.tracking import Tracker
-
-__all__ = [
-    "STEP_PHASES",
-    "Diverged",
-    "StepStats",
-    "Tracker",
-    "Trainer",
-    "advance",
-    "dismiss",
-    "fit",
-    "follow_jobs",
-    "leads",
-    "load_checkpoint",
-    "num_processes",
-    "own_slice",
-    "previous_checkpoint",
-    "process_group",
-    "require_equal_slices",
-    "resume_checkpoint",
-    "save_checkpoint",
-    "trained_together",
-    "trainer_kind",
-]

@@ -1,5 +1,3 @@
 """What runs a search: trials decided, priced, trained and pruned."""
 
 from grla.tuning.run import TuningRun, run_tuning
-
-__all__ = ["TuningRun", "run_tuning"]

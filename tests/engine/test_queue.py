@@ -11,9 +11,9 @@ import optuna
 import pytest
 from optuna.trial import FrozenTrial, TrialState
 
-from grla.engine import is_dead, this_worker, worker_name
 from grla.engine import queue as room
-from grla.engine.queue import FINISHED, LATE, MAX_DEATHS, WORKER, Queue
+from grla.engine import this_worker
+from grla.engine.queue import FINISHED, LATE, MAX_DEATHS, WORKER, Queue, is_dead, worker_name
 from grla.engine.storage import open_storage
 
 ELSEWHERE = "other-host:4242:1700000000:ffffffff"
@@ -61,8 +61,9 @@ def test_only_wanted_cells_are_claimed_in_order_and_none_of_an_empty_queue(queue
 
 
 def test_a_worker_that_died_here_is_seen_at_once_and_others_are_not_touched(queue: Queue) -> None:
+    worker = dead_process()
     died, elsewhere = claim(queue), claim(queue)
-    become(queue, died, dead_process())
+    become(queue, died, worker)
     become(queue, elsewhere, ELSEWHERE)
     queue.bury()
     assert only(queue, TrialState.FAIL).user_attrs["cell_hash"] == "hash0"

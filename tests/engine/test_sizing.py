@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from grla.cost import count
-from grla.engine import Matching, StudyRun, dim_steps, match_study, nearest_dim, run_study, sizing
+from grla.engine import Matching, StudyRun, match_study, run_study, sizing
+from grla.engine.sizing import dim_steps, nearest_dim
 from grla.engine.storage import FILE_NAME
 from grla.errors import InputError
 from grla.model import build_on_meta

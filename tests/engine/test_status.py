@@ -10,8 +10,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from grla.engine import StudyRun, run_study, this_worker, worker_name
+from grla.engine import StudyRun, run_study, this_worker
 from grla.engine.plan import stored_queue
+from grla.engine.queue import worker_name
 from grla.engine.status import describe_status, latest_name
 from grla.engine.storage import FILE_NAME, open_storage, planning
 from grla.errors import InputError
@@ -31,7 +32,7 @@ def test_cells_are_shown_by_state_worker_and_age(make_run: MakeRun) -> None:
     name = run_study(planned)
     assert rows(describe_status(planned)) == {("waiting", "-"): ["6", "-", "base seed ?, ..., depth=2 seed ?"]}
     run_study(make_run())  # the first seed alone
-    queue = stored_queue(open_storage(planned.out), name)
+    queue = stored_queue(open_storage(planned.settings.out), name)
     running = queue.claim([queue.trials.trials[-1].user_attrs["cell_hash"]])
     running.suggest_int("seed", 0, 9999)
     shown = describe_status(planned)

@@ -67,7 +67,9 @@ def test_a_study_that_was_changed_since_is_found(make_run: MakeRun, tiny: Study)
     assert identity(run) == []
     other = replace(run.study, factors=(vary("kernel", "model.kernel", "gaussian_rbf", "elu"),))
     found = identity(replace(run, study=other))
-    assert found[0].startswith("factor kernel: had the levels ['gaussian_rbf', 'relu'], now ['gaussian_rbf', 'elu']")
+    assert found[0].startswith(
+        "factor kernel: had the levels {'gaussian_rbf': {'model.kernel': 'gaussian_rbf'}, 'relu'"
+    )
     assert found[1].endswith("(kernel=relu, seed 0): the study's file does not define it")
     (gone,) = identity(replace(run, study=replace(run.study, profiles={})))
     assert gone.startswith("study.json: the study's file does not give such cells any more")

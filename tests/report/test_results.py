@@ -63,15 +63,12 @@ def row(upscale: int, psnr: float) -> dict[str, Any]:
     return {"test_images": f"x{upscale}", "test_set": "Set5", "image": "baby", "psnr_y": psnr, "ssim_y": 0.8}
 
 
-def save_pictures(out: Path) -> Path:
-    """Pictures of a run in `out`, as it keeps them; the folder of its study."""
-    folder, cells = out / "s" / "quick", out / "cells"
+def save_pictures(folder: Path) -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (20, 24, 3), dtype=np.uint8)
-    kept = [folder / "images" / name for name in ("hr", "bicubic")]
-    for place in [*kept, *(cells / name for name in ("GRLA4", "EDSR-lite4", "GRLA2"))]:
+    cells = [folder.parents[1] / "cells" / name for name in ("GRLA4", "EDSR-lite4", "GRLA2")]
+    for place in (folder / "images" / "hr", folder / "images" / "bicubic", *cells):
         place.mkdir(parents=True)
         Image.fromarray(pixels).save(place / "Set5-baby.png")
-    return folder
 
 
 def test_baselines_come_first_and_have_no_seed(tmp_path: Path) -> None:
@@ -94,20 +91,20 @@ def test_stored_studies_come_in_order_and_with_their_definition(tmp_path: Path) 
 
 def test_crops_are_those_of_the_panel_of_the_base(tmp_path: Path) -> None:
     write_storage(tmp_path / "s.db")
-    folder = save_pictures(tmp_path / "out")
-    (crops,) = crop_rows(load_results(tmp_path / "s.db", "s"), folder)
+    save_pictures(tmp_path / "s" / "quick")
+    (crops,) = crop_rows(load_results(tmp_path / "s.db", "s"), tmp_path / "s" / "quick")
     named = {tile.name: tile.psnr_y for tile in crops.tiles}
     assert named == {"whole image": None, "HR": None, "bicubic": 28.0, "GRLA (base)": 28.5, "EDSR-lite": 29.5}
 
 
 def test_publishing_panels_quotes_the_paper(tmp_path: Path) -> None:
     write_storage(tmp_path / "s.db")
-    folder = save_pictures(tmp_path / "out")
-    publish(tmp_path / "s.db", "s", folder)
-    text = (folder / "summary.md").read_text(encoding="utf-8")
+    save_pictures(tmp_path / "s" / "quick")
+    publish(tmp_path / "s.db", "s", tmp_path / "s" / "quick")
+    text = (tmp_path / "s" / "quick" / "summary.md").read_text(encoding="utf-8")
     for part in ("## upscale x2: model", "## upscale x4: model", "## Published (GRLA paper", "38.33 / 0.9616"):
         assert part in text
-    assert {path.stem for path in folder.glob("*.png")} == {
+    assert {path.stem for path in (tmp_path / "s" / "quick").glob("*.png")} == {
         "psnr", "difference", "per-image", "cost", "curves", "crops",
     }  # fmt: skip
 

@@ -12,8 +12,8 @@ import torch
 from grla.errors import InputError
 from grla.model import build_on_meta
 from grla.study import Choice, Float, Int, Limit, Search, SearchProfile, Space, When, load_search, search_names
-from grla.tuning import affordable
-from grla.tuning.affordable import describe, price, require_possible, violations
+from grla.tuning import price as prices
+from grla.tuning.price import describe, price, require_possible, violations
 from tests.shared import SEARCHES
 
 CPU = torch.device("cpu")
@@ -138,7 +138,7 @@ def test_an_impossible_limit_is_refused_with_what_would_be_possible(
     space: Space, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     require_possible(space, CPU)
-    monkeypatch.setattr(affordable, "TRIES", 8)
+    monkeypatch.setattr(prices, "TRIES", 8)
     tight = replace(space, limits=(Limit("num_params", 100), Limit("macs", 1e12)))
     smallest = space.configure(lambda parameter: {"kernel": "none", "dim": 4}.get(parameter.name, 1e-3))
     least = price(space, space.spec(smallest), CPU)["num_params"]

@@ -2,5 +2,3 @@
 
 from grla.data.public.fetch import fetch
 from grla.data.public.sets import PUBLIC_SETS
-
-__all__ = ["PUBLIC_SETS", "fetch"]

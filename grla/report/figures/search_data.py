@@ -36,7 +36,7 @@ def best(results: TuningResults) -> pd.DataFrame:
 
 
 def front(results: TuningResults) -> pd.DataFrame:
-    """The trained trials that no other beats: none is as good in PSNR-Y and every minimised cost and better in one.
+    """The trained trials on the Pareto front: no other is as good in PSNR-Y and every minimised cost and better in one.
 
     The best PSNR-Y first. Without minimised costs it is the best trial, and its equals.
     """
@@ -90,7 +90,7 @@ def confirmed_gain(row: pd.Series[Any]) -> Number:
 
 
 def winner(results: TuningResults, confirmed: pd.DataFrame | None) -> tuple[int, str] | None:
-    """The trial to go on with, and how far it is to be trusted; None where no trial was trained to the end.
+    """The trial to continue with, and how far to trust it; None where no trial was trained to the end.
 
     The confirmed trial that beats the base by most; where none does, or nothing was confirmed, the best PSNR-Y on the
     validation images, and then it is no winner yet.
@@ -100,7 +100,7 @@ def winner(results: TuningResults, confirmed: pd.DataFrame | None) -> tuple[int,
         return None
     first = int(rows["trial"].iloc[0])
     if confirmed is None:
-        return first, "best by validation, not confirmed: run again with --then-confirm 1"
+        return first, "best by validation, not confirmed"
     better = confirmed[confirmed["verdict"] == "better"]
     if better.empty:
         return first, "best by validation; no trial was better than the base when it was confirmed"

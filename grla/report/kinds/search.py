@@ -53,9 +53,11 @@ def folders(root: Path) -> list[Path]:
 
 def write(folder: Path) -> None:
     """Write a search's rows where there is a storage, and its report."""
-    if own_storage(folder) is not None:
-        write_search_rows(search_results(folder), folder)
-    write_document(search_document(read_search_rows(folder), folder), folder)
+    storage = own_storage(folder)
+    if storage is not None:
+        publish_tuning(*storage, folder)
+    else:
+        write_document(search_document(read_search_rows(folder), folder), folder)
 
 
 def publish_tuning(
@@ -101,8 +103,11 @@ def search_document(results: TuningResults, folder: Path) -> Document:
     """The report of a search's `results`, with what lies in its `folder` besides: provenance, confirmation."""
     about, confirmed = read_json(folder / PROVENANCE), read_confirmation(folder)
     search = results.about["search"]
+    method, found = Text(measured(results)), Text(found_text(results, confirmed))
     sections = (
-        Section("Method", (Text(measured(results)), Text(found_text(results, confirmed)))),
+        Section("", (method, found), page=False),
+        Section("Found", (found,), summary=False),
+        Section("Method", (method,), summary=False),
         _front(results),
         _confirmation(confirmed),
         _importances(results),
@@ -158,7 +163,7 @@ def described(results: TuningResults, trial: int) -> str:
 
 
 def measured(results: TuningResults) -> str:
-    """What was searched, how far and to what end, as a list."""
+    """What was searched, at what budget and with what aim, as a Markdown list."""
     about, outcomes = results.about, results.trials["outcome"]
     train, data = about["base"]["train"], about["base"]["data"]
     budget = f"{train['budget']['amount']:g} {'minutes' if train['budget']['unit'] == 'min' else 'steps'}"
@@ -231,7 +236,7 @@ def _importances(results: TuningResults) -> Section:
 
 
 def _ended(results: TuningResults) -> Section:
-    """The trials that were not trained to the end, in the page only."""
+    """The trials that were not trained to the end; only a page lists them."""
     ended = results.trials.loc[results.trials["outcome"] != "ok", ["trial", "outcome", "reason"]]
     blocks: tuple[Block, ...] = (Table(ended, "How each ended, and why.", ("outcome", "reason")),) if len(ended) else ()
     return Section("Not trained to the end", blocks, summary=False)
@@ -253,7 +258,7 @@ def _limits(results: TuningResults) -> Section:
 
 
 def _winner(results: TuningResults, trial: int, trust: str, optuna_study: str) -> str:
-    """The winner as a file that `run_ablation.py --base` takes: spec fields, after what they are and come from."""
+    """The winner as a file that `grla.study.read_base` reads: its spec fields, and where they come from."""
     row = results.trials[results.trials["trial"] == trial].iloc[0]
     about = {name: results.about[name] for name in ("search", "profile")}
     about |= {"optuna_study": optuna_study}

@@ -52,10 +52,11 @@ def folders(root: Path) -> list[Path]:
 
 def write(folder: Path) -> None:
     """Write a study's rows where there is a storage, and its report."""
-    results = study_results(folder)
-    if own_storage(folder) is not None:
-        write_rows(results, folder)
-    write_document(study_document(results, folder), folder)
+    storage = own_storage(folder)
+    if storage is not None:
+        publish(*storage, folder)
+    else:
+        write_document(study_document(read_rows(folder), folder), folder)
 
 
 def publish(storage: Path | str, study_name: str, folder: Path) -> Results:
@@ -119,7 +120,7 @@ def study_document(results: Results, folder: Path) -> Document:
 
 
 def mixed_code(cells: pd.DataFrame) -> str:
-    """The warning that a study's cells were computed by different versions of the code; "" where they were not."""
+    """A warning where the cells of a study were computed by several versions of the code, else ""."""
     versions = sorted(set(cells["code_version"]))
     return f"Mixed code: cells were computed at commits {', '.join(versions)}." if len(versions) > 1 else ""
 

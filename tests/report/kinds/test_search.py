@@ -131,7 +131,7 @@ def confirmed(*rows: tuple[int, float, str]) -> pd.DataFrame:
 
 
 def test_a_winner_is_called_one_only_when_it_was_confirmed(results: TuningResults) -> None:
-    assert winner(results, None) == (5, "best by validation, not confirmed: run again with --then-confirm 1")
+    assert winner(results, None) == (5, "best by validation, not confirmed")
     same = confirmed((5, 0.02, "not distinguishable"), (1, -0.4, "worse"))
     assert winner(results, same) == (5, "best by validation; no trial was better than the base when it was confirmed")
     found = winner(results, confirmed((5, 0.2, "better"), (8, 0.3, "better"), (1, 0.9, "not distinguishable")))
