@@ -84,7 +84,7 @@ def test_a_missing_storage_or_study_is_named(published: tuple[StudyRun, str], tm
 
 
 def test_a_cell_s_trip_to_the_optimiser_is_short(make_run: Callable[..., StudyRun], monkeypatch) -> None:
-    """From `main`, which calls `run_study`, to `train_step`: the frames that a reader has to go through, at most nine."""
+    """The frames that a reader goes through: with `main` before them and `train_step` after them, eight."""
     trips, original = set(), Trainer.train_step
 
     def counting(trainer: Trainer) -> StepStats:
