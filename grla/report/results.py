@@ -153,13 +153,6 @@ def load_trials(storage: Path | str, study_name: str) -> optuna.Study:
         raise InputError(f"storage {shown} holds no study {study_name!r}") from error
 
 
-def stored_studies(storage: Path | str) -> list[tuple[str, dict[str, Any]]]:
-    """Name and definition of every study in `storage`, in order of creation; searches are left out."""
-    summaries = optuna.get_all_study_summaries(_url(storage), include_best_trial=False)
-    attributes = [(summary.study_name, summary.user_attrs) for summary in summaries]
-    return [(name, json.loads(values["definition"])) for name, values in attributes if "definition" in values]
-
-
 def accepted_trials(study: optuna.Study) -> list[FrozenTrial]:
     """One trial per cell hash: the first that finished, else the latest that failed; in the order of first planning."""
     chosen: dict[str, FrozenTrial] = {}

@@ -9,12 +9,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import optuna
 import pandas as pd
 import pytest
 import torch
 
 from grla.engine.storage import FILE_NAME
-from grla.report.results import Results, load_results, stored_studies
+from grla.report.results import Results, load_results
 from grla.training.checkpoint import load_checkpoint
 
 ROOT = Path(__file__).parents[2]
@@ -43,7 +44,7 @@ def finish(process: subprocess.Popen[str]) -> str:
 
 
 def results(out: Path) -> Results:
-    ((name, _),) = stored_studies(out / FILE_NAME)
+    (name,) = optuna.get_all_study_names(f"sqlite:///{out / FILE_NAME}")
     return load_results(out / FILE_NAME, name)
 
 

@@ -13,7 +13,7 @@ from PIL import Image
 
 from grla.report.figures.crops import crop_rows
 from grla.report.kinds.study import measured, publish
-from grla.report.results import CELL_COLUMNS, IMAGE_COLUMNS, load_results, stored_studies
+from grla.report.results import CELL_COLUMNS, IMAGE_COLUMNS, load_results
 
 MODEL = {"upscale": 4, "dim": 55, "depth": 6, "window_size": 16}
 BASE: dict[str, Any] = {
@@ -81,15 +81,6 @@ def test_baselines_come_first_and_have_no_seed(tmp_path: Path) -> None:
     assert results.images["test_images"].tolist() == ["x2", "x4", "x2", "x2", "x4", "x4"]
     assert results.images["seed"].isna().tolist() == [True, True, False, False, False, False]
     assert set(results.cells["variant"]) == set(results.layout.variants())
-
-
-def test_stored_studies_come_in_order_and_with_their_definition(tmp_path: Path) -> None:
-    write_storage(tmp_path / "s.db")
-    for name, attribute in (("a", "definition"), ("b", "other")):
-        study = optuna.create_study(storage=f"sqlite:///{tmp_path / 's.db'}", study_name=name)
-        study.set_user_attr(attribute, json.dumps({"study": name}))
-    found = stored_studies(tmp_path / "s.db")
-    assert [(name, definition["study"]) for name, definition in found] == [("s", "state_of_the_art"), ("a", "a")]
 
 
 def test_crops_are_those_of_the_panel_of_the_base(tmp_path: Path) -> None:
