@@ -1,8 +1,8 @@
 """Which configurations of a search are not worth a step, and which learning curves not worth another one.
 
 Optuna prunes studies of one objective only, and it compares all trials with each other; but of a front of compromises a
-cheap network must not be stopped for learning less than a dear one. So trials are compared inside cost bands, by two
-rules that use nothing but the costs and the validation curves of trials that were trained to the end (rivals):
+cheap network must not be stopped for learning less than an expensive one. So trials are compared inside cost bands, by
+two rules that use nothing but the costs and the validation curves of trials that were trained to the end (rivals):
 
 Dominated in cost, before the first step: at least `LEAST` rivals cost about the same (each cost within a factor `BAND`
 either way), and the best of them is no better than a rival that costs at most 1 / `BAND` of it. What was spent there

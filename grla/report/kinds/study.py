@@ -189,7 +189,7 @@ def _network(model: Mapping[str, Any]) -> str:
     """A model spec in words."""
     if "dim" not in model:
         return ", ".join(f"{name} {value}" for name, value in model.items())
-    width = f"{model['dim']} channels, {model['depth']} blocks, windows of {model['window_size']}"
+    width = f"{model['dim']} channels, {_count(model['depth'], 'block')}, windows of {model['window_size']}"
     return f"GRLASR x{model['upscale']}, {width} (the paper's has 55 channels, 6 blocks, windows of 16)"
 
 
@@ -217,7 +217,7 @@ def _provenance(about: Mapping[str, Any], cells: pd.DataFrame) -> tuple[Table, .
     names = ["variant", "seed", "cell_hash", "outcome", "code_version", "device"]
     return (
         provenance_table(about, further),
-        Table(cells[names], "Every cell; its hash names spec, images, protocol and device.", names),
+        Table(cells[names], "Every cell; its hash names spec, images, protocol, device and source.", names),
     )
 
 
