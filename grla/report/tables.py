@@ -187,12 +187,16 @@ def _comparison(difference: Difference | None, failures: str) -> dict[str, objec
 
 
 def _costs(cells: pd.DataFrame) -> dict[str, Number]:
-    """Means over the cells that have the cost, finished or not: counts are known even where training failed."""
+    """Means over the cells that have the cost, finished or not: counts are known even where training failed.
+
+    Rows of older runs may lack a column, and their tables lack it, too.
+    """
     steps = pd.to_numeric(cells["steps"])
     cells = cells.assign(seconds_per_1000_steps=1000 * pd.to_numeric(cells["train_seconds"]) / steps.where(steps > 0))
     return {
         heading: Number(pd.to_numeric(cells[column]).mean() * shown.factor, shown.format)
         for heading, (column, shown) in COSTS.items()
+        if column in cells
     }
 
 

@@ -247,3 +247,10 @@ def test_marks_stand_in_the_columns_of_quality_and_baselines_have_none() -> None
         **{("b", column): "best" for column in columns},
         **{("a (base)", column): "second" for column in columns},
     }
+
+
+def test_rows_from_before_a_column_was_there_have_tables_without_it(made_up: Any) -> None:
+    older = dataclasses.replace(made_up.results, cells=made_up.results.cells.drop(columns="peak_memory_mib"))
+    found = study_tables(older)[0][1].frame
+    assert "memory MiB" not in found
+    assert "latency ms" in found

@@ -1,4 +1,4 @@
-"""The figures of a search: front, history, importances, parallel coordinates; data in search_data."""
+"""The figures of a search: front, history, importances, parallel coordinates. Data: `grla.report.search`."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from grla.report.figures.canvas import GRAY, PALETTE, PSNR, label_points, panels, plain_ticks
-from grla.report.figures.search_data import ABSENT, NAMES, front, history, positions, ticks, trained
 from grla.report.results import TuningResults
+from grla.report.search import ABSENT, NAMES, front, history, positions, ticks, trained
 from grla.study import COSTS
 
 TITLES = {

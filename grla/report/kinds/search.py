@@ -13,7 +13,6 @@ from grla.errors import InputError
 from grla.files import write_text
 from grla.report.document import Block, Document, Figure, Link, Number, Section, Table, Text
 from grla.report.figures.search import front_figure, history_figure, importances_figure, parallel_figure
-from grla.report.figures.search_data import NAMES, best, confirmed_gain, front, history, trained, winner
 from grla.report.folder import document_faults, write_document
 from grla.report.results import (
     CONFIRMATION,
@@ -28,6 +27,7 @@ from grla.report.results import (
     search_results,
     write_search_rows,
 )
+from grla.report.search import NAMES, best, confirmed_gain, front, history, trained, winner
 from grla.report.tables import COSTS, DIFFERENCE, provenance_table
 from grla.report.verify import search_identity_faults
 from grla.study import load_search

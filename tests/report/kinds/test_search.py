@@ -19,7 +19,6 @@ from PIL import Image
 from grla.errors import InputError
 from grla.report.figures.canvas import save
 from grla.report.figures.search import front_figure, history_figure, importances_figure, parallel_figure
-from grla.report.figures.search_data import ABSENT, confirmation, front, history, positions, ticks, to_confirm, winner
 from grla.report.kinds.search import described, publish_tuning, search_document
 from grla.report.results import (
     TRIAL_COLUMNS,
@@ -29,6 +28,7 @@ from grla.report.results import (
     read_search_rows,
     write_search_rows,
 )
+from grla.report.search import ABSENT, confirmation, front, history, positions, ticks, to_confirm, winner
 from grla.study import Layout
 from tests.shared import factor
 
