@@ -17,11 +17,10 @@ from optuna.artifacts.exceptions import ArtifactNotFound
 
 from grla.errors import InputError
 from grla.files import atomic_write
+from grla.study import require_no_cells_inside
 from grla.training import previous_checkpoint
 
 CELLS = "cells"
-OLD_LAYOUT = "checkpoints"
-"""What a study's folder of the first layout holds."""
 
 
 @dataclass(frozen=True)
@@ -150,11 +149,8 @@ def is_bucket(artifacts: str) -> bool:
 
 def require_new_layout(out: Path) -> None:
     """Raise InputError where a study's folder in `out` still holds its cells' files itself; nothing is touched."""
-    for path in sorted(out.glob(f"*/*/{OLD_LAYOUT}")):
-        raise InputError(
-            f"{path.parent} holds checkpoints and pictures of its own, as an earlier version wrote them; cells now lie "
-            f"in {out / CELLS}, by hash. Choose another folder for results, or move {out} away; nothing was changed"
-        )
+    for folder in sorted(out.glob("*/*")):
+        require_no_cells_inside(folder)
 
 
 class Bucket:

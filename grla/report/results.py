@@ -29,6 +29,7 @@ from grla.study import (
     VALIDATION_PSNR,
     Layout,
     layout_from_json,
+    require_no_cells_inside,
     text_columns,
 )
 
@@ -208,7 +209,11 @@ def search_results(folder: Path) -> TuningResults:
 
 
 def own_storage(folder: Path) -> tuple[Path, str] | None:
-    """The storage of the run that wrote `folder` and its study's name there; None where there is none."""
+    """The storage of the run that wrote `folder` and its study's name there; None where there is none.
+
+    Raises InputError for a folder of the first layout.
+    """
+    require_no_cells_inside(folder)
     about = read_json(folder / PROVENANCE)
     path = folder.resolve()
     storage = path.parents[1] / about["storage"]

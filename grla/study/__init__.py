@@ -32,6 +32,7 @@ from grla.study.record import (
     Shown,
     cell_identity,
     picture_name,
+    require_no_cells_inside,
     text_columns,
 )
 from grla.study.resized import levels_to_size, resized_study, with_sizes

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from pathlib import Path
 from typing import Any, Literal, get_origin, get_type_hints
 
+from grla.errors import InputError
 from grla.provenance import PROTOCOL, code_version
 from grla.spec import DataSpec, RunSpec, spec_hash, to_dict
 
@@ -132,3 +134,12 @@ def cell_identity(spec: RunSpec, images: Mapping[str, str], device: str, source:
 def picture_name(test_set: str, image: str) -> str:
     """The file, without suffix, of a test image's result; images may lie in folders of their set."""
     return f"{test_set}-{image.replace('/', '_')}"
+
+
+def require_no_cells_inside(study_folder: Path) -> None:
+    """Raise InputError for a study's folder of the first layout, which held its cells' files itself."""
+    if (study_folder / "checkpoints").is_dir():
+        raise InputError(
+            f"{study_folder} holds checkpoints and pictures of its own, as an earlier version wrote them; cells now lie "
+            "in OUT/cells, by hash. Choose another folder for results, or move this one away; nothing was changed"
+        )

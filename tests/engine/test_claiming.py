@@ -134,6 +134,8 @@ def test_results_of_the_first_layout_are_named_and_left_alone(make_run: MakeRun)
     old.write_bytes(b"weights")
     with pytest.raises(InputError, match=r"attention/quick holds checkpoints .*nothing was changed"):
         run_study(run)
+    with pytest.raises(InputError, match="nothing was changed"):
+        own_storage(old.parents[1])  # which reports ask for first
     assert sorted(path for path in run.settings.out.rglob("*") if path.is_file()) == [old]
 
 
