@@ -140,6 +140,6 @@ def require_no_cells_inside(study_folder: Path) -> None:
     """Raise InputError for a study's folder of the first layout, which held its cells' files itself."""
     if (study_folder / "checkpoints").is_dir():
         raise InputError(
-            f"{study_folder} holds checkpoints and pictures of its own, as an earlier version wrote them; cells now lie "
+            f"{study_folder} holds checkpoints and pictures of its own, as an earlier version wrote; cells now lie "
             "in OUT/cells, by hash. Choose another folder for results, or move this one away; nothing was changed"
         )

@@ -21,7 +21,7 @@ from grla.engine import claiming as engine
 from grla.engine.storage import FILE_NAME, open_storage
 from grla.errors import InputError
 from grla.report.figures.crops import crop_rows
-from grla.report.results import Results, load_results
+from grla.report.results import Results, load_results, own_storage
 from grla.study import Record, Study, vary
 from tests.shared import ABLATIONS, ROOT
 
