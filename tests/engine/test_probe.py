@@ -35,7 +35,7 @@ def probe(make_run: MakeRun) -> StudyRun:
 
 def test_a_probe_is_scored_inside_and_outside_beside_its_baselines(probe: StudyRun) -> None:
     name = run_study(probe)
-    results = publish(probe.out / FILE_NAME, name, probe.folder)
+    results = publish(probe.settings.out / FILE_NAME, name, probe.folder)
     images, cells = results.images, results.cells
     assert list(images["test_set"].unique()) == ["2 pairs", "4 pairs", "8 pairs", "16 pairs"]
     assert images[images["seed"].isna()].groupby("variant").size().to_dict() == {"no look": 128, "mean of values": 128}
@@ -67,9 +67,9 @@ def test_a_probe_is_scored_inside_and_outside_beside_its_baselines(probe: StudyR
 
 
 def test_a_probe_resumes_and_repeats_to_the_bit(probe: StudyRun, tmp_path: Path) -> None:
-    first = load_results(probe.out / FILE_NAME, run_study(probe)).images
-    again = replace(probe, out=tmp_path / "again")
-    second = load_results(again.out / FILE_NAME, run_study(again)).images
+    first = load_results(probe.settings.out / FILE_NAME, run_study(probe)).images
+    again = replace(probe, settings=replace(probe.settings, out=tmp_path / "again"))
+    second = load_results(again.settings.out / FILE_NAME, run_study(again)).images
     assert first.equals(second)
 
 

@@ -84,7 +84,7 @@ def test_scaling_writes_one_record_and_its_figures(tmp_path: Path) -> None:
         (("cost", "--models", "sofmax"), "model must be a kernel (efficient"),
         (("cost", "--published", 56.5), "--published must be the figure of one model: name that one only, got"),
         (("latency", "--base", "nothing"), "--base must be one of the models, gaussian_rbf"),
-        (("latency", "--compare", "missing.json"), "missing.json must be a record of run_benchmark.py"),
+        (("latency", "--compare", "missing.json"), "cannot read missing.json: "),
         (("scaling", "--tokens", 64, 128), "--tokens must hold at least 3 different sizes from fit_from (16384) on"),
     ],
 )

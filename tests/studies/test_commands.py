@@ -24,7 +24,7 @@ def test_list_groups_studies_with_their_questions_and_profiles() -> None:
 def test_dry_run_shows_cells_costs_and_time_and_writes_nothing(tmp_path: Path) -> None:
     shown = call("run_ablation.py", "--dry-run", "--profile", "smoke", "--out", tmp_path / "out", folder=tmp_path)
     assert "kernel=softmax" in shown
-    assert "macs G" in shown
+    assert "MACs G" in shown
     assert "9 cells, about" in shown
     assert not list(tmp_path.iterdir())
 
