@@ -17,6 +17,7 @@ from pathlib import Path
 from command import command
 
 from grla.analysis import settled_record
+from grla.engine import require_new_layout
 from grla.files import write_text
 from grla.report import LEDGER, SETTLED, write_ledger
 
@@ -31,6 +32,7 @@ class Arguments:
 
 def main(arguments: Arguments) -> None:
     """Compute what needs no training, judge all claims, print the ledger."""
+    require_new_layout(arguments.out)
     write_text(arguments.out / SETTLED, json.dumps(settled_record(), indent=2) + "\n")
     write_ledger(arguments.out / LEDGER)
     print((arguments.out / LEDGER).read_text(encoding="utf-8"))

@@ -6,7 +6,7 @@
     python studies/run_ablation.py attention --status      how far it is, and who is at work
     torchrun --nproc-per-node 2 studies/run_ablation.py    each cell trained by 2 processes, on a GPU each if there are
 
-Run it again to go on: finished cells are taken over, unfinished ones resume. `--workers`, `--storage` and `--join` let
+Run it again to go on: finished cells are kept, unfinished ones resume. `--workers`, `--storage` and `--join` let
 many processes and machines work on one study.
 """
 
@@ -32,6 +32,7 @@ from grla.engine import (
     describe_status,
     latest_name,
     match_study,
+    require_new_layout,
     run_study,
     torchrun,
 )
@@ -48,7 +49,7 @@ class Arguments:
     """Run an ablation study: train every cell, measure it, and write tables and figures. Run it again to go on."""
 
     study: tyro.conf.Positional[str] = "attention"
-    """Name of a study, a file in studies/; see --list."""
+    """Name of a study, a file in studies/ablations/; see --list."""
     profile: Literal["smoke", "quick", "standard", "paper"] = "quick"
     """How large to run it; --list shows the time to expect."""
     seeds: int | None = None
@@ -75,7 +76,7 @@ class Arguments:
     compile: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
     """Train through torch.compile: minutes of compiling, then faster steps; numbers differ by rounding."""
     out: Path = Path("results")
-    """Folder for storage, logs, checkpoints, tables and figures."""
+    """Folder for storage, cells, tables and figures."""
     list: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
     """Show the studies with their questions and profiles, and stop."""
     dry_run: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
@@ -148,6 +149,7 @@ def show_results(run: StudyRun, name: str) -> None:
 
 def study_run(arguments: Arguments) -> StudyRun:
     """What is to be run, where and by whom."""
+    require_new_layout(arguments.out)
     settings = RunSettings(
         arguments.out,
         choose_device(arguments.device),

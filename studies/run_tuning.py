@@ -32,7 +32,7 @@ class Arguments:
     """Search for the best configuration by validation PSNR-Y, and cost where asked. Run it again to go on."""
 
     search: tyro.conf.Positional[str] = "search_architecture"
-    """Name of a search, a file in studies/; see --list."""
+    """Name of a search, a file in studies/searches/; see --list."""
     profile: Literal["smoke", "quick", "standard"] = "quick"
     """How large to run it; --list shows the time to expect."""
     trials: int | None = None
@@ -50,7 +50,7 @@ class Arguments:
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where to train and measure; auto takes a GPU if there is one."""
     out: Path = Path("results")
-    """Folder for storage, logs, checkpoints, tables and figures."""
+    """Folder for storage, cells, tables and figures."""
     workers: int = 1
     """Processes on this machine, sharing its threads and GPUs."""
     storage: str | None = None

@@ -1,7 +1,7 @@
 """Enlarge pictures of your own with a trained network.
 
 python studies/upscale.py photo.jpg                              with the small x4 network that comes with the project
-python studies/upscale.py holiday/*.png --checkpoint HASH.pt --tile 256 --overlap 32 --out enlarged
+python studies/upscale.py holiday/*.png --checkpoint weights.pt --tile 256 --overlap 32 --out enlarged
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -109,6 +109,16 @@ class CellStore:
             if self.bucket is not None and not path.exists():
                 self.bucket.get(f"{folder.name}/{path.name}", path)
 
+    def require_same_place(self, study_folder: Path, cells: Mapping[str, str], finished: Collection[str]) -> None:
+        """Raise InputError where the links in `study_folder` lead to files of finished cells that are not here."""
+        for cell_hash in finished:
+            lies = (study_folder / CELLS / cells[cell_hash]).resolve()
+            if lies.is_dir() and not self.folder(cell_hash).path.exists():
+                raise InputError(
+                    f"artifacts must be where the files of the study's finished cells are, {lies.parent.parent}, got "
+                    f"{self.root.parent}; choose that folder, or move {lies.parent} first"
+                )
+
     def link(self, study_folder: Path, cells: Mapping[str, str]) -> None:
         """Make `study_folder`/cells: a link for each cell, from its readable name (by hash) to its folder.
 
@@ -117,10 +127,16 @@ class CellStore:
         links = study_folder / CELLS
         links.mkdir(parents=True, exist_ok=True)
         for cell_hash, name in cells.items():
-            link = links / name
-            with suppress(OSError):
-                link.unlink(missing_ok=True)
-                link.symlink_to(os.path.relpath(self.folder(cell_hash).path, links), target_is_directory=True)
+            _link(links / name, os.path.relpath(self.folder(cell_hash).path, links))
+
+
+def _link(link: Path, target: str) -> None:
+    """Make a link, or point it elsewhere in one step: others may read it meanwhile. One that is right is left alone."""
+    with suppress(OSError):
+        if not (link.is_symlink() and os.readlink(link) == target):
+            new = link.with_name(f".{link.name}.{os.getpid()}")
+            new.symlink_to(target, target_is_directory=True)
+            new.replace(link)
 
 
 def open_cells(out: Path, artifacts: str | None) -> CellStore:
@@ -138,7 +154,7 @@ def open_cells(out: Path, artifacts: str | None) -> CellStore:
     try:
         (Path(artifacts) / CELLS).mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise InputError(f"artifacts: cannot write to {artifacts} ({error.strerror}); choose another folder") from error
+        raise InputError(f"artifacts cannot be written to {artifacts} ({error.strerror}); choose another") from error
     return CellStore(Path(artifacts) / CELLS)
 
 

@@ -74,7 +74,7 @@ class StudyProgress:
         self.cell_seconds: list[float] = []
 
     def start(self, name: str, stop: StopRequest, num_done: int | None = None) -> CellProgress:
-        """The listener of the next cell; `num_done` is how many others are done by now, by whomever."""
+        """The listener of the next cell; `num_done` is how many others are done by now, whoever did them."""
         self.num_done = self.num_done if num_done is None else num_done
         return CellProgress(self, name, stop)
 

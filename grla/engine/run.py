@@ -137,12 +137,14 @@ def run_study(run: StudyRun) -> str:
     require_new_layout(settings.out)
     with storage_named(settings.storage_url), StopRequest() as stop:
         plan, store = open_plan(run), open_cells(settings.out, settings.artifacts)
-        store.link(run.folder, {planned.cell_hash: _readable(planned) for planned in plan.cells})
+        names = {planned.cell_hash: _readable(planned) for planned in plan.cells}
+        unfinished = {planned.cell_hash for planned in plan.unfinished()}
+        store.require_same_place(run.folder, names, names.keys() - unfinished)
+        store.link(run.folder, names)
         if not run.join:
             _write_surroundings(run, plan, store)
-        unfinished = len(plan.unfinished())
-        if unfinished < len(cells):
-            print(f"{len(cells) - unfinished} of {len(cells)} cells are done already.")
+        if len(unfinished) < len(cells):
+            print(f"{len(cells) - len(unfinished)} of {len(cells)} cells are done already.")
         if settings.workers > 1 and unfinished:
             run_workers(partial(join_work, run), settings.workers, settings.device, stop)
         elif settings.workers == 1:

@@ -141,7 +141,7 @@ def _options(location: URL) -> dict[str, Any]:
     """What SQLAlchemy is told about connections."""
     if _is_file(location):
         return {"connect_args": {"timeout": TIMEOUT_SECONDS}}
-    # A machine that stands still in the middle of a transaction must not hold its locks for ever.
+    # A machine that stands still in the middle of a transaction must not hold its locks forever.
     ours = {"connect_timeout": CONNECT_SECONDS, "options": f"-c idle_in_transaction_session_timeout={TIMEOUT_SECONDS}s"}
     arguments = {name: value for name, value in ours.items() if name not in location.query}
     # Connections that a restart of the server cut are noticed before they are used.

@@ -82,8 +82,9 @@ def find_factory(target: str) -> Callable[..., object]:
     try:
         with _current_folder_on_path():
             factory: Callable[..., object] = getattr(importlib.import_module(module_name), factory_name)
-    except (ImportError, AttributeError) as error:
+    except (ImportError, AttributeError, TypeError, ValueError) as error:
         raise InputError(f"cannot find {target!r}: {error}") from error
+    require(callable(factory), "an outside model", "must name a function or class that can be called", target)
     return factory
 
 

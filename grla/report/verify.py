@@ -77,7 +77,7 @@ def search_identity_faults(search: Search, results: TuningResults, about: Conten
         base = from_dict(RunSpec, {**definition["base"], "seed": TUNING_SEED})
     except (InputError, TypeError, ValueError) as error:
         return [*faults, f"search.json: the search's file does not give such trials any more: {error}"]
-    today = definition_of(search, definition["profile"], space, definition["images"])
+    today = definition_of(search, definition["profile"], space, definition["images"], definition.get("code", ()))
     faults += base_faults(definition["base"], space.base)
     for name in ("parameters", "limits", "minimise", "start"):
         if to_dict(today[name]) != definition[name]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -10,8 +10,10 @@ from grla.spec import to_dict
 from grla.study.search import Search, Space
 
 
-def definition_of(search: Search, profile: str, space: Space, images: Mapping[str, str]) -> dict[str, Any]:
-    """What two runs of the same Optuna study have in common; folders are identified by the content of their images."""
+def definition_of(
+    search: Search, profile: str, space: Space, images: Mapping[str, str], code: Sequence[str]
+) -> dict[str, Any]:
+    """What two runs of the same Optuna study have in common: images by their content, code by its hash."""
     base = to_dict(space.base)
     base["data"] = {name: value for name, value in base["data"].items() if name not in ("train", "test")}
     return {
@@ -25,6 +27,7 @@ def definition_of(search: Search, profile: str, space: Space, images: Mapping[st
         "limits": [asdict(limit) for limit in space.limits],
         "minimise": list(space.minimise),
         "images": dict(images),
+        "code": list(code),
     }
 
 

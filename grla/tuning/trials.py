@@ -48,8 +48,8 @@ from grla.engine import (
     this_worker,
     train,
 )
-from grla.errors import Interrupted
-from grla.spec import RunSpec, spec_hash
+from grla.errors import InputError, Interrupted
+from grla.spec import RunSpec, spec_hash, with_changes
 from grla.study import VALIDATION_PSNR, Choice, Float, Parameter, Record, Search, Space, Value, definition_of, note_of
 from grla.tuning.price import REFUSED, Ending, ending_of, judge, minimised
 from grla.tuning.pruning import Rival, hopeless
@@ -84,9 +84,9 @@ def open_trials(
     """The search's study in the storage; written, with the base as its first trial, if it is new.
 
     Hold the lock of `grla.engine.storage.planning` meanwhile. `images` are the checksums of what is trained and
-    validated on.
+    validated on. Trials of changed code begin a study of their own: none is a rival of, or a hint for, another's.
     """
-    definition = definition_of(search, profile, space, images)
+    definition = definition_of(search, profile, space, images, sources(space))
     trials = optuna.create_study(
         storage=storage,
         study_name=f"{search.name}-{profile}-{spec_hash(definition)[:8]}",
@@ -103,6 +103,16 @@ def open_trials(
         trials.enqueue_trial(space.base_configuration())
         trials.set_user_attr("search", json.dumps(definition))
     return trials
+
+
+def sources(space: Space) -> list[str]:
+    """The sources of all cells that trials may be: the base's, and those with one choice changed."""
+    specs = [space.base]
+    for parameter in space.parameters:
+        for choice in parameter.choices if isinstance(parameter, Choice) else ():
+            with suppress(InputError):  # a choice that needs others besides runs through the same modules
+                specs.append(with_changes(space.base, {parameter.path: choice}))
+    return sorted({cell_source(spec) for spec in specs})
 
 
 def num_counted(trials: optuna.Study) -> int:
@@ -168,6 +178,8 @@ def _run_trial(tuning: Tuning, trial: optuna.Trial, progress: TrialsProgress) ->
     try:
         with outcome_of(record):
             train(run, record)
+            if not listener.verdict:
+                run.folder.drop_partial()
     except Interrupted:
         if not listener.verdict:
             _put_back(tuning.trials, trial)

@@ -109,7 +109,7 @@ def test_a_place_that_cannot_be_used_is_named_before_anything_runs(
     bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(InputError, match=r"artifacts: cannot write to .*file/x"):
+    with pytest.raises(InputError, match=r"artifacts cannot be written to .*file/x"):
         open_cells(tmp_path, str(tmp_path / "file" / "x"))
     open_cells(tmp_path, bucket)
     with pytest.raises(InputError, match=r"artifacts cannot be read or written .*NoSuchBucket"):
@@ -121,3 +121,29 @@ def test_a_place_that_cannot_be_used_is_named_before_anything_runs(
 
 def _without_boto3(bucket: str) -> None:
     raise ImportError(f"no boto3 for {bucket} in Python {sys.version}")
+
+
+def test_files_of_finished_cells_elsewhere_are_not_lost_sight_of(tmp_path: Path) -> None:
+    study, names = tmp_path / "study", {"abc": "base", "def": "softmax"}
+    here, there = open_cells(tmp_path / "out", None), open_cells(tmp_path / "out", str(tmp_path / "shared"))
+    here.link(study, names)
+    there.require_same_place(study, names, ["abc"])  # it left no files
+    here.folder("abc").path.mkdir(parents=True)
+    with pytest.raises(InputError, match=r"artifacts must be where .*/out, got .*/shared; choose that folder, or move"):
+        there.require_same_place(study, names, ["abc"])
+    there.require_same_place(study, names, [])
+    here.require_same_place(study, names, ["abc"])
+    there.folder("abc").path.mkdir()  # moved, or copied
+    there.require_same_place(study, names, ["abc"])
+
+
+def test_a_link_that_is_right_is_left_alone_and_another_is_replaced(tmp_path: Path) -> None:
+    here, there = open_cells(tmp_path / "out", None), open_cells(tmp_path / "out", str(tmp_path / "shared"))
+    link = tmp_path / "study" / "cells" / "base"
+    here.link(tmp_path / "study", {"abc": "base"})
+    before = link.lstat().st_ino
+    here.link(tmp_path / "study", {"abc": "base"})
+    assert link.lstat().st_ino == before
+    there.link(tmp_path / "study", {"abc": "base"})
+    assert link.resolve() == there.folder("abc").path.resolve()
+    assert [path.name for path in link.parent.iterdir()] == ["base"]

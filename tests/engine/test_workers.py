@@ -2,7 +2,7 @@
 
 The grid of the two kernels and 30 seeds with 4 workers, of which one is killed and one stopped, on both storages:
 
-    python -m pytest -n0 tests/study/test_workers.py -k grid
+    python -m pytest -n0 tests/engine/test_workers.py -k grid
 """
 
 from __future__ import annotations

@@ -199,6 +199,8 @@ def test_a_summary_of_mixed_code_says_so_first(made_up: Any, summary: Summary) -
         "",
         "Mixed code: cells were computed at commits 1234567, 89abcde.",
     ]
+    known = made_up.cells.assign(code_version=versions, source="0123456789abcdef")  # of two commits, one source
+    assert "Mixed code" not in summary(made_up._replace(cells=known))
 
 
 def test_costs_are_a_part_of_their_own_with_the_rows_that_have_some(made_up: Any) -> None:

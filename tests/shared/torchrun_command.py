@@ -1,4 +1,4 @@
-"""What torchrun starts in test_together.py: a study as run_ablation.py runs one.
+"""What torchrun starts in test_torchrun.py: a study as run_ablation.py runs one.
 
 Arguments: folder of images, folder of results, names of the cells to run, joined by "+", and the training steps.
 """

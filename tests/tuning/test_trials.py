@@ -18,10 +18,11 @@ from optuna.trial import FrozenTrial, TrialState
 from optuna_dashboard._note import get_note
 from sqlalchemy import make_url
 
-from grla.engine import RunSettings, progress
+from grla.engine import RunSettings, cell_source, progress
 from grla.engine import material as images
 from grla.engine.storage import FILE_NAME
 from grla.errors import InputError, Interrupted
+from grla.spec import with_changes
 from grla.study import Choice, Float, Limit, Search, load_search
 from grla.tuning import price
 from grla.tuning import trials as room
@@ -103,15 +104,34 @@ def test_running_again_keeps_what_is_done_and_more_trials_extend_it(make_tuning:
     assert run_tuning(make_tuning(1, train__validations=2)) != first
 
 
+def test_trials_of_changed_code_are_not_counted(make_tuning: MakeTuning, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = make_tuning(1)
+    first = run_tuning(run)
+    assert run_tuning(run) == first
+    monkeypatch.setattr(room, "cell_source", lambda spec: "changed")
+    second = run_tuning(run)
+    assert second != first
+    assert [len(stored(run, name).trials) for name in (first, second)] == [1, 1]
+
+
+def test_the_code_of_a_search_is_that_of_every_choice(make_tuning: MakeTuning) -> None:
+    space = make_tuning().space()
+    (kernel,) = [parameter for parameter in space.parameters if parameter.name == "kernel"]
+    assert isinstance(kernel, Choice)
+    specs = [with_changes(space.base, {"model.kernel": choice}) for choice in kernel.choices]
+    assert {cell_source(spec) for spec in specs} <= set(room.sources(space))
+    assert len(room.sources(space)) >= len(kernel.choices) > 1
+
+
 @pytest.fixture
 def trained(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The number of parameters of every network that was trained."""
     sizes: list[int] = []
     original = room.train
 
-    def counting(record, *arguments):
+    def counting(run, record):
         sizes.append(record.num_params)
-        return original(record, *arguments)
+        return original(run, record)
 
     monkeypatch.setattr(room, "train", counting)
     return sizes
@@ -229,10 +249,10 @@ def test_a_fault_of_the_code_is_kept_and_does_not_end_the_search(
 ) -> None:
     original = room.train
 
-    def failing(record, spec, *arguments):
-        if spec.model.kernel.name == "gaussian_rbf":
+    def failing(run, record):
+        if run.spec.model.kernel.name == "gaussian_rbf":
             raise ZeroDivisionError("made to fail")
-        return original(record, spec, *arguments)
+        return original(run, record)
 
     monkeypatch.setattr(room, "train", failing)
     run = make_tuning(3)
@@ -282,7 +302,7 @@ COMMAND = """
 import sys, time, torch
 sys.path.insert(0, {root!r})
 from pathlib import Path
-from grla.engine import RunSettings, progress
+from grla.engine import RunSettings, cell_source, progress
 from grla.tuning import run as room
 from grla.study import load_search
 original = progress.CellProgress.stepped

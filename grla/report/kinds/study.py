@@ -120,8 +120,12 @@ def study_document(results: Results, folder: Path) -> Document:
 
 
 def mixed_code(cells: pd.DataFrame) -> str:
-    """A warning where the cells of a study were computed by several versions of the code, else ""."""
-    versions = sorted(set(cells["code_version"]))
+    """A warning where the cells of a study were computed by several versions of the code, else "".
+
+    Commits tell them apart only where rows have no source: those of before it was recorded.
+    """
+    unknown = cells[cells["source"].fillna("") == ""] if "source" in cells else cells
+    versions = sorted(set(unknown["code_version"]))
     return f"Mixed code: cells were computed at commits {', '.join(versions)}." if len(versions) > 1 else ""
 
 
