@@ -37,6 +37,9 @@ class Quiet:
         self.validated_at.append(trainer.step)
         return {"val_psnr_y": 20.0}
 
+    def checkpointed(self) -> None:
+        pass
+
     def should_stop(self) -> bool:
         return self.stop_after is not None and len(self.steps) >= self.stop_after
 
