@@ -139,7 +139,11 @@ def cell_hash(spec: RunSpec, material: TrainingMaterial, device: torch.device) -
 
 
 def cell_source(spec: RunSpec) -> str:
-    """The name of the source that computes a cell with this spec; of an outside model its module counts."""
+    """The name of the source that computes a cell with this spec.
+
+    Of an outside model the file that defines its factory counts, and nothing else: not what that file imports, and not
+    the arguments that a functools.partial binds. Change those under another name, so that the cells are run again.
+    """
     if not isinstance(spec.model, OutsideSpec):
         return source_hash(spec)
     file = inspect.getsourcefile(defining_module(spec.model.factory))

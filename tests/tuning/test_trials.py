@@ -302,7 +302,7 @@ COMMAND = """
 import sys, time, torch
 sys.path.insert(0, {root!r})
 from pathlib import Path
-from grla.engine import RunSettings, cell_source, progress
+from grla.engine import RunSettings, progress
 from grla.tuning import run as room
 from grla.study import load_search
 original = progress.CellProgress.stepped
