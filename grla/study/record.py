@@ -137,8 +137,11 @@ def picture_name(test_set: str, image: str) -> str:
 
 
 def require_no_cells_inside(study_folder: Path) -> None:
-    """Raise InputError for a study's folder of the first layout, which held its cells' files itself."""
-    if (study_folder / "checkpoints").is_dir():
+    """Raise InputError for a study's folder of the first layout, which held its cells' files itself.
+
+    It has a provenance.json, as every study's folder: other folders may hold "checkpoints" of anything.
+    """
+    if (study_folder / "checkpoints").is_dir() and (study_folder / "provenance.json").is_file():
         raise InputError(
             f"{study_folder} holds checkpoints and pictures of its own, as an earlier version wrote; cells now lie "
             "in OUT/cells, by hash. Choose another folder for results, or move this one away; nothing was changed"

@@ -132,11 +132,13 @@ def test_results_of_the_first_layout_are_named_and_left_alone(make_run: MakeRun)
     old = run.settings.out / "attention" / "quick" / "checkpoints" / "0123.pt"
     old.parent.mkdir(parents=True)
     old.write_bytes(b"weights")
+    about = old.parents[1] / "provenance.json"
+    about.write_text("{}", encoding="utf-8")
     with pytest.raises(InputError, match=r"attention/quick holds checkpoints .*nothing was changed"):
         run_study(run)
     with pytest.raises(InputError, match="nothing was changed"):
         own_storage(old.parents[1])  # which reports ask for first
-    assert sorted(path for path in run.settings.out.rglob("*") if path.is_file()) == [old]
+    assert sorted(path for path in run.settings.out.rglob("*") if path.is_file()) == [old, about]
 
 
 def test_divergence_is_kept_and_errors_are_tried_again(make_run: MakeRun, monkeypatch: pytest.MonkeyPatch) -> None:

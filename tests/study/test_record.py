@@ -15,6 +15,7 @@ import optuna
 import pandas as pd
 import pytest
 
+from grla.errors import InputError
 from grla.report import load_results
 from grla.spec import RunSpec, with_changes
 from grla.study import (
@@ -27,6 +28,7 @@ from grla.study import (
     Record,
     cell_identity,
     layout_to_json,
+    require_no_cells_inside,
     text_columns,
 )
 from grla.study.record import text_fields
@@ -130,3 +132,11 @@ def test_a_cell_is_named_by_its_images_device_and_source_too() -> None:
         for images, device, source in (("a", "cpu", "s"), ("b", "cpu", "s"), ("a", "cuda", "s"), ("a", "cpu", ""))
     }
     assert len(names) == 4
+
+
+def test_only_a_folder_that_says_where_it_comes_from_is_one_of_the_first_layout(tmp_path: Path) -> None:
+    (tmp_path / "checkpoints").mkdir()
+    require_no_cells_inside(tmp_path)  # as results/reference, which ships a network
+    (tmp_path / "provenance.json").write_text("{}", encoding="utf-8")
+    with pytest.raises(InputError, match="as an earlier version wrote"):
+        require_no_cells_inside(tmp_path)
