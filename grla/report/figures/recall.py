@@ -1,11 +1,7 @@
-"""Recall against the number of pairs, a line per kernel: the data (a frame), then the drawing.
-
-The test sets of the recall probe are called "4 pairs".
-"""
+"""Recall against the number of pairs, a line per kernel: the data (a frame), then the drawing."""
 
 from __future__ import annotations
 
-import re
 from typing import Literal
 
 import numpy as np
@@ -19,7 +15,13 @@ from grla.report.statistics.bootstrap import crossed_interval
 from grla.report.tables import baseline_rows
 from grla.study import BASE
 
-TEST_SET = re.compile(r"(\d+) pairs")
+
+def numbers_of_pairs(results: Results) -> dict[str, int]:
+    """The numbers of pairs that the study's base has test images of, by test set; none unless it is the recall probe.
+
+    The names are those that `grla.data.recall.RecallSampler` gives.
+    """
+    return {f"{number} pairs": number for number in results.base["data"].get("num_pairs", ())}
 
 
 def recall_data(results: Results) -> pd.DataFrame:
@@ -33,7 +35,9 @@ def recall_data(results: Results) -> pd.DataFrame:
     guess without looking that is gone, 1 for perfect recall. Baselines come last and have NaN intervals.
     """
     names, images = ["label", "variant", "pairs", "psnr", "low", "high", "restored"], results.images
-    if len({name for name in images["test_set"] if TEST_SET.fullmatch(name)}) < 2:
+    pairs = numbers_of_pairs(results)
+    images = images[images["test_set"].isin(pairs)]
+    if images["test_set"].nunique() < 2:
         return pd.DataFrame(columns=names)
     group = next(group for group in results.layout.groups() if group.base == BASE)
     baselines = baseline_rows(images, group)
@@ -46,7 +50,7 @@ def recall_data(results: Results) -> pd.DataFrame:
             matrix = scores.pivot_table(index="seed", columns="image", values="psnr_y", dropna=False).to_numpy(float)
             low, high = crossed_interval(matrix) if scores["seed"].notna().all() else (np.nan, np.nan)
             restored = 1 - scores["mse"].mean() / blind[test_set]
-            rows.append((label, variant, int(str(test_set).split()[0]), scores["psnr_y"].mean(), low, high, restored))
+            rows.append((label, variant, pairs[str(test_set)], scores["psnr_y"].mean(), low, high, restored))
     return pd.DataFrame(rows, columns=names)
 
 

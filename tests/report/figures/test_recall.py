@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from grla.report.figures.recall import recall_data, recall_figure
+from grla.data.recall import RecallSampler
+from grla.report.figures.recall import numbers_of_pairs, recall_data, recall_figure
 from grla.report.results import Results
 from grla.study import Layout
 from tests.report.figures.drawn import check_saved, legend, points, texts
@@ -22,7 +24,7 @@ CELLS = pd.DataFrame({"variant": ["base", "kernel=b"], "num_features": [33, None
 
 
 def study(images: pd.DataFrame) -> Results:
-    return Results(LAYOUT, CELLS, images, pd.DataFrame(), {})
+    return Results(LAYOUT, CELLS, images, pd.DataFrame(), {"base": {"data": {"num_pairs": [2, 16]}}})
 
 
 def images() -> pd.DataFrame:
@@ -54,6 +56,13 @@ def test_only_probes_with_several_numbers_of_pairs_have_data() -> None:
     assert len(recall_data(study(frame))) == 8
     assert recall_data(study(frame[frame["test_set"] == "2 pairs"])).empty
     assert recall_data(study(frame.assign(test_set="Set5"))).empty
+
+
+def test_numbers_of_pairs_are_those_of_the_spec() -> None:
+    sampler = RecallSampler((2, 16), side=16, glyph=2, texture=0.0, band=0, upscale=2)
+    assert set(numbers_of_pairs(study(images()))) == {pair.test_set for pair in sampler.pairs("test", 1)}
+    photographs = replace(study(images()), definition={"base": {"data": {"patch_size": 16}}})
+    assert recall_data(photographs).empty  # whatever their folders are called
 
 
 def test_a_line_per_kernel_and_baseline_over_the_pairs(tmp_path: Path) -> None:
