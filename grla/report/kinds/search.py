@@ -245,7 +245,7 @@ def _ended(results: TuningResults) -> Section:
 def _limits(results: TuningResults) -> Section:
     lines = [
         "Each trial is one training from one seed, scored on a few validation images: the best of many is in part the "
-        "luckiest of them. `--then-confirm K` trains the best anew on other seeds and scores them on the test images.",
+        "luckiest of them. Only training the best anew, on other seeds and scored on the test images, confirms them.",
         "A front is what these trials found, not what there is; parts that were stopped or refused early stay unknown.",
         "What is best for a small budget need not be best for a large one.",
     ]

@@ -329,6 +329,11 @@ def test_publishing_writes_all_files_and_a_winner(tmp_path: Path) -> None:
     assert json.loads((folder / "winner.json").read_text())["about"]["trial"] == 1
 
 
+def test_a_report_names_no_flag_of_a_command(results: TuningResults, tmp_path: Path) -> None:
+    assert "Only training the best anew" in summary(results, tmp_path)
+    assert " `--" not in summary(results, tmp_path)
+
+
 def test_rows_bring_back_what_was_written(results: TuningResults, tmp_path: Path) -> None:
     write_search_rows(results, tmp_path)
     found = read_search_rows(tmp_path)
