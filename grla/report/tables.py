@@ -12,7 +12,7 @@ import pandas as pd
 
 from grla.report.document import EMPTY, Marks, Number, Strong, Table
 from grla.report.results import Results
-from grla.report.statistics.verdicts import Difference, Spread, best_and_second, spread_over_seeds
+from grla.report.statistics.verdicts import Difference, best_and_second
 from grla.study import COSTS as RECORD_COSTS
 from grla.study import Group, Shown
 
@@ -30,9 +30,9 @@ COSTS[STEPS_TIME.heading] = ("seconds_per_1000_steps", STEPS_TIME)
 """By heading, the column of the cells frame and how it is shown."""
 
 
-def decibel(spread: Spread) -> Number:
-    """Mean and sd over seeds in dB; with one seed the mean alone."""
-    return Number(spread.mean, ".3f", spread.sd)
+def decibel(by_seed: pd.Series[float]) -> Number:
+    """Mean and sd (n - 1) of one value in dB per seed; with one seed the mean alone. NaN is not counted."""
+    return Number(float(by_seed.mean()), ".3f", float(by_seed.std()))
 
 
 def interval(difference: Difference) -> Number:
@@ -150,8 +150,7 @@ def group_table(
         row["images"] = len(scores[["test_set", "image"]].drop_duplicates())
         row |= _quality(scores, sets)
         for name in names[:1]:
-            gain = scores.groupby("seed")["psnr_y"].mean().mean() - reference
-            row[f"over {name} dB"] = Number(gain, "+.3f")
+            row[f"over {name} dB"] = Number(_by_seed(scores, "psnr_y").mean() - reference, "+.3f")
         row |= _comparison(differences.get(variant), outcomes(mine))
         rows.append(row | _costs(mine))
     columns = list(dict.fromkeys(column for row in reversed(rows) for column in row))
@@ -162,18 +161,19 @@ def group_table(
 
 
 def _quality(scores: pd.DataFrame, sets: list[str]) -> dict[str, Number]:
-    cells = {"PSNR-Y dB": decibel(_spread(scores, "psnr_y"))}
+    cells = {"PSNR-Y dB": decibel(_by_seed(scores, "psnr_y"))}
     if len(sets) > 1:
-        cells |= {f"{name} dB": decibel(_spread(scores[scores["test_set"] == name], "psnr_y")) for name in sets}
+        cells |= {f"{name} dB": decibel(_by_seed(scores[scores["test_set"] == name], "psnr_y")) for name in sets}
     if {*GAIN} <= set(sets):
-        by_set = [scores[scores["test_set"] == name].groupby("seed")["psnr_y"].mean() for name in GAIN]
-        cells["gain dB"] = decibel(spread_over_seeds(by_set[0] - by_set[1]))
-    means = {metric: _spread(scores, metric).mean for metric in METRICS if metric in scores}
-    return cells | {METRICS[metric][0]: Number(mean, METRICS[metric][1]) for metric, mean in means.items()}
+        copies, alone = (_by_seed(scores[scores["test_set"] == name], "psnr_y") for name in GAIN)
+        cells["gain dB"] = decibel(copies - alone)
+    known = {metric: shown for metric, shown in METRICS.items() if metric in scores}
+    return cells | {name: Number(_by_seed(scores, metric).mean(), form) for metric, (name, form) in known.items()}
 
 
-def _spread(scores: pd.DataFrame, metric: str) -> Spread:
-    return spread_over_seeds(scores.assign(**{metric: scores[metric].astype(float)}).groupby("seed")[metric].mean())
+def _by_seed(scores: pd.DataFrame, metric: str) -> pd.Series[float]:
+    """The mean over images, for each seed."""
+    return scores[metric].astype(float).groupby(scores["seed"]).mean()
 
 
 def _comparison(difference: Difference | None, failures: str) -> dict[str, object]:

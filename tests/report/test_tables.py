@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from grla.report.document import Strong, Table
-from grla.report.statistics.verdicts import Difference, Spread
+from grla.report.statistics.verdicts import Difference
 from grla.report.tables import baseline_rows, decibel, interval, outcomes, study_tables, table_marks, verdict
 from grla.study import Group, Layout
 from tests.shared import factor
@@ -34,8 +34,9 @@ def table(made_up: Any, index: int) -> pd.DataFrame:
 
 
 def test_number_formats() -> None:
-    assert str(decibel(Spread(28.91, 0.0304, 2))) == "28.910 ± 0.030"
-    assert str(decibel(Spread(28.91, np.nan, 1))) == "28.910"
+    assert str(decibel(pd.Series([28.0, 28.2, np.nan]))) == "28.100 ± 0.141"
+    assert str(decibel(pd.Series([28.91]))) == "28.910"
+    assert str(decibel(pd.Series([], dtype=float))) == "-"
     assert str(interval(BETTER)) == "+0.012 [+0.001, +0.024]"
     assert str(interval(NOTHING)) == "-"
     assert str(interval(Difference(0.1, np.nan, np.nan, 1, 1, "not distinguishable"))) == "+0.100"

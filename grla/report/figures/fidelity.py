@@ -74,14 +74,15 @@ def taylor_figure(histogram: pd.DataFrame) -> Figure:
     return figure
 
 
-def distance_figure(distances: pd.DataFrame, source: str) -> Figure:
+def distance_figure(distances: pd.DataFrame) -> Figure:
     """`distances_to_softmax` of one source at the same temperature: a panel per measure, a row per kernel.
 
     Circles: the kernel; crosses: plain averaging against the same softmax (for effective rank and entropy: the softmax
     itself). Errors are drawn at no less than SMALLEST. A kernel without a number (weights that are no distributions,
     constant rows) has no circle.
     """
-    rows = distances[(distances["source"] == source) & (distances["reference"] == "same temperature")]
+    source = distances["source"].iloc[0]
+    rows = distances[distances["reference"] == "same temperature"]
     positions = np.arange(len(rows))
     figure, axes = panels([1.0, 1.0], 3, (12.0, 1.8 + 0.56 * len(rows)))
     for index, (panel, (measure, label)) in enumerate(zip(axes, MEASURES.items(), strict=True)):

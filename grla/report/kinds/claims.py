@@ -6,7 +6,9 @@ ledger is the file claims.md among the records it is judged from.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import pandas as pd
 
@@ -37,6 +39,51 @@ LEDGER, SETTLED = "claims.md", "settled.json"
 COLUMNS = ["claim", "paper", "rule", "ours", "verdict"]
 PROFILES = ("quick", "standard", "paper")
 """The profiles that count as evidence, the largest last; smoke does not."""
+
+
+class RecordClaim(NamedTuple):
+    """A claim that a record judges: the first file below a folder of results that one of `places` matches."""
+
+    statement: str
+    paper: str
+    rule: str
+    judge: Callable[[Record | None], Judgement]
+    places: tuple[str, ...]
+
+
+SETTLED_CLAIMS = (
+    RecordClaim(
+        "GRLA needs 11 % fewer FLOPs than SwinIR-light",
+        "table 3: 56.5 G against 63.6 G",
+        "supported if GRLA's MACs, every product counted as SwinIR-light's are, lie below SwinIR-light's",
+        fewer_flops,
+        (SETTLED,),
+    ),
+    RecordClaim(
+        "phi(K) is needed with normalised keys",
+        "section 3 and table 2",
+        "supported if phi(K) changes any output by more than 1e-9 when keys have unit length",
+        key_weight_matters,
+        (SETTLED,),
+    ),
+)
+"""The claims that need no training."""
+BENCHMARK_CLAIMS = (
+    RecordClaim(
+        "Memory grows linearly with the number of tokens",
+        "section 3",
+        "supported if the memory of GRBF attention grows with an exponent of at most 1.05",
+        memory_is_linear,
+        ("benchmark/scaling.json",),
+    ),
+    RecordClaim(
+        "3.5 times faster than SwinIR-light",
+        "table 10: 60.9 ms against 213.4 ms on an RTX 2080 Ti",
+        "supported if SwinIR-light takes at least 3.5 times as long on a GPU, timed in turns; contradicted if less",
+        faster_than_swinir,
+        ("benchmark/latency.json", "benchmark/*/latency.json"),
+    ),
+)
 
 
 def folders(root: Path) -> list[Path]:
@@ -70,15 +117,15 @@ def link(path: Path, address: str) -> Link:
 
 def faults(path: Path) -> list[str]:
     """Whether a ledger is what the records beside it give today, and whose code settled what needs no training."""
-    settled = _record(path.with_name(SETTLED))
-    found = [] if settled is None else code_faults({settled["code_version"]})
+    settled = path.with_name(SETTLED)
+    found = code_faults({read_json(settled)["code_version"]}) if settled.is_file() else []
     same = path.read_text(encoding="utf-8") == document(path).markdown()
     return found if same else ["is not what the records give", *found]
 
 
 def ledger(root: Path) -> pd.DataFrame:
     """The ledger from the records at and below `root`: claim, paper, rule, ours (evidence), verdict."""
-    rows = [*_settled(root), *_studied(root), *_benchmarked(root / "benchmark")]
+    rows = [*_unstudied(root, SETTLED_CLAIMS), *_studied(root), *_unstudied(root, BENCHMARK_CLAIMS)]
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
@@ -99,63 +146,22 @@ def judged(claim: Claim, study: str, results: Results | None) -> Judgement:
     return Judgement(found.verdict, where + found.evidence)
 
 
-def _studied(root: Path) -> list[tuple[str, ...]]:
+def _studied(root: Path) -> Sequence[tuple[str, ...]]:
     """The claims of all studies, in the order of the paper; those of studies that are not in it come last."""
     results = results_by_study(root)
     studies = dict.fromkeys([*published_studies(), *study_names()])
-    return [
-        _row(claim.statement, claim.paper, claim.rule.words, judged(claim, study, results.get(study)))
-        for study in studies
-        for claim in load_claims(study)
-    ]
+    claims = [(claim, judged(claim, study, results.get(study))) for study in studies for claim in load_claims(study)]
+    return [(one.statement, one.paper, one.rule.words, found.evidence, found.verdict) for one, found in claims]
 
 
-def _settled(root: Path) -> list[tuple[str, ...]]:
-    """The claims that need no training."""
-    record = _record(root / SETTLED)
-    return [
-        _row(
-            "GRLA needs 11 % fewer FLOPs than SwinIR-light",
-            "table 3: 56.5 G against 63.6 G",
-            "supported if GRLA's MACs, every product counted as SwinIR-light's are, lie below SwinIR-light's",
-            fewer_flops(record),
-        ),
-        _row(
-            "phi(K) is needed with normalised keys",
-            "section 3 and table 2",
-            "supported if phi(K) changes any output by more than 1e-9 when keys have unit length",
-            key_weight_matters(record),
-        ),
-    ]
-
-
-def _benchmarked(folder: Path) -> list[tuple[str, ...]]:
-    """The claims that benchmark records in `folder`, or one below it, can judge."""
-    latencies = [folder / "latency.json", *sorted(folder.glob("*/latency.json"))]
-    latency = next((path for path in latencies if path.is_file()), latencies[0])
-    return [
-        _row(
-            "Memory grows linearly with the number of tokens",
-            "section 3",
-            "supported if the memory of GRBF attention grows with an exponent of at most 1.05",
-            memory_is_linear(_record(folder / "scaling.json")),
-        ),
-        _row(
-            "3.5 times faster than SwinIR-light",
-            "table 10: 60.9 ms against 213.4 ms on an RTX 2080 Ti",
-            "supported if SwinIR-light takes at least 3.5 times as long on a GPU, timed in turns; contradicted if less",
-            faster_than_swinir(_record(latency)),
-        ),
-    ]
-
-
-def _row(statement: str, paper: str, rule: str, found: Judgement) -> tuple[str, ...]:
-    return statement, paper, rule, found.evidence, found.verdict
-
-
-def _record(path: Path) -> Record | None:
-    """The record at `path`, None where there is none."""
-    return read_json(path) if path.is_file() else None
+def _unstudied(root: Path, claims: tuple[RecordClaim, ...]) -> Sequence[tuple[str, ...]]:
+    """The claims that one record below `root` judges."""
+    rows = []
+    for claim in claims:
+        paths = [path for place in claim.places for path in sorted(root.glob(place))]
+        found = claim.judge(read_json(paths[0]) if paths else None)
+        rows.append((claim.statement, claim.paper, claim.rule, found.evidence, found.verdict))
+    return rows
 
 
 def _where(results: Results) -> str:

@@ -34,6 +34,10 @@ TITLE = "What kernels compute"
 HEADING = "Fidelity: what the kernels compute, without training"
 LEAD = "What the attention kernels compute, without training: their profiles, their errors, their distance to softmax."
 TABLES = ("profiles", "taylor_errors", "taylor_histogram", "distances", "margins")
+PROFILES = "The weight of a key against its angle to the query: the paper's figure 1 for every kernel."
+TAYLOR = "The distribution of 2 gamma q.k and of the Taylor error: the paper's figure 6."
+DISTANCES = "How far each kernel is from softmax at the same temperature, beside plain averaging"
+MARGINS = "The smallest denominator of equation 12 by gamma and token length: at 0 and below attention breaks down."
 STATED_STD, PAPER_DIM = 0.0052, 55  # GRLA A.3, of |exp(x) - (1 + x)| for unit vectors
 
 
@@ -90,36 +94,16 @@ def fidelity_sections(tables: Tables) -> tuple[Section, ...]:
 
 def fidelity_figures(tables: Tables) -> list[Figure]:
     """The figures of a fidelity run in the order of a page."""
-    distances = tables["distances"]
-    return [
-        Figure(
-            "profiles",
-            "The weight of a key against its angle to the query: the paper's figure 1 for every kernel.",
-            (tables["profiles"],),
-            partial(profile_figure, tables["profiles"]),
-        ),
-        Figure(
-            "taylor",
-            "The distribution of 2 gamma q.k and of the Taylor error: the paper's figure 6.",
-            (tables["taylor_histogram"],),
-            partial(taylor_figure, tables["taylor_histogram"]),
-        ),
+    figures = [
+        ("profiles", PROFILES, profile_figure, tables["profiles"]),
+        ("taylor", TAYLOR, taylor_figure, tables["taylor_histogram"]),
         *(
-            Figure(
-                f"distances-{source.replace(' ', '-')}",
-                f"How far each kernel is from softmax at the same temperature, beside plain averaging: {source}.",
-                (distances[distances["source"] == source],),
-                partial(distance_figure, distances, source),
-            )
-            for source in distances["source"].unique()
+            (f"distances-{str(source).replace(' ', '-')}", f"{DISTANCES}: {source}.", distance_figure, rows)
+            for source, rows in tables["distances"].groupby("source", sort=False)
         ),
-        Figure(
-            "margins",
-            "The smallest denominator of equation 12 by gamma and token length: at 0 and below attention breaks down.",
-            (tables["margins"],),
-            partial(margin_figure, tables["margins"]),
-        ),
+        ("margins", MARGINS, margin_figure, tables["margins"]),
     ]
+    return [Figure(name, caption, (rows,), partial(draw, rows)) for name, caption, draw, rows in figures]
 
 
 def largest_std(mean: float, maximum: float) -> float:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+
+import matplotlib.figure
+import pandas as pd
 
 from grla.report.document import Figure
 from grla.report.figures.costs import cost_data, cost_figure
@@ -15,6 +19,18 @@ from grla.report.figures.levels import baseline_data, gain_figure, level_data, l
 from grla.report.figures.recall import recall_data, recall_figure
 from grla.report.results import Results
 
+CAPTIONS = {
+    "difference": "PSNR-Y of each variant minus that of the base, paired by image and seed, with 95 % intervals.",
+    "psnr": "PSNR-Y of each variant, with its seeds and with the interval of the difference to the base.",
+    "recall": "PSNR-Y of the blanked pixels, and the share of their error that is gone, by number of pairs.",
+    "per-image": "The difference to the base on every test image; thin lines span the seeds.",
+    "curves": "PSNR-Y on the validation images along training, by step and by time; the bands span the seeds.",
+    "cost": "PSNR-Y against what it costs. On the Pareto front nothing is as good at a lower cost.",
+    "gradients": "How large the gradients are from part to part of the network, mean over training.",
+    "crops": "The sharpest place of test images: HR, bicubic and the variants of the first seed, and their errors.",
+}
+"""By the name of a figure, in the order of a page."""
+
 
 def study_figures(results: Results, folder: Path) -> list[Figure]:
     """The figures of a study in the order of a page, those left out that have no data.
@@ -24,54 +40,14 @@ def study_figures(results: Results, folder: Path) -> list[Figure]:
     if not (results.cells["outcome"] == "ok").any():
         return []
     levels, crops = level_data(results), crop_rows(results, folder)
-    figures = [
-        Figure(
-            "difference",
-            "PSNR-Y of each variant minus that of the base, paired by image and seed, with 95 % intervals.",
-            (levels,),
-            partial(gain_figure, results),
-        ),
-        Figure(
-            "psnr",
-            "PSNR-Y of each variant, with its seeds and with the interval of the difference to the base.",
-            (levels, seed_data(results.images), baseline_data(results)),
-            partial(levels_figure, results),
-        ),
-        Figure(
-            "recall",
-            "PSNR-Y of the blanked pixels, and the share of their error that is gone, by number of pairs.",
-            (recall_data(results),),
-            partial(recall_figure, results),
-        ),
-        Figure(
-            "per-image",
-            "The difference to the base on every test image; thin lines span the seeds.",
-            (image_difference_data(results),),
-            partial(image_differences_figure, results),
-        ),
-        Figure(
-            "curves",
-            "PSNR-Y on the validation images along training, by step and by time; the bands span the seeds.",
-            (curve_data(results),),
-            partial(curves_figure, results),
-        ),
-        Figure(
-            "cost",
-            "PSNR-Y against what it costs. On the Pareto front nothing is as good at a lower cost.",
-            (cost_data(results),),
-            partial(cost_figure, results),
-        ),
-        Figure(
-            "gradients",
-            "How large the gradients are from part to part of the network, mean over training.",
-            (gradient_data(results),),
-            partial(gradients_figure, results),
-        ),
-        Figure(
-            "crops",
-            "The sharpest place of test images: HR, bicubic and the variants of the first seed, and their errors.",
-            (crop_data(crops),),
-            partial(crops_figure, crops),
-        ),
-    ]
-    return [figure for figure in figures if len(figure.data[0])]
+    found: dict[str, tuple[Callable[[], matplotlib.figure.Figure], *tuple[pd.DataFrame, ...]]] = {
+        "difference": (partial(gain_figure, results), levels),
+        "psnr": (partial(levels_figure, results), levels, seed_data(results.images), baseline_data(results)),
+        "recall": (partial(recall_figure, results), recall_data(results)),
+        "per-image": (partial(image_differences_figure, results), image_difference_data(results)),
+        "curves": (partial(curves_figure, results), curve_data(results)),
+        "cost": (partial(cost_figure, results), cost_data(results)),
+        "gradients": (partial(gradients_figure, results), gradient_data(results)),
+        "crops": (partial(crops_figure, crops), crop_data(crops)),
+    }
+    return [Figure(name, CAPTIONS[name], tuple(data), draw) for name, (draw, *data) in found.items() if len(data[0])]

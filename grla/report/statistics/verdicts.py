@@ -74,15 +74,6 @@ class Difference:
         return variance_parts(self.pairs)
 
 
-@dataclass(frozen=True)
-class Spread:
-    """Mean and standard deviation (n - 1) over seeds; `sd` is NaN for fewer than two."""
-
-    mean: float
-    sd: float
-    num_seeds: int
-
-
 def paired_difference(images: pd.DataFrame, variant: str, base: str = BASE, metric: str = "psnr_y") -> Difference:
     """Variant minus base over the (seed, image) pairs both have, with the verdict of this comparison alone.
 
@@ -161,12 +152,6 @@ def best_and_second(images: pd.DataFrame, variants: Sequence[str], metric: str) 
             marks |= dict.fromkeys(equal, mark)
             left = [name for name in left if name not in equal]
     return marks
-
-
-def spread_over_seeds(values: pd.Series[float]) -> Spread:
-    """Mean and sd of one value per seed; NaN (a cell that did not finish) is not counted."""
-    finite = values.dropna()
-    return Spread(float(finite.mean()), float(finite.std(ddof=1)), len(finite))
 
 
 def _is_real(difference: Difference, level: float) -> bool:

@@ -50,7 +50,7 @@ def test_taylor_histograms_are_shares_of_their_largest(tables: dict[str, pd.Data
 def test_distances_are_marks_beside_those_of_averaging(tables: dict[str, pd.DataFrame], tmp_path: Path) -> None:
     distances = tables["distances"]
     rows = distances[(distances["source"] == "layer 1") & (distances["reference"] == "same temperature")]
-    figure = distance_figure(distances, "layer 1")
+    figure = distance_figure(distances[distances["source"] == "layer 1"])
     assert texts(figure.axes[0].get_yticklabels()) == KERNELS
     for index, (panel, (measure, title)) in enumerate(zip(figure.axes, MEASURES.items(), strict=True)):
         assert panel.get_title() == title

@@ -15,7 +15,6 @@ from grla.report.statistics.verdicts import (
     difference_of,
     differences_to_base,
     paired_difference,
-    spread_over_seeds,
     study_differences,
 )
 from grla.study import Layout
@@ -184,13 +183,6 @@ def test_a_study_is_corrected_over_all_its_groups_and_looks() -> None:
         "depth=2": "worse",
     }
     assert {(difference.num_comparisons, difference.num_looks) for difference in found.values()} == {(2, 3)}
-
-
-def test_spread_over_seeds() -> None:
-    spread = spread_over_seeds(pd.Series([28.0, 28.2, np.nan]))
-    assert (spread.mean, spread.sd, spread.num_seeds) == (pytest.approx(28.1), pytest.approx(0.1 * 2**0.5), 2)
-    assert np.isnan(spread_over_seeds(pd.Series([28.0])).sd)
-    assert spread_over_seeds(pd.Series([], dtype=float)).num_seeds == 0
 
 
 def scores(**means: float) -> pd.DataFrame:
