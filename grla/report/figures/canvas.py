@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import matplotlib
 import numpy as np
 import seaborn
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 from numpy.typing import NDArray
@@ -23,6 +24,7 @@ Colour = tuple[float, float, float]
 
 PALETTE: list[Colour] = list(seaborn.color_palette("colorblind"))
 LINES = ("-", "--", ":", "-.")
+BASELINE_DASHES: tuple[Literal["--", ":", "-."], ...] = ("--", ":", "-.")
 MARKERS = "osDv^<>P*Xp"
 GRAY = "0.45"
 PSNR = "PSNR-Y (dB)"
@@ -63,6 +65,24 @@ def outline(panel: Axes, box: tuple[float, float, float], colour: Colour | str, 
 def line_style(index: int) -> tuple[Colour, str]:
     """Colour and dashes of the index-th line: the palette's ten colours solid, then dashed, and so on."""
     return PALETTE[index % len(PALETTE)], LINES[index // len(PALETTE) % len(LINES)]
+
+
+def line_marks(names: Iterable[str]) -> list[Line2D]:
+    """Marks for a legend of lines: each name with the colour and dashes that `line_style` gives it."""
+    styles = [(name, *line_style(index)) for index, name in enumerate(names)]
+    return [Line2D([], [], color=colour, ls=dashes, label=name) for name, colour, dashes in styles]
+
+
+def point_mark(colour: Colour | str, marker: str, label: str, **shape: Any) -> Line2D:
+    """A mark for a legend of points; `shape` are further properties of the mark."""
+    return Line2D([], [], color=colour, marker=marker, linestyle="", label=label, **shape)
+
+
+def list_rows(panel: Axes, title: str, names: Sequence[str]) -> None:
+    """Make a list of the panel: rows 0, 1, ... from top to bottom, their `names` beside them."""
+    panel.set_yticks(range(len(names)), names)
+    panel.set_ylim(len(names) - 0.4, -0.6)
+    panel.set_title(title, loc="left", fontweight="bold", fontsize=10)
 
 
 def point_style(index: int) -> tuple[Colour, str]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -11,7 +9,7 @@ from matplotlib.colors import TwoSlopeNorm
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from grla.report.figures.canvas import PALETTE, line_style, panels, plain_ticks
+from grla.report.figures.canvas import PALETTE, line_marks, line_style, panels, plain_ticks, point_mark
 
 NORM_TITLES = {"both": "q and k normalised", "query": "only q normalised", "none": "neither normalised"}
 STATED_MEAN, STATED_RANGE = 0.0042, 0.2  # GRLA A.3: mean of |exp(x) - (1 + x)|, and where 98 % of x lie
@@ -45,7 +43,7 @@ def profile_figure(profiles: pd.DataFrame) -> Figure:
         axes[2 * row].set_ylabel("weight / weight at 0 degrees")
         axes[2 * row].set_xticks(range(0, 181, 45))
         axes[2 * row + 1].set_xticks([-1, -0.5, 0, 0.5, 1])
-    _line_legend(figure, kernels, 4)
+    figure.legend(handles=line_marks(kernels), loc="outside upper left", ncols=4, frameon=False, fontsize=9)
     return figure
 
 
@@ -67,10 +65,9 @@ def taylor_figure(histogram: pd.DataFrame) -> Figure:
             panel.set_xlabel(label)
             panel.set_yticks([])
         axes[3 * row].set_ylabel("share of pairs / its largest")
-    stated = Line2D(
-        [], [], color="black", linestyle=":", label=f"stated: 98 % within {STATED_RANGE}; mean error {STATED_MEAN}"
-    )
-    _line_legend(figure, sources, 4, [stated])
+    label = f"stated: 98 % within {STATED_RANGE}; mean error {STATED_MEAN}"
+    stated = Line2D([], [], color="black", linestyle=":", label=label)
+    figure.legend(handles=[*line_marks(sources), stated], loc="outside upper left", ncols=4, frameon=False, fontsize=9)
     return figure
 
 
@@ -100,8 +97,8 @@ def distance_figure(distances: pd.DataFrame) -> Figure:
         panel.set_title(label, fontsize=10)
     beside = "plain averaging (rank and entropy: softmax itself)"
     marks = [
-        Line2D([], [], color=PALETTE[0], marker="o", markersize=8, linestyle="", label=f"kernel, {source} tokens"),
-        Line2D([], [], color="black", marker="x", linestyle="", label=beside),
+        point_mark(PALETTE[0], "o", f"kernel, {source} tokens", markersize=8),
+        point_mark("black", "x", beside),
     ]
     figure.legend(handles=marks, loc="outside upper left", ncols=2, frameon=False, fontsize=9)
     return figure
@@ -151,12 +148,3 @@ def _stated(panel: Axes, quantity: str) -> None:
         return
     for x in (-STATED_RANGE, STATED_RANGE):
         panel.axvline(x, color="black", linestyle=":")
-
-
-def _line_legend(figure: Figure, names: Sequence[str], num_columns: int, extra: Sequence[Line2D] = ()) -> None:
-    """Names above the panels, in the colours and dashes of `line_style`."""
-    lines = []
-    for index, name in enumerate(names):
-        colour, dashes = line_style(index)
-        lines.append(Line2D([], [], color=colour, ls=dashes, label=name))
-    figure.legend(handles=[*lines, *extra], loc="outside upper left", ncols=num_columns, frameon=False, fontsize=9)

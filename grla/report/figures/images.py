@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from grla.report.figures.canvas import line_style, panels
+from grla.report.figures.canvas import line_style, list_rows, panels, point_mark
 from grla.report.figures.levels import level_data
 from grla.report.results import Results
 
@@ -60,20 +60,14 @@ def image_differences_figure(results: Results) -> Figure:
             mean = means.loc[(title, label)]
             panel.plot([mean["low"], mean["high"]], [y, y], color="black", linewidth=2.2, zorder=4)
             panel.plot(mean["difference"], y, "D", color="black", zorder=5)
-        panel.set_yticks(range(len(labels)), labels)
-        panel.set_ylim(len(labels) - 0.4, -0.6)
-        panel.set_title(str(title), loc="left", fontweight="bold", fontsize=10)
+        list_rows(panel, str(title), labels)
         panel.margins(x=0.12)
         panel.sharex(axes[0])
     axes[-1].set_xlabel("PSNR-Y of an image, paired difference to the base (dB)")
-    marks = [_dot(line_style(index)[0], str(name)) for index, name in enumerate(sets)]
+    marks = [point_mark(line_style(index)[0], "o", str(name), markersize=5) for index, name in enumerate(sets)]
     marks.append(Line2D([], [], color="black", marker="D", label="mean over images (95 % interval)"))
     figure.legend(handles=marks, loc="outside upper left", ncols=4, frameon=False, fontsize=9)
     return figure
-
-
-def _dot(colour: object, label: str) -> Line2D:
-    return Line2D([], [], color=colour, marker="o", linestyle="", markersize=5, label=label)  # type: ignore[arg-type]
 
 
 def _draw_images(panel: Axes, y: int, rows: pd.DataFrame, sets: list[str]) -> None:

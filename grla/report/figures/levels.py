@@ -7,7 +7,7 @@ included). Where a study has many rows the figures grow in height.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,12 +15,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from grla.report.figures.canvas import GRAY, PALETTE, PSNR, Colour, panels
+from grla.report.figures.canvas import BASELINE_DASHES, GRAY, PALETTE, PSNR, Colour, list_rows, panels, point_mark
 from grla.report.results import Results
 from grla.report.tables import baseline_rows, outcomes, trained_rows
 from grla.study import BASE
 
-BASELINE_DASHES: tuple[Literal["--", ":", "-."], ...] = ("--", ":", "-.")
 VERDICT_COLOURS: dict[str, Colour | str] = {
     "better": PALETTE[0],
     "worse": PALETTE[3],
@@ -89,7 +88,7 @@ def levels_figure(results: Results) -> Figure:
             _draw_interval(panel, y, row, base)
     named = zip(BASELINE_DASHES, baselines["variant"].unique(), strict=False)
     extra = [
-        Line2D([], [], color=PALETTE[9], marker="o", linestyle="", markersize=5, label="one seed"),
+        point_mark(PALETTE[9], "o", "one seed", markersize=5),
         *(Line2D([], [], color=GRAY, linestyle=dashes, label=name) for dashes, name in named),
         Line2D([], [], color="black", linewidth=0.8, label="base, mean over seeds"),
     ]
@@ -118,9 +117,7 @@ def _level_panels(data: pd.DataFrame, scales: Sequence[str], xlabel: str) -> tup
     figure, axes = panels(heights, 1, (8.5, 1.4 + 0.36 * sum(heights) + 0.35 * len(groups) + 0.2 * num_scales))
     for index, (panel, (title, rows)) in enumerate(zip(axes, groups, strict=True)):
         names = [_level_name(row) for row in rows.itertuples()]
-        panel.set_yticks(range(len(names)), names)
-        panel.set_ylim(len(names) - 0.4, -0.6)
-        panel.set_title(str(title), loc="left", fontweight="bold", fontsize=10)
+        list_rows(panel, str(title), names)
         panel.sharex(axes[scales.index(scales[index])])
         panel.tick_params(labelbottom=scales[index] not in scales[index + 1 :])
     axes[-1].set_xlabel(xlabel)
@@ -151,6 +148,5 @@ def _legend(figure: Figure, data: pd.DataFrame, extra: list[Line2D]) -> None:
     shown = [name for name in VERDICT_COLOURS if name in set(data["verdict"])]
     marks = [Line2D([], [], color=VERDICT_COLOURS[v], marker="D", markersize=6, label=names[v]) for v in shown]
     if any(_single(row) for row in data.itertuples()):
-        label = "hollow: one seed, seeds not sampled"
-        marks.append(Line2D([], [], color=GRAY, marker="D", markerfacecolor="white", linestyle="", label=label))
+        marks.append(point_mark(GRAY, "D", "hollow: one seed, seeds not sampled", markerfacecolor="white"))
     figure.legend(handles=marks + extra, loc="outside upper left", ncols=3, frameon=False, fontsize=9)

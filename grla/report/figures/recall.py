@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from grla.report.figures.canvas import GRAY, line_style, panels
+from grla.report.figures.canvas import BASELINE_DASHES, GRAY, line_style, panels
 from grla.report.results import Results
 from grla.report.statistics.bootstrap import crossed_interval
 from grla.report.tables import baseline_rows
@@ -80,17 +78,14 @@ def recall_figure(results: Results) -> Figure:
 
 
 def _draw(axis: Axes, data: pd.DataFrame, column: str, features: pd.Series) -> None:
-    baselines: tuple[Literal["--", ":", "-."], ...] = ("--", ":", "-.")
-    trained = 0
-    for (label, variant), rows in data.groupby(["label", "variant"], sort=False):
-        if label == variant:  # a baseline
-            dashes = baselines[list(data.loc[data["label"] == data["variant"], "label"].unique()).index(label)]
-            axis.plot(rows["pairs"], rows[column], color=GRAY, linestyle=dashes, label=label)
-            continue
-        colour, _ = line_style(trained)
-        trained += 1
+    is_baseline = data["label"] == data["variant"]
+    for index, ((label, variant), rows) in enumerate(data[~is_baseline].groupby(["label", "variant"], sort=False)):
+        colour, _ = line_style(index)
         size = features.get(variant, np.nan)
         name = f"{label} ({size:.0f} feature{'' if size == 1 else 's'})" if np.isfinite(size) else str(label)
         axis.plot(rows["pairs"], rows[column], marker="o", color=colour, label=name)
         if column == "psnr":
             axis.fill_between(rows["pairs"], rows["low"], rows["high"], color=colour, alpha=0.15, linewidth=0)
+    baselines = data[is_baseline].groupby("label", sort=False)
+    for dashes, (label, rows) in zip(BASELINE_DASHES, baselines, strict=False):
+        axis.plot(rows["pairs"], rows[column], color=GRAY, linestyle=dashes, label=str(label))

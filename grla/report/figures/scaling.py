@@ -11,9 +11,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
-from grla.report.figures.canvas import PALETTE, label_points, line_style, panels, plain_ticks
+from grla.report.figures.canvas import PALETTE, label_points, line_marks, line_style, panels, plain_ticks, point_mark
 
 Record = dict[str, Any]
 
@@ -42,14 +41,9 @@ def scaling_figure(record: Record, kind: str) -> Figure:
         panel.set_xticks(sizes, [f"{size:,}" for size in sizes], fontsize=9)
         panel.set_xticks([], minor=True)
         plain_ticks(panel, "y")
-    handles = []
-    for index, name in enumerate(names):
-        colour, dashes = line_style(index)
-        handles.append(Line2D([], [], color=colour, ls=dashes, label=name))
-    for outcome in points.loc[points["outcome"] != "ok", "outcome"].unique():
-        label = f"next size: {outcome.replace('_', ' ')}"
-        handles.append(Line2D([], [], color="black", marker=ENDS[outcome], linestyle="", label=label))
-    figure.legend(handles=handles, loc="outside right upper", frameon=False, fontsize=9)
+    ends = points.loc[points["outcome"] != "ok", "outcome"].unique()
+    marks = [point_mark("black", ENDS[end], f"next size: {end.replace('_', ' ')}") for end in ends]
+    figure.legend(handles=line_marks(names) + marks, loc="outside right upper", frameon=False, fontsize=9)
     return figure
 
 
