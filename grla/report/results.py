@@ -138,7 +138,7 @@ def load_tuning(storage: Path | str, study_name: str) -> TuningResults:
     columns = ["trial", "base", "outcome", "reason", *parameters, VALIDATION_PSNR, *TRIAL_COLUMNS]
     return TuningResults(
         about,
-        pd.DataFrame(trials, columns=columns),
+        pd.DataFrame(trials, columns=columns).astype({"base": bool, VALIDATION_PSNR: float}),
         pd.DataFrame(curves, columns=["trial", *CURVE_COLUMNS]),
         pd.DataFrame(_importances(study, about), columns=["objective", "parameter", "importance"]),
         changes,

@@ -40,11 +40,10 @@ def front(results: TuningResults) -> pd.DataFrame:
 
     The best PSNR-Y first. Without minimised costs it is the best trial, and its equals.
     """
-    rows = trained(results)
-    costs = results.about["minimise"]
-    aims = rows[["val_psnr_y", *costs]].to_numpy(dtype=float) * np.array([-1.0] + [1.0] * len(costs))
-    beaten = [bool(np.any((aims <= own).all(axis=1) & (aims < own).any(axis=1))) for own in aims]
-    return rows[~np.array(beaten, dtype=bool)].sort_values(["val_psnr_y", "trial"], ascending=[False, True])
+    rows = best(results)
+    aims = rows[["val_psnr_y", *results.about["minimise"]]].astype(float).assign(val_psnr_y=-rows["val_psnr_y"])
+    beaten = [bool(np.any((aims <= own).all(axis=1) & (aims < own).any(axis=1))) for own in aims.to_numpy()]
+    return rows[~np.array(beaten, dtype=bool)]
 
 
 def history(results: TuningResults) -> pd.DataFrame:
@@ -61,13 +60,11 @@ def to_confirm(results: TuningResults, number: int) -> list[int]:
     """
     if not results.about["minimise"]:
         rows = best(results)
-        return [int(trial) for trial in rows.loc[~rows["base"].astype(bool), "trial"][:number]]
-    rows = front(results)
-    rows = rows[~rows["base"].astype(bool)]
-    good = rows[rows["val_psnr_y"] >= _base_psnr(results)]
+        return [int(trial) for trial in rows.loc[~rows["base"], "trial"][:number]]
+    every, rows = trained(results), front(results)
+    rows = rows[~rows["base"]]
+    good = rows[rows["val_psnr_y"] >= every.loc[every["base"], "val_psnr_y"].min()]
     chosen = (good if len(good) >= number else rows)["trial"].tolist()
-    if not chosen:
-        return []
     ranks = np.linspace(0, len(chosen) - 1, min(number, len(chosen))).round().astype(int)
     return [int(chosen[rank]) for rank in ranks]
 
@@ -76,11 +73,8 @@ def confirmation(results: Results, trials: Iterable[int]) -> pd.DataFrame:
     """What the study that confirms `trials` says of each: trial, difference to the base (dB), low, high, verdict."""
     names = {trial_label(trial): trial for trial in trials}
     (group,) = results.layout.groups()
-    rows = []
-    for label, variant in group.rows:
-        if variant in results.differences:
-            found = results.differences[variant]
-            rows.append((names[label], found.mean, found.low, found.high, found.verdict))
+    found = [(names[label], results.differences[variant]) for label, variant in group.rows if variant != group.base]
+    rows = [(trial, one.mean, one.low, one.high, one.verdict) for trial, one in found]
     return pd.DataFrame(rows, columns=["trial", "difference", "low", "high", "verdict"])
 
 
@@ -110,7 +104,7 @@ def winner(results: TuningResults, confirmed: pd.DataFrame | None) -> tuple[int,
 
 def positions(parameter: Mapping[str, Any], values: Sequence[Any]) -> list[float]:
     """Where the values of a parameter lie on its axis, from 0 (low, or the first choice) to 1; ABSENT for None."""
-    return [ABSENT if _missing(value) else _position(parameter, value) for value in values]
+    return [ABSENT if pd.isna(value) else _position(parameter, value) for value in values]
 
 
 def ticks(parameter: Mapping[str, Any]) -> dict[float, str]:
@@ -128,12 +122,3 @@ def _position(parameter: Mapping[str, Any], value: Any) -> float:
     if parameter.get("log"):
         return math.log(value / low) / math.log(high / low)
     return (float(value) - low) / (high - low)
-
-
-def _missing(value: Any) -> bool:
-    return value is None or (isinstance(value, float) and math.isnan(value))
-
-
-def _base_psnr(results: TuningResults) -> float:
-    rows = trained(results)
-    return float(rows.loc[rows["base"].astype(bool), "val_psnr_y"].min())

@@ -104,12 +104,12 @@ def parallel_figure(results: TuningResults) -> Figure:
 
 def _draw_front(panel: Axes, results: TuningResults, cost: str) -> None:
     factor = COSTS[cost].factor
-    rows = results.trials.astype({"val_psnr_y": float, cost: float})
+    rows = results.trials.astype({cost: float})
     for outcome, (marker, colour, label) in MARKS.items():
         mine = rows[(rows["outcome"] == outcome) & rows["val_psnr_y"].notna()]
         if len(mine):
             panel.plot(mine[cost] * factor, mine["val_psnr_y"], marker, color=colour, label=label, markersize=5)
-    base = rows[rows["base"].astype(bool) & (rows["outcome"] == "ok")]
+    base = rows[rows["base"] & (rows["outcome"] == "ok")]
     panel.plot(base[cost] * factor, base["val_psnr_y"], "s", color="black", label="base", markersize=7)
     best = front(results).sort_values(cost)
     x, y = best[cost].astype(float) * factor, best["val_psnr_y"].astype(float)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import matplotlib.figure
 import pandas as pd
 
 from grla.errors import InputError
@@ -44,6 +46,13 @@ OUTCOMES = {
     "dominated": "not trained: trials of about their cost were all beaten by one of at most half of it",
     "invalid": "not trained: no valid network",
 }
+CAPTIONS = {
+    "front": "PSNR-Y on the validation images against what it costs. On the front nothing is as good for less.",
+    "history": "PSNR-Y on the validation images, trial by trial, and the best so far.",
+    "parallel": "Every trial that was trained to the end, over its parameters; bright lines are good ones.",
+    "importances": "How much each parameter tells the best trials from the others.",
+}
+"""By the name of a figure, in the order of a page."""
 
 
 def folders(root: Path) -> list[Path]:
@@ -55,9 +64,8 @@ def write(folder: Path) -> None:
     """Write a search's rows where there is a storage, and its report."""
     storage = own_storage(folder)
     if storage is not None:
-        publish_tuning(*storage, folder)
-    else:
-        write_document(search_document(read_search_rows(folder), folder), folder)
+        write_search_rows(load_tuning(*storage), folder)
+    write_document(search_document(read_search_rows(folder), folder), folder)
 
 
 def publish_tuning(
@@ -102,7 +110,7 @@ def faults(folder: Path) -> list[str]:
 def search_document(results: TuningResults, folder: Path) -> Document:
     """The report of a search's `results`, with what lies in its `folder` besides: provenance, confirmation."""
     about, confirmed = read_json(folder / PROVENANCE), read_confirmation(folder)
-    search = results.about["search"]
+    search, question = results.about["search"], results.about["question"]
     method, found = Text(measured(results)), Text(found_text(results, confirmed))
     sections = (
         Section("", (method, found), page=False),
@@ -120,7 +128,6 @@ def search_document(results: TuningResults, folder: Path) -> Document:
     chosen = winner(results, confirmed)
     if chosen is not None:
         texts["winner.json"] = _winner(results, *chosen, about["optuna_study"])
-    question = results.about["question"]
     title = f"{search}, profile {results.about['profile']}"
     return Document(title, question, sections, f"{search}: {question}", texts)
 
@@ -132,27 +139,17 @@ def search_figures(results: TuningResults) -> list[Figure]:
     costs = results.about["minimise"]
     trials = results.trials[["trial", "base", "outcome", "val_psnr_y", *costs]].astype({"base": str})
     parameters = [parameter["name"] for parameter in results.about["parameters"]]
-    figures = [
-        Figure(
-            "history",
-            "PSNR-Y on the validation images, trial by trial, and the best so far.",
-            (history(results),),
-            lambda: history_figure(results),
-        ),
-        Figure(
-            "parallel",
-            "Every trial that was trained to the end, over its parameters; bright lines are good ones.",
-            (trained(results)[["trial", *parameters, "val_psnr_y"]],),
-            lambda: parallel_figure(results),
-        ),
-    ]
-    if costs:
-        words = "PSNR-Y on the validation images against what it costs. On the front nothing is as good for less."
-        figures.insert(0, Figure("front", words, (trials, front(results)[["trial"]]), lambda: front_figure(results)))
-    if len(results.importances):
-        words = "How much each parameter tells the best trials from the others."
-        figures.append(Figure("importances", words, (results.importances,), lambda: importances_figure(results)))
-    return figures
+    found: dict[str, tuple[Callable[[TuningResults], matplotlib.figure.Figure], *tuple[pd.DataFrame, ...]]] = {
+        "front": (front_figure, trials, front(results)[["trial"]]),
+        "history": (history_figure, history(results)),
+        "parallel": (parallel_figure, trained(results)[["trial", *parameters, "val_psnr_y"]]),
+        "importances": (importances_figure, results.importances),
+    }
+    if not costs:
+        del found["front"]
+    if results.importances.empty:
+        del found["importances"]
+    return [Figure(name, CAPTIONS[name], tuple(data), partial(draw, results)) for name, (draw, *data) in found.items()]
 
 
 def described(results: TuningResults, trial: int) -> str:
@@ -189,7 +186,7 @@ def found_text(results: TuningResults, confirmed: pd.DataFrame | None) -> str:
     trial, trust = chosen
     rows = results.trials.set_index("trial")
     gain = "the base itself"
-    base = rows[rows["base"].astype(bool) & (rows["outcome"] == "ok")]
+    base = rows[rows["base"] & (rows["outcome"] == "ok")]
     if len(base) and not rows.loc[trial, "base"]:
         difference = float(rows.loc[trial, "val_psnr_y"]) - float(base["val_psnr_y"].iloc[0])  # type: ignore[arg-type]
         gain = f"{difference:+.3f} dB to the base on the validation images"
@@ -200,7 +197,7 @@ def _front(results: TuningResults) -> Section:
     """The front, or the best trials, with the base at the end if it is not among them."""
     several, every = bool(results.about["minimise"]), trained(results)
     rows = front(results) if several else best(results)[:BEST_SHOWN]
-    base = every[every["base"].astype(bool) & ~every["trial"].isin(rows["trial"])]
+    base = every[every["base"] & ~every["trial"].isin(rows["trial"])]
     rows = pd.concat([rows, base]) if len(base) else rows
     named = [f"{row.trial} (base)" if row.base else str(row.trial) for row in rows.itertuples()]
     table: dict[str, object] = {"trial": named, "validation PSNR-Y dB": [Number(x, ".3f") for x in rows["val_psnr_y"]]}
@@ -218,10 +215,7 @@ def _confirmation(confirmed: pd.DataFrame | None) -> Section:
     rows = [(row["trial"], confirmed_gain(row), row["verdict"]) for _, row in confirmed.iterrows()]
     table = pd.DataFrame(rows, columns=["trial", DIFFERENCE, "verdict"])
     how = "Trained anew beside the base, on seeds that no trial had, and scored on the test images."
-    return Section(
-        "Confirmation",
-        (Text(how), Table(table, left=("verdict",))),
-    )
+    return Section("Confirmation", (Text(how), Table(table, left=("verdict",))))
 
 
 def _importances(results: TuningResults) -> Section:
@@ -260,8 +254,7 @@ def _limits(results: TuningResults) -> Section:
 def _winner(results: TuningResults, trial: int, trust: str, optuna_study: str) -> str:
     """The winner as a file that `grla.study.read_base` reads: its spec fields, and where they come from."""
     row = results.trials[results.trials["trial"] == trial].iloc[0]
-    about = {name: results.about[name] for name in ("search", "profile")}
-    about |= {"optuna_study": optuna_study}
+    about = {name: results.about[name] for name in ("search", "profile")} | {"optuna_study": optuna_study}
     about |= {"trial": trial, "cell_hash": row["cell_hash"], "trust": trust, "val_psnr_y": float(row["val_psnr_y"])}
     return json.dumps({"about": about, "changes": results.changes[trial]}, indent=2) + "\n"
 
