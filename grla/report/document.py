@@ -138,10 +138,7 @@ class Table(Block):
     @property
     def rows(self) -> list[list[tuple[str, str, str]]]:
         """Each row as cells (text, mark or "", column)."""
-        return [
-            [(_text(cell), self.marks.get((_text(row[0]), name), ""), name) for name, cell in self._named(row)]
-            for row in self.frame.itertuples(index=False, name=None)
-        ]
+        return [[(_text(cell), mark, name) for cell, mark, name in row] for row in self._cells()]
 
     def markdown(self) -> str:
         """The table without its caption."""
@@ -170,7 +167,7 @@ class Table(Block):
         # An empty column has no words.
         words = {name for name, cells in self.frame.items() if name in self.left and any(map(_fields, cells))}
         alignment = "".join("l" if name in words else "r" for name in self.frame)
-        rows = [self._latex_row(row) for row in self.frame.itertuples(index=False, name=None)]
+        rows = [[LATEX_MARKS[mark] % _latex(cell) for cell, mark, _ in row] for row in self._cells()]
         head = [heading.translate(LATEX) for heading in self.headings.values()]
         lines = [
             *(r"\begin{table}", r"\centering", rf"\caption{{{self.caption.translate(LATEX)}}}"),
@@ -180,12 +177,15 @@ class Table(Block):
         ]
         return "\n".join(lines) + "\n"
 
-    def _latex_row(self, row: tuple[object, ...]) -> list[str]:
-        marks = [self.marks.get((_text(row[0]), str(name)), "") for name in self.frame]
-        return [LATEX_MARKS[mark] % _latex(cell) for mark, cell in zip(marks, row, strict=True)]
-
-    def _named(self, row: tuple[object, ...]) -> list[tuple[str, object]]:
-        return list(zip(map(str, self.frame), row, strict=True))
+    def _cells(self) -> list[list[tuple[object, str, str]]]:
+        """Each row as cells (value, mark or "", column)."""
+        return [
+            [
+                (cell, self.marks.get((_text(row[0]), str(name)), ""), str(name))
+                for name, cell in zip(self.frame, row, strict=True)
+            ]
+            for row in self.frame.itertuples(index=False, name=None)
+        ]
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import matplotlib
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -45,10 +46,7 @@ def history_figure(results: TuningResults) -> Figure:
     """Validation PSNR-Y of every trained trial in order, by outcome, and the best so far."""
     data = history(results)
     figure, (panel,) = panels([1.0], 1, (8.0, 4.4))
-    for outcome, (marker, colour, label) in MARKS.items():
-        rows = data[(data["outcome"] == outcome) & data["val_psnr_y"].notna()]
-        if len(rows):
-            panel.plot(rows["trial"], rows["val_psnr_y"], marker, color=colour, label=label, markersize=6)
+    _draw_outcomes(panel, data, "trial", markersize=6)
     panel.step(data["trial"], data["best"], where="post", color="black", linewidth=1.4, label="best so far")
     refused = data["val_psnr_y"].isna()
     for trial in data.loc[refused, "trial"]:
@@ -102,15 +100,20 @@ def parallel_figure(results: TuningResults) -> Figure:
     return figure
 
 
+def _draw_outcomes(panel: Axes, trials: pd.DataFrame, x: str, markersize: int) -> None:
+    """Validation PSNR-Y of the trials that have one against their column `x`, marked by outcome."""
+    for outcome, (marker, colour, label) in MARKS.items():
+        rows = trials[(trials["outcome"] == outcome) & trials["val_psnr_y"].notna()]
+        if len(rows):
+            panel.plot(rows[x], rows["val_psnr_y"], marker, color=colour, label=label, markersize=markersize)
+
+
 def _draw_front(panel: Axes, results: TuningResults, cost: str) -> None:
     factor = COSTS[cost].factor
-    rows = results.trials.astype({cost: float})
-    for outcome, (marker, colour, label) in MARKS.items():
-        mine = rows[(rows["outcome"] == outcome) & rows["val_psnr_y"].notna()]
-        if len(mine):
-            panel.plot(mine[cost] * factor, mine["val_psnr_y"], marker, color=colour, label=label, markersize=5)
+    rows = results.trials.assign(x=results.trials[cost].astype(float) * factor)
+    _draw_outcomes(panel, rows, "x", markersize=5)
     base = rows[rows["base"] & (rows["outcome"] == "ok")]
-    panel.plot(base[cost] * factor, base["val_psnr_y"], "s", color="black", label="base", markersize=7)
+    panel.plot(base["x"], base["val_psnr_y"], "s", color="black", label="base", markersize=7)
     best = front(results).sort_values(cost)
     x, y = best[cost].astype(float) * factor, best["val_psnr_y"].astype(float)
     panel.step(x, y, where="post", color=PALETTE[0], linewidth=4, alpha=0.35, label="front", zorder=1)

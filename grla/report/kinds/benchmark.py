@@ -6,6 +6,7 @@ Each record NAME.json has its rows in NAME.csv and its figures beside it.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -120,10 +121,10 @@ def record_figures(name: str, record: Record) -> list[Figure]:
     """The figures of a `record` called `name`; costs and latencies have none."""
     if name == "memory":
         caption = "The growth of memory at its peak, median of several processes; whiskers from lowest to highest."
-        return [Figure("memory", caption, (models_frame(record),), lambda: memory_figure(record))]
+        return [Figure("memory", caption, (models_frame(record),), partial(memory_figure, record))]
     if name == "training":
         caption = "Where the time of a training step goes."
-        return [Figure("training", caption, (models_frame(record),), lambda: training_figure(record))]
+        return [Figure("training", caption, (models_frame(record),), partial(training_figure, record))]
     return _scaling_figures(record) if name == "scaling" else []
 
 
@@ -134,12 +135,12 @@ def _scaling_figures(record: Record) -> list[Figure]:
             f"scaling-{kind}s",
             f"Time and memory of the {kind}s against the number of tokens; a straight line is a power law.",
             (points[points["kind"] == kind],),
-            lambda kind=kind: scaling_figure(record, kind),  # type: ignore[misc]
+            partial(scaling_figure, record, kind),
         )
         for kind in dict.fromkeys(points["kind"])
     ]
     caption = "What each forward pass reaches, under the roofs that this machine's memory and arithmetic set."
-    return [*found, Figure("roofline", caption, (roofline_data(record),), lambda: roofline_figure(record))]
+    return [*found, Figure("roofline", caption, (roofline_data(record),), partial(roofline_figure, record))]
 
 
 def _records(folder: Path) -> dict[Path, Record]:

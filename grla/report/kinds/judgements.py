@@ -50,26 +50,23 @@ def _each(
 ) -> Judgement:
     """Supported if the study's verdict on every variant is `wanted`, contradicted if it is `against` on one."""
     found = {results.differences[variant].verdict for variant in variants}
-    supported = "supported" if found == {wanted} else UNCLEAR
-    return Judgement("contradicted" if against in found else supported, _words(results, variants))
+    return _judgement(found == {wanted}, against in found, _words(results, variants))
 
 
 def _no_better(results: Results, variants: tuple[str, ...]) -> Judgement:
     """Each 95 % interval must exclude NO_GAIN: a rule that needs all of them to hold is no laxer for having many."""
     found = [results.differences[variant] for variant in variants]
-    supported = "supported" if all(difference.high < NO_GAIN for difference in found) else UNCLEAR
+    small = all(difference.high < NO_GAIN for difference in found)
     better = any(difference.verdict == "better" for difference in found)
-    return Judgement("contradicted" if better else supported, _words(results, variants))
+    return _judgement(small and not better, better, _words(results, variants))
 
 
 def _diverging(results: Results, variants: tuple[str, ...]) -> Judgement:
     outcomes = results.cells.loc[results.cells["variant"].isin(variants), "outcome"]
     diverged = int((outcomes == "diverged").sum())
     words = f"{diverged} of {len(outcomes)} cells diverged ({'; '.join(variants)})"
-    if diverged == len(outcomes):
-        return Judgement("supported", words)
-    whole = diverged == 0 and results.layout.profile == "paper"
-    return Judgement("contradicted" if whole else UNCLEAR, words)
+    none = diverged == 0 and results.layout.profile == "paper"
+    return _judgement(diverged == len(outcomes), none, words)
 
 
 def _cheaper_to_train(results: Results, variants: tuple[str, ...]) -> Judgement:
@@ -78,7 +75,7 @@ def _cheaper_to_train(results: Results, variants: tuple[str, ...]) -> Judgement:
     less = (others > base).all()
     ratios = (others / base).round(2)
     words = "; ".join(f"{name}: {m:.2f} x memory, {s:.2f} x time of the base" for name, m, s in ratios.itertuples())
-    return Judgement("supported" if less.all() else "contradicted" if not less.any() else UNCLEAR, words)
+    return _judgement(bool(less.all()), not less.any(), words)
 
 
 TESTS: dict[Test, Callable[[Results, tuple[str, ...]], Judgement]] = {
@@ -98,8 +95,7 @@ def memory_is_linear(scaling: Record | None) -> Judgement:
         return Judgement(NOT_YET_RUN, "needs `run_benchmark.py scaling`")
     words = "; ".join(f"{row['passes']}: tokens^{row['exponent']:.3f}" for row in rows)
     linear = all(row["exponent"] <= LINEAR for row in rows)
-    where = _machine(scaling)
-    return Judgement("supported" if linear else "contradicted", f"GRBF attention's memory, {words} ({where})")
+    return _judgement(linear, not linear, f"GRBF attention's memory, {words} ({_machine(scaling)})")
 
 
 def faster_than_swinir(latency: Record | None) -> Judgement:
@@ -116,9 +112,7 @@ def faster_than_swinir(latency: Record | None) -> Judgement:
     words = f"{ratio}, LR {width}x{height} ({_machine(latency)})"
     if latency["machine"]["gpu"] is None:
         return Judgement(NOT_YET_RUN, f"on a GPU; on a CPU {words}")
-    if row["low"] >= FASTER:
-        return Judgement("supported", words)
-    return Judgement("contradicted" if row["high"] < FASTER else UNCLEAR, words)
+    return _judgement(row["low"] >= FASTER, row["high"] < FASTER, words)
 
 
 def fewer_flops(settled: Record | None) -> Judgement:
@@ -130,7 +124,7 @@ def fewer_flops(settled: Record | None) -> Judgement:
         f"GRLA x4 at 1280x720: {grla:.1f} G MACs with every product, {by_hooks:.1f} G by the paper's rule (without "
         f"those inside attention); SwinIR-light, every product: {swinir:.1f} G"
     )
-    return Judgement("supported" if grla < swinir else "contradicted", words)
+    return _judgement(grla < swinir, grla >= swinir, words)
 
 
 def key_weight_matters(settled: Record | None) -> Judgement:
@@ -139,7 +133,11 @@ def key_weight_matters(settled: Record | None) -> Judgement:
         return Judgement(NOT_YET_RUN, "needs `claims.py`")
     largest, tokens = settled["largest_change_by_phi"], settled["num_tokens"]
     words = f"largest change of an output by phi(K), {tokens} random unit keys, float64: {largest:.1e}"
-    return Judgement("supported" if largest > CHANGE else "contradicted", words)
+    return _judgement(largest > CHANGE, largest <= CHANGE, words)
+
+
+def _judgement(supported: bool, contradicted: bool, evidence: str) -> Judgement:
+    return Judgement("supported" if supported else "contradicted" if contradicted else UNCLEAR, evidence)
 
 
 def _words(results: Results, variants: tuple[str, ...]) -> str:
