@@ -16,7 +16,19 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from grla.errors import InputError
-from grla.report.figures.canvas import bare_panels, outline, panels, plain_ticks, point_style, save, spread
+from grla.report.figures.canvas import (
+    PALETTE,
+    bare_panels,
+    line_marks,
+    list_rows,
+    outline,
+    panels,
+    plain_ticks,
+    point_mark,
+    point_style,
+    save,
+    spread,
+)
 from grla.report.figures.costs import cost_figure
 from grla.report.figures.curves import curves_figure
 from grla.report.figures.levels import gain_figure, levels_figure
@@ -90,3 +102,19 @@ def test_images_have_no_ticks_and_outlines_enclose_whole_pixels() -> None:
     assert np.asarray(box.get_extents().transformed(panel.transData.inverted())) == pytest.approx(
         np.array([[4.5, 2.5], [6.5, 4.5]])
     )
+
+
+def test_marks_of_a_legend_look_like_what_they_name() -> None:
+    first, second = line_marks(["a", "b"])
+    assert [(mark.get_label(), mark.get_color()) for mark in (first, second)] == [("a", PALETTE[0]), ("b", PALETTE[1])]
+    point = point_mark("black", "D", "base", markersize=3)
+    assert (point.get_label(), point.get_linestyle(), point.get_marker()) == ("base", "None", "D")
+    assert point.get_markersize() == 3
+
+
+def test_rows_of_a_list_stand_from_top_to_bottom() -> None:
+    _, (panel,) = panels([1.0], 1, (4, 3))
+    list_rows(panel, "kernel", ["a", "b"])
+    assert [label.get_text() for label in panel.get_yticklabels()] == ["a", "b"]
+    assert panel.get_ylim() == (1.6, -0.6)
+    assert panel.get_title(loc="left") == "kernel"
