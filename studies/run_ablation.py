@@ -188,4 +188,4 @@ def spec_changes(arguments: Arguments) -> dict[str, object]:
 
 
 if __name__ == "__main__":
-    command(main, Arguments)
+    command(main, Arguments, clear="until_clear", path="export")

@@ -17,6 +17,7 @@ import tyro
 
 from command import command
 
+from grla.data import find_images
 from grla.engine import GRACE_SECONDS, RunSettings, StudyRun, choose_device, run_study
 from grla.errors import InputError, require_at_least
 from grla.provenance import without_password
@@ -66,6 +67,10 @@ def main(arguments: Arguments) -> None:
     if arguments.list:
         return show_searches()
     require_at_least("then_confirm", arguments.then_confirm, 0)
+    if arguments.then_confirm:  # what confirming would refuse is refused before anything is trained
+        require_at_least("seeds", arguments.seeds, 1)
+        for folder in arguments.test_data:
+            find_images(folder)
     run = tuning_run(arguments)
     name = run_tuning(run)
     results = publish_tuning(run.settings.storage_url, name, run.folder)

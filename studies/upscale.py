@@ -51,7 +51,7 @@ class Arguments:
 
 def main(arguments: Arguments) -> None:
     """Enlarge all pictures; one that cannot be read is named, and the others are done."""
-    require(len(arguments.images) > 0, "IMAGES", "must name at least one picture", "none")
+    require(len(arguments.images) > 0, "images", "must name at least one picture", "none")
     check_targets(arguments.images, arguments.out, arguments.upscale)
     device = choose_device(arguments.device)
     overlap = arguments.overlap if arguments.tile else 0
@@ -125,4 +125,4 @@ def _profile(path: Path, mode: str) -> bytes | None:
 
 
 if __name__ == "__main__":
-    command(main, Arguments, __doc__)
+    command(main, Arguments, __doc__, model="checkpoint")

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
-from grla.benchmark.networks import benchmark_record, prepared_network
+from grla.benchmark.networks import benchmark_record, prepared_network, require_lr_size
 from grla.cost import Answer, Peak, map_every_tensor, peak_memory, run_in_child
 from grla.errors import InputError, require_at_least
 from grla.spec import TrainSpec
@@ -45,8 +45,10 @@ def measure_memory(
     """A record of the networks' peak memory: the settings, and a row per network.
 
     A row has `forward_mib` (one LR image of `lr_size`, height and width, in evaluation) and `training_step_mib`
-    (forward, backward, Adam), each with the columns of `peak_columns`, and their common outcome and reason.
+    (forward, backward, Adam), each with the columns of `peak_columns`, and their common outcome and reason. Raises
+    InputError for sizes and repeats below 1.
     """
+    require_lr_size(lr_size)
     rows = []
     for name in tqdm(names, "memory", disable=None):
         forward = peak_columns("forward", repeats, forward_peak, name, upscale, lr_size, device)

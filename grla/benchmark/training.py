@@ -74,7 +74,8 @@ def time_training(asked: TrainingTimes, folder: Path, device: torch.device) -> d
     material = load_material(data, upscale, folder / "cache", device)
     rows = {name: _memory(asked, name, device) for name in tqdm(names, "memory", disable=None)}
     trainable = [name for name, row in rows.items() if row["outcome"] == "ok"]
-    require(base in trainable, "base", f"must be a model that can be trained here ({rows[base]['reason']})", base)
+    if base not in trainable:
+        raise InputError(f"model {base}, the base, cannot be trained here: {rows[base]['reason']}")
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder) as scratch:
         spec = RunSpec(ModelSpec(upscale=upscale), data, RECIPE)
