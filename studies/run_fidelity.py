@@ -91,10 +91,8 @@ def all_tokens(arguments: Arguments) -> tuple[list[Tokens], str]:
     spec, network = load_trained(arguments.checkpoint)
     pair = picture(arguments.image, spec.model.upscale)
     tokens += network_tokens(network, to_batch(pair.lr), arguments.num_tokens, arguments.seed)
-    trained = (
-        f"{checkpoint_name(arguments.checkpoint)}, trained with {model_label(spec.model)}, on the LR of {pair.name}"
-    )
-    return tokens, f"{about} Layers: the global attention of {trained}."
+    trained = f"{checkpoint_name(arguments.checkpoint)}, trained with {model_label(spec.model)}"
+    return tokens, f"{about} Layers: the global attention of {trained}, on the LR of {pair.name}."
 
 
 if __name__ == "__main__":

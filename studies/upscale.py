@@ -6,6 +6,7 @@ python studies/upscale.py holiday/*.png --checkpoint weights.pt --tile 256 --ove
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -111,10 +112,9 @@ def check_targets(paths: Sequence[Path], out: Path, upscale: int) -> None:
 def num_pixels(path: Path) -> int:
     """Pixels of a picture by its header; 0 when it cannot be read, which `upscale_file` reports."""
     try:
-        height, width = image_size(path)
+        return math.prod(image_size(path))
     except InputError:
         return 0
-    return height * width
 
 
 def _profile(path: Path, mode: str) -> bytes | None:
