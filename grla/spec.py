@@ -12,7 +12,8 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal, TypeVar, cast, get_args, get_type_hints
+from types import UnionType
+from typing import Any, ClassVar, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 from grla.errors import InputError, require, require_at_least, require_choice
 
@@ -281,7 +282,8 @@ def with_changes(spec: Spec, changes: Mapping[str, object]) -> Spec:
     """A copy of `spec` with fields replaced by dotted path, for instance {"model.depth": 4}, all in one step.
 
     A kernel may be given by its name alone, with its options beside it ("model.kernel", "model.kernel.options.gamma").
-    Raises InputError with the valid fields when a path names none, or when the new values break a rule together.
+    Raises InputError with the valid fields when a path names none, for a value of another type than the field's, and
+    when the new values break a rule together.
     """
     replaced: Any = _replace(spec, {tuple(path.split(".")): value for path, value in changes.items()})
     return cast(Spec, replaced)
@@ -326,18 +328,36 @@ def _plain(content: object) -> object:
     return content
 
 
-def _replace(node: Any, changes: Mapping[tuple[str, ...], object]) -> Any:
-    """`node` (a spec, or a kernel's options) with the values at the given key paths below it."""
+def _replace(node: Any, changes: Mapping[tuple[str, ...], object], place: tuple[str, ...] = ()) -> Any:
+    """`node` (a spec, or a kernel's options, at the key path `place`) with the values at the key paths below it."""
     whole = {keys[0]: value for keys, value in changes.items() if len(keys) == 1}
     inner: dict[str, dict[tuple[str, ...], object]] = {}
     for keys, value in changes.items():
         if len(keys) > 1:
             inner.setdefault(keys[0], {})[keys[1:]] = value
     if isinstance(node, Mapping):
+        for name, value in whole.items():
+            require(_fits(value, OptionValue), ".".join((*place, name)), "must be a number, a text or a bool", value)
         return {**node, **whole}
     _require_fields(type(node), [*whole, *inner])
-    deeper = {key: _replace(_start(whole, node, key), rest) for key, rest in inner.items()}
+    for name, hint in get_type_hints(type(node)).items():
+        if name in whole and not (hint is KernelSpec and isinstance(whole[name], str)):
+            rule = f"must be of type {getattr(hint, '__name__', hint)}"
+            require(_fits(whole[name], hint), ".".join((*place, name)), rule, whole[name])
+    deeper = {key: _replace(_start(whole, node, key), rest, (*place, key)) for key, rest in inner.items()}
     return dataclasses.replace(node, **{**whole, **deeper})
+
+
+def _fits(value: object, hint: Any) -> bool:
+    """Whether a value is of a field's type, as far as its rules do not say themselves: the kind, not the choice."""
+    kind, parts = get_origin(hint), get_args(hint)
+    if kind in (Union, UnionType):
+        return any(_fits(value, part) for part in parts)
+    if kind is tuple:
+        return isinstance(value, tuple) and all(_fits(item, parts[0]) for item in value)
+    if kind is Literal:
+        return isinstance(value, str)
+    return isinstance(value, (int, float) if hint in (int, float) else kind or hint)
 
 
 def _start(whole: Mapping[str, object], node: Any, key: str) -> Any:

@@ -30,8 +30,8 @@ class Arguments:
 
 def main(arguments: Arguments) -> None:
     """Simulate and print."""
-    require_at_least("--studies", arguments.studies, 1)
-    require_at_least("--variants", arguments.variants, 1)
+    require_at_least("studies", arguments.studies, 1)
+    require_at_least("variants", arguments.variants, 1)
     for table in (check_all, check_looks):
         print(Table(table(arguments.studies, arguments.variants), left=("what varies",)).markdown(), end="\n\n")
 

@@ -34,8 +34,8 @@ class Arguments:
 
 def main(arguments: Arguments) -> None:
     """Fetch the sets one after the other and say what to run next."""
-    require(len(arguments.sets) > 0, "SETS", f"must name at least one of {', '.join(PUBLIC_SETS)}", "none")
-    require(arguments.url is None or len(arguments.sets) == 1, "--url", "goes with one set", arguments.sets)
+    require(len(arguments.sets) > 0, "sets", f"must name at least one of {', '.join(PUBLIC_SETS)}", "none")
+    require(arguments.url is None or len(arguments.sets) == 1, "url", "goes with one set", arguments.sets)
     for name in arguments.sets:
         public = PUBLIC_SETS[name]
         print(f"{public.name}: {public.source}\nTerms: {public.terms}\nFrom:  {arguments.url or public.archive.url}")

@@ -69,7 +69,7 @@ def find(what: str) -> Found:
     if root == RESULTS and what not in ("all", str(RESULTS)):
         folders = tuple((kind, folder) for kind, folder in folders if name_of(folder) == what)
     rule = f'must be a folder with results, or "all" or a study or search that has results in {RESULTS}/'
-    require(len(folders) > 0, "WHAT", rule, what)
+    require(len(folders) > 0, "what", rule, what)
     return Found(root, folders)
 
 

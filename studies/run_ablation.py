@@ -100,38 +100,28 @@ class Arguments:
 
 
 def main(arguments: Arguments) -> None:
-    """Look at studies where that is asked for, else run one and write its tables and figures."""
+    """Look at studies where that is asked for, else run one; write and show its results, or say what comes next."""
     if arguments.list:
         return show_studies(Arguments.study)
     run = study_run(arguments)
-    if arguments.dry_run or arguments.status or arguments.export is not None:
-        return look(run, arguments)
+    if arguments.dry_run:
+        return show_cost(run)
+    if arguments.status:
+        return print(describe_status(run))
+    if arguments.export is not None:
+        return export(run.settings.storage_url, latest_name(run), arguments.export)
     with torchrun(run) as leading:
         if not leading:
             return None
         until = arguments.until_clear
         name = run_study(run) if until is None else run_until_clear(run, until, arguments.max_seeds)
-    return show_end(run, name)
-
-
-def look(run: StudyRun, arguments: Arguments) -> None:
-    """Show what a study would cost or how far it is, or write its records to a file; run nothing."""
-    if arguments.dry_run:
-        show_cost(run)
-    elif arguments.status:
-        print(describe_status(run))
-    elif arguments.export is not None:
-        export(run.settings.storage_url, latest_name(run), arguments.export)
-
-
-def show_end(run: StudyRun, name: str) -> None:
-    """Say what comes next, or write and show the results where this run is the one that does."""
     if run.join:
         print(f"All cells of {name} have ended. Tables and figures: the same command without --join.")
     elif run.settings.workers == 0:
         print(f"Planned {name}; now run workers: the same command with --join.")
     else:
         show_results(run, name)
+    return None
 
 
 def show_results(run: StudyRun, name: str) -> None:
@@ -188,4 +178,4 @@ def spec_changes(arguments: Arguments) -> dict[str, object]:
 
 
 if __name__ == "__main__":
-    command(main, Arguments)
+    command(main, Arguments, clear="until_clear", path="export")

@@ -61,10 +61,10 @@ class Arguments:
 
 def main(arguments: Arguments) -> None:
     """Compute, draw and print."""
-    require(len(arguments.checkpoints) > 0, "CHECKPOINTS", "must name at least one file", arguments.checkpoints)
+    require(len(arguments.checkpoints) > 0, "checkpoints", "must name at least one file", arguments.checkpoints)
     loaded = [load_trained(path) for path in arguments.checkpoints]
     upscales = {spec.model.upscale for spec, _ in loaded}
-    require(len(upscales) == 1, "CHECKPOINTS", "must all have one upscale", sorted(upscales))
+    require(len(upscales) == 1, "checkpoints", "must all have one upscale", sorted(upscales))
     upscale = upscales.pop()
     pair = picture(arguments.image, upscale)
     target = find_target(arguments, pair.hr)

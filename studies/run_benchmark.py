@@ -40,8 +40,8 @@ from grla.benchmark import (
     time_networks,
     time_training,
 )
-from grla.engine import choose_device
-from grla.errors import InputError
+from grla.engine import choose_device, require_new_layout
+from grla.errors import InputError, require
 from grla.files import write_text
 from grla.report import (
     ROWS,
@@ -79,6 +79,21 @@ class OnDevice(Common):
 
 
 @dataclass(frozen=True)
+class InTurns(OnDevice):
+    """What the subcommands have that compare times."""
+
+    base: str | None = None
+    """The model that others are compared with, by default the first; it is timed twice, to show the noise."""
+    rounds: int = 15
+    """How often each model runs."""
+
+    @property
+    def compared_with(self) -> str:
+        """The name of the base."""
+        return self.models[0] if self.base is None else self.base
+
+
+@dataclass(frozen=True)
 class Cost(Common):
     """Count parameters, multiply-adds and the rest, exactly; a number on which other counters disagree is refused."""
 
@@ -99,15 +114,11 @@ class Cost(Common):
 
 
 @dataclass(frozen=True)
-class Latency(OnDevice):
+class Latency(InTurns):
     """Time forward passes, all models in turns, with ratios to a base."""
 
-    base: str = "gaussian_rbf"
-    """The model that others are compared with; it is timed twice, to show the noise."""
     lr_size: tuple[int, int] = (128, 128)
     """Height and width of the LR input in pixels."""
-    rounds: int = 15
-    """How often each model runs."""
     compare: Path | None = None
     """A latency.json of an earlier run."""
     fail_above: float = 1.1
@@ -115,9 +126,10 @@ class Latency(OnDevice):
 
     def run(self) -> None:
         """Time, print, write. Raises InputError for what got slower."""
+        require(self.fail_above > 0, "fail_above", "must be above 0", self.fail_above)
         before = None if self.compare is None else read_json(self.compare)
         device = choose_device(self.device)
-        record = time_networks(self.models, self.base, self.upscale, self.lr_size, self.rounds, device)
+        record = time_networks(self.models, self.compared_with, self.upscale, self.lr_size, self.rounds, device)
         write_record(self.out, "latency", record)
         frame = models_frame(record)
         print(frame.to_markdown(index=False, floatfmt=".3f"))
@@ -153,13 +165,9 @@ class Memory(OnDevice):
 
 
 @dataclass(frozen=True)
-class Training(OnDevice):
+class Training(InTurns):
     """Time training steps, all models in turns, and where their time goes; and the harness' own share of a cell."""
 
-    base: str = "gaussian_rbf"
-    """The model that others are compared with; it is timed twice, to show the noise."""
-    rounds: int = 15
-    """How many steps of each model are timed."""
     batch_size: int = 4
     """Patches in a step."""
     patch_size: int = 64
@@ -168,7 +176,7 @@ class Training(OnDevice):
     def run(self) -> None:
         """Train, print, write."""
         batch = BatchSize(self.batch_size, self.patch_size)
-        asked = TrainingTimes(self.models, self.base, self.upscale, self.rounds, batch)
+        asked = TrainingTimes(self.models, self.compared_with, self.upscale, self.rounds, batch)
         show_training(time_training(asked, self.out, choose_device(self.device)), self.out)
 
 
@@ -208,7 +216,10 @@ Subcommand = (
 
 
 def main(arguments: Cost | Latency | Memory | Training | Scaling) -> None:
-    """Do what is asked."""
+    """Do what is asked; refuse a folder of the first layout before anything is measured."""
+    require_new_layout(arguments.out)
+    named = len(arguments.models) > 0 or isinstance(arguments, Scaling)
+    require(named, "models", "must name at least one", arguments.models)
     arguments.run()
 
 
@@ -234,4 +245,4 @@ def warn_of_other_work(record: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    command(main, Subcommand, __doc__)
+    command(main, Subcommand, __doc__, model="models")

@@ -31,7 +31,8 @@ from grla.analysis import (
     taylor_histogram,
     to_batch,
 )
-from grla.errors import require_at_least
+from grla.engine import require_new_layout
+from grla.errors import require, require_at_least
 from grla.files import write_text
 from grla.provenance import describe_run
 from grla.report import PROVENANCE, write_fidelity
@@ -59,8 +60,10 @@ class Arguments:
 
 def main(arguments: Arguments) -> None:
     """Measure, write, print."""
-    require_at_least("--num-tokens", arguments.num_tokens, 2)
-    require_at_least("--head-dim", arguments.head_dim, 2)
+    require_new_layout(arguments.out)
+    require_at_least("num_tokens", arguments.num_tokens, 2)
+    require_at_least("head_dim", arguments.head_dim, 2)
+    require(0 <= arguments.seed < 2**63, "seed", "must lie between 0 and 2**63 - 1", arguments.seed)
     tokens, about = all_tokens(arguments)
     head_dim, num_tokens, seed = arguments.head_dim, arguments.num_tokens, arguments.seed
     tables = {
@@ -88,10 +91,8 @@ def all_tokens(arguments: Arguments) -> tuple[list[Tokens], str]:
     spec, network = load_trained(arguments.checkpoint)
     pair = picture(arguments.image, spec.model.upscale)
     tokens += network_tokens(network, to_batch(pair.lr), arguments.num_tokens, arguments.seed)
-    trained = (
-        f"{checkpoint_name(arguments.checkpoint)}, trained with {model_label(spec.model)}, on the LR of {pair.name}"
-    )
-    return tokens, f"{about} Layers: the global attention of {trained}."
+    trained = f"{checkpoint_name(arguments.checkpoint)}, trained with {model_label(spec.model)}"
+    return tokens, f"{about} Layers: the global attention of {trained}, on the LR of {pair.name}."
 
 
 if __name__ == "__main__":

@@ -40,13 +40,13 @@ class Arguments:
 
 def main(arguments: Arguments) -> None:
     """Compute, draw and print."""
-    require(arguments.image >= 0, "--image", "must be at least 0", arguments.image)
+    require(arguments.image >= 0, "image", "must be at least 0", arguments.image)
     loaded = [load_trained(path) for path in arguments.checkpoints]
     chosen = [(spec, network) for spec, network in loaded if arguments.seed in (None, spec.seed)]
-    require(len(chosen) > 0, "CHECKPOINTS", f"must hold one of seed {arguments.seed}", len(loaded))
+    require(len(chosen) > 0, "checkpoints", f"must hold one of seed {arguments.seed}", len(loaded))
     scenes = [recall_scene(spec, arguments.pairs, arguments.image) for spec, _ in chosen]
     same = all((scene.lr.shape, scene.lr.tobytes()) == (scenes[0].lr.shape, scenes[0].lr.tobytes()) for scene in scenes)
-    require(same, "CHECKPOINTS", "must all be of the same probe images", "different ones")
+    require(same, "checkpoints", "must all be of the same probe images", "different ones")
     rows, table = [], []
     for (spec, network), scene in zip(chosen, scenes, strict=True):
         label, maps = model_label(spec.model), weight_maps(network, scene)

@@ -17,6 +17,7 @@ import tyro
 
 from command import command
 
+from grla.data import find_images
 from grla.engine import GRACE_SECONDS, RunSettings, StudyRun, choose_device, run_study
 from grla.errors import InputError, require_at_least
 from grla.provenance import without_password
@@ -66,7 +67,14 @@ def main(arguments: Arguments) -> None:
     if arguments.list:
         return show_searches()
     require_at_least("then_confirm", arguments.then_confirm, 0)
-    run = tuning_run(arguments)
+    if arguments.then_confirm:  # what confirming would refuse is refused before anything is trained
+        require_at_least("seeds", arguments.seeds, 1)
+        for folder in arguments.test_data:
+            find_images(folder)
+    device = choose_device(arguments.device)
+    settings = RunSettings(arguments.out, device, arguments.workers, arguments.storage, grace=arguments.grace)
+    search = load_search(arguments.search)
+    run = TuningRun(search, arguments.profile, settings, spec_changes(arguments), arguments.trials)
     name = run_tuning(run)
     results = publish_tuning(run.settings.storage_url, name, run.folder)
     if arguments.then_confirm:
@@ -75,14 +83,6 @@ def main(arguments: Arguments) -> None:
     print(f"Tables and figures: {run.folder}")
     print(f"Winner as a base:   python studies/run_ablation.py STUDY --base {run.folder / 'winner.json'}")
     print(f"Dashboard:          optuna-dashboard {without_password(run.settings.storage_url)}")
-
-
-def tuning_run(arguments: Arguments) -> TuningRun:
-    """What is to be tuned, where and by whom."""
-    device = choose_device(arguments.device)
-    settings = RunSettings(arguments.out, device, arguments.workers, arguments.storage, grace=arguments.grace)
-    search = load_search(arguments.search)
-    return TuningRun(search, arguments.profile, settings, spec_changes(arguments), arguments.trials)
 
 
 def confirm(run: TuningRun, arguments: Arguments, results: TuningResults, name: str) -> None:

@@ -6,6 +6,7 @@ python studies/upscale.py holiday/*.png --checkpoint weights.pt --tile 256 --ove
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,7 +52,7 @@ class Arguments:
 
 def main(arguments: Arguments) -> None:
     """Enlarge all pictures; one that cannot be read is named, and the others are done."""
-    require(len(arguments.images) > 0, "IMAGES", "must name at least one picture", "none")
+    require(len(arguments.images) > 0, "images", "must name at least one picture", "none")
     check_targets(arguments.images, arguments.out, arguments.upscale)
     device = choose_device(arguments.device)
     overlap = arguments.overlap if arguments.tile else 0
@@ -111,10 +112,9 @@ def check_targets(paths: Sequence[Path], out: Path, upscale: int) -> None:
 def num_pixels(path: Path) -> int:
     """Pixels of a picture by its header; 0 when it cannot be read, which `upscale_file` reports."""
     try:
-        height, width = image_size(path)
+        return math.prod(image_size(path))
     except InputError:
         return 0
-    return height * width
 
 
 def _profile(path: Path, mode: str) -> bytes | None:
@@ -125,4 +125,4 @@ def _profile(path: Path, mode: str) -> bytes | None:
 
 
 if __name__ == "__main__":
-    command(main, Arguments, __doc__)
+    command(main, Arguments, __doc__, model="checkpoint")

@@ -1,4 +1,4 @@
-"""What the README shows must work as it stands."""
+"""What the README and the pages of docs/ show must work as it stands."""
 
 from __future__ import annotations
 
@@ -11,8 +11,11 @@ import torch
 from grla.attention.interface import AttentionKernel
 from grla.study import Study
 
-README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+LINKS = [(page, link) for page in PAGES for link in re.findall(r"\]\(((?!http)[^)]+)\)", page.read_text("utf-8"))]
 
 
 @pytest.mark.parametrize("code", [block for block in BLOCKS if "STUDY =" in block])
@@ -35,6 +38,15 @@ def test_the_kernel_example_obeys_the_contract() -> None:
     torch.testing.assert_close(kernel(q, k, v), kernel.weights(q, k) @ v)
 
 
-@pytest.mark.parametrize("path", re.findall(r"\]\(((?!http)[^)#]+)\)", README))
-def test_links_lead_somewhere(path: str) -> None:
-    assert (Path(__file__).parents[1] / path).exists()
+@pytest.mark.parametrize(("page", "link"), LINKS, ids=[f"{page.stem}: {link}" for page, link in LINKS])
+def test_links_lead_somewhere(page: Path, link: str) -> None:
+    path, _, section = link.partition("#")
+    target = page.parent / path if path else page
+    assert target.exists()
+    titles = re.findall(r"^#+ (.*)$", target.read_text("utf-8"), re.MULTILINE) if section else []
+    assert section in ("", *(re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles))
+
+
+def test_the_readme_is_one_sitting_and_leads_to_every_page() -> None:
+    assert len(README.encode()) < 14_000
+    assert {f"docs/{page.name}" for page in (ROOT / "docs").glob("*.md")} <= {link for _, link in LINKS}

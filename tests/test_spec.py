@@ -106,6 +106,15 @@ def test_changes_are_checked_together() -> None:
         ({"train.clip_norm": -1.0}, r"train.clip_norm must be above 0"),
         ({"data.test": ()}, r"data.test must name at least one"),
         ({"cost.latency_input": (0, 5)}, r"cost.latency_input must be .* at least 1"),
+        ({"model.kernel": {"name": "relu"}}, r"^model.kernel must be of type KernelSpec, got {'name': 'relu'}"),
+        ({"model.kernel.options.gamma": {}}, r"^model.kernel.options.gamma must be a number, a text or a bool, got {}"),
+        ({"model": {"depth": 2}}, r"^model must be of type .*ModelSpec"),
+        ({"train.learning_rate": "x"}, r"^train.learning_rate must be of type float, got 'x'"),
+        ({"train.clip_norm": {}}, r"^train.clip_norm must be of type float \| None, got {}"),
+        ({"train.loss": {}}, r"^train.loss must be of type Literal, got {}"),
+        ({"train.budget": "5steps"}, r"^train.budget must be of type Budget, got '5steps'"),
+        ({"cost.count_output": ("a", 2)}, r"^cost.count_output must be of type tuple, got \('a', 2\)"),
+        ({"data.test": ({},)}, r"^data.test must be of type tuple"),
     ],
 )
 def test_a_wrong_field_or_value_is_named_with_the_rule(changes: dict, message: str) -> None:

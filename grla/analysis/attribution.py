@@ -68,7 +68,8 @@ def edge_strength(sr: Tensor, target: Target) -> Tensor:
     height, width = sr.shape[-2:]
     top, left, size = target.top, target.left, target.size
     inside = size >= 1 and min(top, left) >= 0 and top + size < height and left + size < width
-    require(inside, "target", f"must lie inside the {width}x{height} SR image, one pixel from its end", target)
+    rule = f"must lie inside the {width}x{height} SR image, one pixel from its end"
+    require(inside, "the patch at `top`, `left` of `size`", rule, (top, left, size))
     patch = sr[..., top : top + size + 1, left : left + size + 1]
     dx = patch[..., :-1, 1:] - patch[..., :-1, :-1]
     dy = patch[..., 1:, :-1] - patch[..., :-1, :-1]

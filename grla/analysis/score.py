@@ -27,11 +27,10 @@ def score_model(
     upscaler = find_upscaler(model, weights, upscale, device)
     pairs = [pair for source in sources for pair in test_images(source, upscale)]
     scores, _ = evaluate(upscaler, tqdm(pairs, "scoring", disable=None), border=upscale)
-    rows = [vars(score) for score in scores]
     sets = {}
     for name in dict.fromkeys(score.test_set for score in scores):
         mine = [score for score in scores if score.test_set == name]
         means = {metric: float(np.mean([getattr(s, metric) for s in mine])) for metric in ("psnr_y", "ssim_y")}
         sets[name] = {"num_images": len(mine), **means}
     about = {"model": model, "upscale": upscale, "protocol": PROTOCOL, "code_version": code_version()}
-    return {**about, "test_sets": sets, "images": rows}
+    return {**about, "test_sets": sets, "images": [vars(score) for score in scores]}

@@ -37,9 +37,11 @@ def network_tokens(network: nn.Module, lr: Tensor, num_tokens: int, seed: int = 
     found = []
     for index, (kernel, qkv) in enumerate(attention_inputs(network, lr), start=1):
         q, k, v = (x[..., : kernel.head_dim] for x in qkv)  # without the channels of zeros that pad it for speed
+        order = torch.randperm(q.shape[2], generator=torch.Generator().manual_seed(seed))
+        chosen = order[:num_tokens].sort().values
         for head in range(q.shape[1]):
             source = f"layer {index}" + (f" head {head + 1}" if q.shape[1] > 1 else "")
-            found.append(_head_tokens(source, (q, k, v), head, num_tokens, seed))
+            found.append(Tokens(source, *(x[0, head, chosen].double().clone() for x in (q, k, v))))
     return found
 
 
@@ -66,10 +68,3 @@ def attention_inputs(network: nn.Module, lr: Tensor) -> list[tuple[AttentionKern
         for hook in hooks:
             hook.remove()
     return seen
-
-
-def _head_tokens(source: str, qkv: tuple[Tensor, Tensor, Tensor], head: int, num_tokens: int, seed: int) -> Tokens:
-    """A sample of one head's tokens; each of qkv is (1, num_heads, all_tokens, head_dim)."""
-    order = torch.randperm(qkv[0].shape[2], generator=torch.Generator().manual_seed(seed))
-    chosen = order[:num_tokens].sort().values
-    return Tokens(source, *(x[0, head, chosen].double().clone() for x in qkv))

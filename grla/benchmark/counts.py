@@ -7,9 +7,9 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any
 
-from grla.benchmark.networks import benchmark_record, find_network
+from grla.benchmark.networks import benchmark_record, find_network, require_lr_size
 from grla.cost import agreed_macs, count_tree, readings
-from grla.errors import InputError, require, require_at_least
+from grla.errors import InputError, require
 
 # Output sizes (height, width) that published counts refer to: SwinIR's paper says 1280x720, its code 1024x720 (issues
 # 65 and 98 there); and the LR input of the challenges on efficient super-resolution.
@@ -27,8 +27,7 @@ def count_networks(
     (`grla.cost.tree.Node`). With a `published` figure (in units of 1e9) and one network the record has its `readings`,
     see `grla.cost.decoder`. Raises InputError naming the network when it cannot be counted, and why.
     """
-    for side in lr_size:
-        require_at_least("lr_size", side, 1)
+    require_lr_size(lr_size)
     if published is not None:
         require(published > 0, "published", "must be above 0, in units of 1e9 operations", published)
         require(len(names) == 1, "published", "must be the figure of one model: name that one only", ", ".join(names))

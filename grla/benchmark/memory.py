@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
-from grla.benchmark.networks import benchmark_record, prepared_network
+from grla.benchmark.networks import benchmark_record, prepared_network, require_lr_size
 from grla.cost import Answer, Peak, map_every_tensor, peak_memory, run_in_child
 from grla.errors import InputError, require_at_least
 from grla.spec import TrainSpec
@@ -45,8 +45,10 @@ def measure_memory(
     """A record of the networks' peak memory: the settings, and a row per network.
 
     A row has `forward_mib` (one LR image of `lr_size`, height and width, in evaluation) and `training_step_mib`
-    (forward, backward, Adam), each with the columns of `peak_columns`, and their common outcome and reason.
+    (forward, backward, Adam), each with the columns of `peak_columns`, and their common outcome and reason. Raises
+    InputError for sizes and repeats below 1.
     """
+    require_lr_size(lr_size)
     rows = []
     for name in tqdm(names, "memory", disable=None):
         forward = peak_columns("forward", repeats, forward_peak, name, upscale, lr_size, device)
@@ -69,17 +71,16 @@ def summarised(what: str, answers: Iterable[Answer]) -> dict[str, Any]:
     Columns: `{what}_mib`, the median; `{what}_low_mib` and `{what}_high_mib`; `{what}_reserved_mib`, the median of what
     a GPU's allocator reserved; outcome ("ok", "out_of_memory", "error") and reason.
     """
+    names = [f"{what}_{name}" for name in ("mib", "low_mib", "high_mib", "reserved_mib")]
     peaks: list[Peak] = []
     for answer in answers:
         if answer.outcome != "ok":
-            numbers = dict.fromkeys(("mib", "low_mib", "high_mib", "reserved_mib"))
-            return _named(what, numbers) | {"outcome": answer.outcome, "reason": f"{what}: {answer.reason}"}
+            return dict.fromkeys(names) | {"outcome": answer.outcome, "reason": f"{what}: {answer.reason}"}
         peaks.append(answer.value)
     grown = [peak.mib for peak in peaks]
     reserved = [peak.reserved_mib for peak in peaks if peak.reserved_mib is not None]
-    numbers = {"mib": median(grown), "low_mib": min(grown), "high_mib": max(grown)}
-    numbers["reserved_mib"] = median(reserved) if reserved else None
-    return _named(what, numbers) | {"outcome": "ok", "reason": ""}
+    numbers = (median(grown), min(grown), max(grown), median(reserved) if reserved else None)
+    return dict(zip(names, numbers, strict=True)) | {"outcome": "ok", "reason": ""}
 
 
 def forward_peak(name: str, upscale: int, lr_size: tuple[int, int], device: torch.device) -> Peak:
@@ -111,7 +112,3 @@ def _measured(work: Callable[[], object], device: torch.device) -> Peak:
     if peak is None:
         raise InputError("peak memory on a CPU needs Linux, where a process can reset its peak (/proc/self/clear_refs)")
     return peak
-
-
-def _named(what: str, numbers: dict[str, Any]) -> dict[str, Any]:
-    return {f"{what}_{name}": number for name, number in numbers.items()}

@@ -16,7 +16,7 @@ from grla.attention import kernel_names
 from grla.benchmark.machine_load import conditions_now
 from grla.cost import time_in_turns
 from grla.engine import read_ways
-from grla.errors import InputError, require
+from grla.errors import InputError, require, require_at_least
 from grla.model import build_model, outside_model
 from grla.provenance import BENCHMARK_PROTOCOL, describe_run
 from grla.spec import EdsrLiteSpec, KernelSpec, ModelSpec
@@ -64,6 +64,12 @@ def prepared_network(name: str, upscale: int, device: torch.device) -> nn.Module
     return execution.prepare(model)
 
 
+def require_lr_size(lr_size: tuple[int, int]) -> None:
+    """Raise InputError unless height and width of an LR input are at least a pixel."""
+    for side in lr_size:
+        require_at_least("lr_size", side, 1)
+
+
 def benchmark_record(**about: Any) -> dict[str, Any]:
     """A record, ready for JSON: how the benchmark was run, its protocol, and what `about` says."""
     return {**describe_run(), "protocol": BENCHMARK_PROTOCOL, **about}
@@ -74,9 +80,11 @@ def time_networks(
 ) -> dict[str, Any]:
     """A record of the networks' times in turns: the settings, the conditions, and a row per network.
 
-    Raises InputError for a base that is not among the names, fewer than two rounds, and an unknown network.
+    Raises InputError for a base that is not among the names, an empty input, fewer than two rounds, and an unknown
+    network.
     """
     require(base in names, "base", f"must be one of the models, {', '.join(names)}", base)
+    require_lr_size(lr_size)
     before = conditions_now()
     models = {name: prepared_network(name, upscale, device) for name in names}
     turns = time_in_turns(models, base, (1, 3, *lr_size), rounds)

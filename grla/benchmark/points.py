@@ -136,23 +136,19 @@ def measure_point(subject: Subject, passes: str, wanted: int, seconds_limit: flo
     """One size, its time in one process and its memory in another, each with one pass to warm up."""
     point = Point(subject.kind, subject.name, passes, subject.tokens(wanted), "ok")
     prepare = partial(_prepared_pass, subject, passes, wanted, device, torch.get_num_threads())
-    answer = run_in_child(partial(_time, prepare, device, seconds_limit), 2 * seconds_limit)
+    answer = run_in_child(partial(_measured, time_pass, prepare, device, seconds_limit), 2 * seconds_limit)
     if answer.outcome == "ok":
         timing: Timing = answer.value
         point = replace(point, median_ms=timing.median_ms, runs=timing.runs)
         # Measuring memory slows allocation down, so it is given twice the time.
-        answer = run_in_child(partial(_memory_mib, prepare, device), 4 * seconds_limit)
+        answer = run_in_child(partial(_measured, weigh_pass, prepare, device), 4 * seconds_limit)
     slow = answer.outcome == "stopped at the time limit"
     reason = f"a pass takes more than {seconds_limit:g} s" if slow else answer.reason
     return replace(point, memory_mib=answer.value, outcome=answer.outcome, reason=reason)
 
 
-def _time(prepare: Callable[[], Pass], device: torch.device, seconds_limit: float) -> Timing:
-    return time_pass(prepare(), device, seconds_limit)
-
-
-def _memory_mib(prepare: Callable[[], Pass], device: torch.device) -> float | None:
-    return weigh_pass(prepare(), device)
+def _measured(measure: Callable[..., object], prepare: Callable[[], Pass], *arguments: object) -> object:
+    return measure(prepare(), *arguments)
 
 
 def _prepared_pass(subject: Subject, passes: str, wanted: int, device: torch.device, num_threads: int) -> Pass:

@@ -41,9 +41,9 @@ class Sweep:
         rule = "must be above 0 and at most 86400, a day"
         require(0 < self.seconds_limit <= 86_400, "seconds_limit", rule, self.seconds_limit)
         sizes = sorted({size for size in self.tokens if size >= self.fit_from})
-        rule = f"must hold at least {LEAST_SIZES} different sizes from fit_from ({self.fit_from}) on to fit a law to"
+        rule = f"must hold at least {LEAST_SIZES} different sizes from `fit_from` ({self.fit_from}) on to fit a law to"
         require(len(sizes) >= LEAST_SIZES, "tokens", rule, self.tokens)
-        require(bool(self.kernels or self.models), "kernels", "must name something to measure, or models must", ())
+        require(bool(self.kernels or self.models), "kernels", "must name something to measure, or `models` must", ())
 
     def subjects(self) -> list[Subject]:
         """Kernels, then networks, each name once. Raises InputError for one that is unknown or cannot be built."""

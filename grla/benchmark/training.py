@@ -72,9 +72,13 @@ def time_training(asked: TrainingTimes, folder: Path, device: torch.device) -> d
     names, base, batch, upscale = asked.models, asked.base, asked.batch, asked.upscale
     data = DataSpec(patch_size=batch.patch_size, batch_size=batch.batch_size)
     material = load_material(data, upscale, folder / "cache", device)
-    rows = {name: _memory(asked, name, device) for name in tqdm(names, "memory", disable=None)}
+    rows: dict[str, dict[str, Any]] = {}
+    for name in tqdm(names, "memory", disable=None):
+        work = training_step_peak, name, upscale, batch, device
+        rows[name] = {"model": name, **peak_columns("training_step", asked.repeats, *work)}
     trainable = [name for name, row in rows.items() if row["outcome"] == "ok"]
-    require(base in trainable, "base", f"must be a model that can be trained here ({rows[base]['reason']})", base)
+    if base not in trainable:
+        raise InputError(f"model {base}, the base, cannot be trained here: {rows[base]['reason']}")
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder) as scratch:
         spec = RunSpec(ModelSpec(upscale=upscale), data, RECIPE)
@@ -172,11 +176,6 @@ def harness_share(
     about = {"budget": str(spec.train.budget), "batch_size": spec.data.batch_size, "patch_size": spec.data.patch_size}
     share = harness / cell.lap.total
     return {**about, "outcome": cell.outcome, "harness_share": share, "seconds": cell.lap.seconds}
-
-
-def _memory(asked: TrainingTimes, name: str, device: torch.device) -> dict[str, Any]:
-    arguments = (name, asked.upscale, asked.batch, device)
-    return {"model": name, **peak_columns("training_step", asked.repeats, training_step_peak, *arguments)}
 
 
 def _speed(turn: Turn, batch_size: int) -> dict[str, float]:

@@ -28,8 +28,8 @@ class Execution:
     compile: bool = False
 
     def __post_init__(self) -> None:
-        rule = "does not go with compile, which decides itself what to keep and what to compute twice"
-        require(not (self.checkpoint_activations and self.compile), "checkpoint-activations", rule, "both")
+        rule = "does not go with `compile`, which decides itself what to keep and what to compute twice"
+        require(not (self.checkpoint_activations and self.compile), "checkpoint_activations", rule, "both")
 
     def __str__(self) -> str:
         return ", ".join(field.name for field in fields(self) if getattr(self, field.name))

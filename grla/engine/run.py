@@ -218,7 +218,7 @@ def torchrun(run: StudyRun) -> Iterator[bool]:
 def choose_device(name: str) -> torch.device:
     """The device called "auto" (a GPU if there is one), "cpu" or "cuda"; asking for a missing GPU is an InputError."""
     available = torch.cuda.is_available()
-    require(name != "cuda" or available, "device", "cuda needs a GPU that PyTorch can see; use cpu", name)
+    require(name != "cuda" or available, "device", "must be auto or cpu: PyTorch sees no GPU", name)
     return torch.device("cuda" if name == "cuda" or (name == "auto" and available) else "cpu")
 
 

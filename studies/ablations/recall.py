@@ -2,7 +2,7 @@
 
 Question  Which kernels restore blanked glyphs from intact copies elsewhere in the image, and what does it depend on:
           number of pairs, size of the image, heads, texture above LR's Nyquist limit, distance, training?
-Source    Not in the paper: photographs at a small budget cannot rank kernels (see README), this can.
+Source    Not in the paper: photographs at a small budget cannot rank kernels (see docs/findings.md), this can.
 Command   python studies/run_ablation.py recall
 Time      quick about 25 minutes on two cores (2 to 16 pairs, 6 kernels, 2 seeds).
 """

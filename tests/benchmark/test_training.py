@@ -100,11 +100,7 @@ def test_time_is_found_where_it_was_spent_and_a_broken_network_keeps_its_row(tra
     ("base", "patch_size", "message"),
     [
         ("relu", 8, "base must be one of the models, sleepers:wrong_size, got 'relu'"),
-        (
-            "sleepers:wrong_size",
-            8,
-            r"base must be a model that can be trained here .*got 'sleepers:wrong_size'",
-        ),
+        ("sleepers:wrong_size", 8, "^model sleepers:wrong_size, the base, cannot be trained here: "),
         ("sleepers:wrong_size", 500, "500"),
     ],
 )

@@ -103,7 +103,7 @@ def test_names_of_a_benchmark_say_how() -> None:
 
 
 def test_what_cannot_be_done_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(InputError, match="checkpoint-activations does not go with compile"):
+    with pytest.raises(InputError, match="checkpoint_activations does not go with `compile`"):
         read_ways("relu+compile+checkpoint-activations")
     monkeypatch.setattr(room.shutil, "which", lambda name: None)
     with pytest.raises(InputError, match="compile needs a C\\+\\+ compiler on a CPU: install g\\+\\+"):

@@ -78,14 +78,27 @@ def test_scaling_writes_one_record_and_its_figures(tmp_path: Path) -> None:
     assert pictures == {"scaling-kernels.png", "roofline.png"}
 
 
+def test_results_of_the_first_layout_are_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "attention" / "quick" / "checkpoints").mkdir(parents=True)
+    for script, *words in (("run_benchmark.py", "cost", "--models", "edsr_lite"), ("run_fidelity.py",)):
+        assert "attention/quick holds checkpoints" in call(script, *words, "--out", tmp_path, code=1)
+    assert [path.name for path in tmp_path.iterdir()] == ["attention"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("cost", "--models", "sofmax"), "model must be a kernel (efficient"),
+        (("cost", "--models", "sofmax"), "--models must be a kernel (efficient"),
         (("cost", "--published", 56.5), "--published must be the figure of one model: name that one only, got"),
+        (("cost", "--models"), "--models must name at least one, got ()"),
+        (("cost", "--upscale", 5), "--upscale must be one of 2, 3, 4, got 5"),
+        (("memory", "--lr-size", 0, 0), "--lr-size must be a whole number of at least 1, got 0"),
+        (("latency", "--models", "relu", "--lr-size", 8, 0), "--lr-size must be a whole number of at least 1, got 0"),
+        (("latency", "--models", "X"), "--models must be a kernel (efficient"),
+        (("latency", "--fail-above", 0), "--fail-above must be above 0, got 0.0"),
         (("latency", "--base", "nothing"), "--base must be one of the models, gaussian_rbf"),
         (("latency", "--compare", "missing.json"), "cannot read missing.json: "),
-        (("scaling", "--tokens", 64, 128), "--tokens must hold at least 3 different sizes from fit_from (16384) on"),
+        (("scaling", "--tokens", 64, 128), "--tokens must hold at least 3 different sizes from --fit-from (16384) on"),
     ],
 )
 def test_what_cannot_be_done_is_said(arguments: tuple[str, ...], message: str) -> None:

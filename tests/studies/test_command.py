@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -12,7 +13,7 @@ from typing import Annotated
 import pytest
 import tyro
 
-from command import command, with_flag
+from command import command, with_flags
 
 from grla.errors import InputError, Interrupted
 from tests.shared import ROOT
@@ -24,6 +25,7 @@ class Arguments:
     study: tyro.conf.Positional[str] = "attention"
     lr_size: int = 1
     tokens: int | None = None
+    until_clear: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -48,20 +50,27 @@ class Sub(Base):
         ("the lr_size must be", "the lr_size must be"),
         ("rounds must be at least 1", "rounds must be at least 1"),
         ("--lr-size must be above 0", "--lr-size must be above 0"),
+        ("tokens: no such plan", "--tokens: no such plan"),
+        ("clear must be above 0 dB, got -1", "--until-clear must be above 0 dB, got -1"),
+        ("model.lr_size must be one of 2, 3, 4", "--lr-size must be one of 2, 3, 4"),
+        ("relu: lr_size must be above 0", "relu: --lr-size must be above 0"),
+        ("study 'x': tokens must be one of a, b", "study 'x': --tokens must be one of a, b"),
+        ("lr_size does not go with `tokens`", "--lr-size does not go with --tokens"),
+        ("the patch of `lr_size` and `rounds`", "the patch of --lr-size and `rounds`"),
+        ("picture a cannot be read\nlr_size must be 1", "picture a cannot be read\n--lr-size must be 1"),
+        ("image folder lr_size does not exist", "image folder lr_size does not exist"),
         ("", ""),
     ],
 )
 def test_a_parameter_at_the_beginning_is_written_as_a_flag(message: str, shown: str) -> None:
-    assert with_flag(message, Arguments) == shown
+    assert with_flags(message, Arguments, clear="until_clear") == shown
 
 
 def test_fields_of_a_base_class_are_parameters_too() -> None:
-    assert with_flag("base must be a model", Sub) == "--base must be a model"
+    assert with_flags("base must be a model", Sub) == "--base must be a model"
 
 
-def ended(
-    monkeypatch: pytest.MonkeyPatch, words: list[str], arguments_type: object, outcome: Exception
-) -> tuple[object, object]:
+def ended(words: list[str], arguments_type: object, outcome: Exception, **flags: str) -> tuple[object, object]:
     """What `main` got, and the exit status or message of a command whose `main` raises `outcome`."""
     seen = []
 
@@ -69,26 +78,38 @@ def ended(
         seen.append(arguments)
         raise outcome
 
-    monkeypatch.setattr(sys, "argv", ["script.py", *words])
     with pytest.raises(SystemExit) as stop:
-        command(main, arguments_type)
+        command(main, arguments_type, words=words, **flags)
     return seen[0], stop.value.code
 
 
-def test_an_input_error_of_a_subcommand_names_its_flag(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_input_error_of_a_subcommand_names_its_flag() -> None:
     either = Annotated[Base, tyro.conf.subcommand("first")] | Annotated[Sub, tyro.conf.subcommand("second")]
     fault = InputError("rounds must be at least 1, got 0")
-    assert ended(monkeypatch, ["second", "--rounds", "0"], either, fault) == (
+    assert ended(["second", "--rounds", "0"], either, fault) == (
         Sub(rounds=0),
         "error: --rounds must be at least 1, got 0",
     )
-    assert ended(monkeypatch, ["first"], either, fault) == (Base(), "error: rounds must be at least 1, got 0")
+    assert ended(["first"], either, fault) == (Base(), "error: rounds must be at least 1, got 0")
 
 
-def test_an_interrupted_command_says_how_to_go_on(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert ended(monkeypatch, [], Base, Interrupted()) == (Base(), 130)
+def test_a_parameter_that_the_library_calls_otherwise_is_its_flag() -> None:
+    renamed = InputError("turns must be at least 1, got 0")
+    assert ended([], Sub, renamed, turns="rounds") == (Sub(), "error: --rounds must be at least 1, got 0")
+
+
+@pytest.mark.parametrize("words", [["--list"], ["--help"]])
+def test_a_reader_who_leaves_ends_a_command_quietly(words: list[str]) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    command_line = [sys.executable, str(ROOT / "studies" / "run_tuning.py"), *words]
+    done = subprocess.run(command_line, stdout=writing, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (1, "")
+
+
+def test_an_interrupted_command_says_how_to_go_on(capsys: pytest.CaptureFixture[str]) -> None:
+    assert ended([], Base, Interrupted()) == (Base(), 130)
     assert capsys.readouterr().err == "\nStopped. Nothing is lost: run the same command again to go on.\n"
 
 

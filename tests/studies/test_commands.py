@@ -46,14 +46,29 @@ def test_dry_run_shows_cells_costs_and_time_and_writes_nothing(tmp_path: Path) -
         (["--storage", "mysql://me@host/x"], "--storage must be postgresql://user@host/database or sqlite:///folder"),
         (["--join"], "storage results/studies.db does not exist; start a run first"),
         (["--status"], "storage results/studies.db does not exist; start a run first"),
+        (["--until-clear", "-1"], "--until-clear must be above 0 dB, got -1.0"),
+        (["--until-clear", "0.1", "--workers", "0"], "--workers must be at least 1 with --until-clear, which looks at"),
+        (["--base", "dict.json"], "study 'attention', profile 'smoke': model.kernel must be of type KernelSpec, got {"),
+        (["--checkpoint-activations", "--compile"], "--checkpoint-activations does not go with --compile, which"),
+        (["--budget", "0steps"], "--budget must be above 0, got 0.0"),
         (["--workers", "-1"], "--workers must be at least 0, got -1"),
     ],
 )
 def test_bad_input_is_one_clear_line(tmp_path: Path, arguments: list[str], message: str) -> None:
     (tmp_path / "a-file").write_text("")
+    (tmp_path / "dict.json").write_text('{"changes": {"model.kernel": {"name": "relu"}}}')
     shown = call("run_ablation.py", "--profile", "smoke", *arguments, folder=tmp_path, code=1)
     assert f"error: {message}" in shown
     assert "Traceback" not in shown
+
+
+def test_an_unknown_plan_and_a_wrong_suffix_are_said_of_their_flags(tmp_path: Path) -> None:
+    smoke = ("--profile", "smoke")
+    call("run_ablation.py", *smoke, "--workers", 0, folder=tmp_path)
+    shown = call("run_ablation.py", *smoke, "--join", "--budget", "7steps", folder=tmp_path, code=1)
+    assert "error: --join: the storage holds no study attention-smoke-" in shown
+    shown = call("run_ablation.py", *smoke, "--export", "x.txt", folder=tmp_path, code=1)
+    assert "error: --export: the file's suffix must be one of .csv, .jsonl, got '.txt'" in shown
 
 
 def test_help_names_defaults_and_units() -> None:

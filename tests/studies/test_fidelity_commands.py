@@ -10,6 +10,8 @@ import pytest
 import torch
 from PIL import Image
 
+from command import SHIPPED
+
 from grla.model import build_model
 from grla.report.kinds import fidelity
 from grla.spec import KernelSpec, ModelSpec, RecallSpec, RunSpec, to_dict
@@ -86,10 +88,18 @@ def test_attribution_draws_each_checkpoint(tmp_path: Path, checkpoint: Path, pho
     ("script", "arguments", "message"),
     [
         ("run_fidelity.py", ["--checkpoint", "nowhere.pt"], "checkpoint nowhere.pt does not exist"),
+        ("run_fidelity.py", ["--seed", str(2**63)], "--seed must lie between 0 and 2**63 - 1"),
+        ("run_fidelity.py", ["--gamma", "0"], "gaussian_rbf: --gamma must be above 0, got 0.0"),
+        ("run_attribution.py", [SHIPPED, "--size", "0"], "--size must lie between 1 and 299"),
+        (
+            "run_attribution.py",
+            [SHIPPED, "--top", "-1"],
+            "the patch at --top, --left of --size must lie inside the 448x",
+        ),
         ("run_attribution.py", ["nowhere.pt"], "checkpoint nowhere.pt does not exist"),
     ],
 )
-def test_bad_input_is_one_clear_line(script: str, arguments: list[str], message: str) -> None:
+def test_bad_input_is_one_clear_line(script: str, arguments: list[object], message: str) -> None:
     shown = call(script, *arguments, code=1)
     assert f"error: {message}" in shown
     assert "Traceback" not in shown

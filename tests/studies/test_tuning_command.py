@@ -86,6 +86,12 @@ def test_list_shows_searches_with_questions_aims_and_times() -> None:
     [
         ("run_tuning.py", ["search_everything"], "SEARCH must be one of search_architecture, search_recipe, got"),
         ("run_tuning.py", ["--trials", "0"], "--trials must be a whole number of at least 1, got 0"),
+        (
+            "run_tuning.py",
+            ["--then-confirm", "1", "--seeds", "0"],
+            "--seeds must be a whole number of at least 1, got 0",
+        ),
+        ("run_tuning.py", ["--then-confirm", "1", "--test-data", "x"], "image folder x does not exist; give a folder"),
         ("run_ablation.py", ["--base", "unknown.json"], "study 'attention', profile 'smoke': ModelSpec has no field"),
     ],
 )
@@ -94,3 +100,4 @@ def test_bad_input_is_one_clear_line(tmp_path: Path, script: str, arguments: lis
     shown = call(script, "--profile", "smoke", *arguments, folder=tmp_path, code=1)
     assert f"error: {message}" in shown
     assert "Traceback" not in shown
+    assert not (tmp_path / "results").exists() or script == "run_ablation.py"  # nothing was trained

@@ -7,7 +7,6 @@ from dataclasses import replace
 
 import pytest
 
-import until_clear
 from grla.engine import StudyRun
 from grla.engine.storage import FILE_NAME
 from grla.errors import InputError
@@ -27,13 +26,12 @@ def test_stopped_variants_have_fewer_seeds(make_run: MakeRun) -> None:
 
 
 def test_open_variants_get_more_seeds_and_the_correction_stays(
-    make_run: MakeRun, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    make_run: MakeRun, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Settled by decree: depth=2 at the first look, kernel=relu never; the second call finds everything done."""
-    monkeypatch.setattr(until_clear, "study_differences", decreed)
     run = make_run()
-    name = run_until_clear(run, 1e-9, 3)
-    assert run_until_clear(run, 1e-9, 3) == name
+    name = run_until_clear(run, 1e-9, 3, decreed)
+    assert run_until_clear(run, 1e-9, 3, decreed) == name
     printed = capsys.readouterr().out
     assert printed.count("2 seeds: kernel=relu still open at 1e-09 dB.") == 2
     assert "8 of 8 cells are done already" in printed
@@ -56,4 +54,8 @@ def test_nonsense_is_refused_before_anything_runs(make_run: MakeRun) -> None:
         run_until_clear(run, 0.05, 3)
     with pytest.raises(InputError, match="clear must be above 0 dB, got -1"):
         run_until_clear(run, -1, 8)
+    with pytest.raises(InputError, match="seeds must be a whole number of at least 1, got 0"):
+        run_until_clear(make_run(seeds=0), 0.05, 8)
+    with pytest.raises(InputError, match="workers must be at least 1 with `until_clear`"):
+        run_until_clear(make_run(settings={"workers": 0}), 0.05, 8)
     assert not run.settings.out.exists()

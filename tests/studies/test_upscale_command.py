@@ -47,6 +47,11 @@ def test_a_broken_picture_is_named_and_the_others_are_done(tmp_path: Path) -> No
     assert (tmp_path / "results" / "upscaled" / "good_x4.png").is_file()
 
 
+def test_an_unknown_network_is_said_of_its_flag(tmp_path: Path) -> None:
+    shown = call("upscale.py", "a.png", "--checkpoint", "nope", folder=tmp_path, code=1)
+    assert "error: --checkpoint must be bicubic, a checkpoint file or package.module:factory, got 'nope'" in shown
+
+
 def test_pictures_of_every_kind_keep_what_they_are(tmp_path: Path) -> None:
     """By Pillow's own decoder: mode and size of the source, and the colours where nothing but they were kept."""
     gray, colour = noise(9, 7), noise(9, 7, 3)

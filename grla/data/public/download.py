@@ -26,7 +26,7 @@ def download(remote: RemoteFile, target: Path, waits: Sequence[float] = WAITS_SE
     or has no such file, a wrong size or digest, a full disk, or a connection that keeps breaking; what has arrived then
     stays for the next call, unless it is wrong.
     """
-    require(remote.url.startswith(("http://", "https://")), "download address", "must begin with http", remote.url)
+    require(remote.url.startswith(("http://", "https://")), "url", "must begin with http", remote.url)
     part = target.with_name(f"{target.name}.part")
     pauses, most_held = iter(waits), held(part)
     while True:

@@ -117,7 +117,7 @@ def sharpest_crop(hr: Pixels, size: int) -> tuple[int, int]:
     """
     height, width = hr.shape[:2]
     if not 1 <= size <= min(height, width):
-        raise InputError(f"crop size must lie between 1 and {min(height, width)} (the image's short side), got {size}")
+        raise InputError(f"size must lie between 1 and {min(height, width)} (the image's short side), got {size}")
     luma = hr.astype(np.float64) if hr.ndim == 2 else hr.astype(np.float64).mean(axis=2)
     energy = np.zeros((height, width))
     energy[:, 1:] += np.diff(luma, axis=1) ** 2
