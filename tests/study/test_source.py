@@ -32,6 +32,11 @@ MUTANTS = {
     "attention/kernels/gaussian_rbf.py": {"rbf"},
     "attention/kernels/softmax.py": {"rbf", "relu", "softmax"},  # the first two have windows
     "attention/kernels/random_features.py": {"ridge"},  # rbf_ridge imports it
+    "attention/first_order.py": {"rbf"},
+    "attention/triton_kernels.py": {"rbf"},
+    "attention/pieces.py": {"rbf", "ridge"},
+    "attention/interface.py": NETWORKS,
+    "attention/linear.py": NETWORKS,  # their qkv and proj run through it, whatever the kernel
     "attention/layers.py": NETWORKS,
     "model/network.py": NETWORKS,
     "model/baselines.py": {"edsr", "outside"},
