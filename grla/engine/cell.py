@@ -118,7 +118,6 @@ def run_cell(run: CellRun, material: Material) -> Record:
         record.images = [{"test_images": material.test_images, **asdict(score)} for score in scores]
         record.psnr_y, record.ssim_y = _mean(scores, "psnr_y"), _mean(scores, "ssim_y")
         save_images(run.folder.path, material, outputs)
-        run.folder.drop_partial()
         run.listener.lap("scoring")
     return record
 

@@ -18,7 +18,6 @@ from grla.engine.dashboard import Artifacts
 from grla.engine.execution import USUAL, Execution
 from grla.engine.plan import MAX_SEED, Plan, PlannedCell
 from grla.errors import Interrupted
-from grla.files import write_text
 from grla.study import NESTED, VALIDATION_PSNR, Record
 
 STATES = {"ok": TrialState.COMPLETE, "diverged": TrialState.PRUNED}
@@ -91,7 +90,7 @@ def _keep(plan: Plan, trial: optuna.Trial, record: Record, worker: Worker, folde
         worker.artifacts.keep(trial, vars(record), folder.path)
     accepted = _tell(plan, trial, record)
     if accepted:
-        write_text(folder.record, json.dumps(vars(record), indent=2) + "\n")
+        worker.store.accepted(folder, record)
     return accepted
 
 

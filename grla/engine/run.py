@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import sys
 from collections.abc import Iterator, Mapping
@@ -260,6 +261,14 @@ def _tell_losses(plan: Plan) -> None:
         print(f"Given up, because each worker that had it died: {names}. Run again to try once more.")
 
 
+def _cells_folder(run: StudyRun, store: CellStore) -> dict[str, str]:
+    """Where cells lie if not in the run's `out`: as it was given, but seen from the study's folder if relative."""
+    if store.root == run.settings.out / CELLS:
+        return {}
+    root = store.root if store.root.is_absolute() else os.path.relpath(store.root, run.folder)
+    return {"cells_folder": str(root)}
+
+
 def _write_surroundings(run: StudyRun, plan: Plan, store: CellStore) -> None:
     """Provenance, and the baseline every cell is compared with."""
     base = plan.cells[0]
@@ -276,7 +285,7 @@ def _write_surroundings(run: StudyRun, plan: Plan, store: CellStore) -> None:
         "study": run.study.name,
         "profile": run.profile,
         "optuna_study": plan.trials.study_name,
-        **({} if store.root == run.settings.out / CELLS else {"cells_folder": str(store.root.absolute())}),
+        **_cells_folder(run, store),
         "base_changes": {path: value for path, value in run.changes.items() if not path.startswith(OPEN_FIELDS)},
         "cells": {planned.cell_hash: planned.cell.variant for planned in plan.cells},
         "image_checksums": base.material.checksums,

@@ -178,14 +178,14 @@ def _run_trial(tuning: Tuning, trial: optuna.Trial, progress: TrialsProgress) ->
     try:
         with outcome_of(record):
             train(run, record)
-            if not listener.verdict:
-                run.folder.drop_partial()
     except Interrupted:
         if not listener.verdict:
             _put_back(tuning.trials, trial)
             raise
     ending = Ending("pruned", listener.verdict) if listener.verdict else ending_of(record)
     _tell(tuning, trial, record, ending)
+    if not listener.verdict:
+        tuning.store.accepted(run.folder, record)
     return shown.finished(ending.outcome)
 
 

@@ -74,3 +74,22 @@ def test_a_late_worker_cannot_put_half_trained_weights_in_the_place_of_trained_o
     (folder,) = first
     assert load_checkpoint(folder.weights)["step"] == 6
     assert not folder.partial.exists()
+
+
+def test_a_late_worker_leaves_the_checkpoint_to_who_has_the_cell_now(
+    make_run: MakeRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, original, found = make_run(), engine.run_cell, []
+
+    def disturbed(cell, *rest) -> object:
+        found.append((cell.folder, cell.folder.partial.exists()))
+        record = original(cell, *rest)
+        if len(found) == 1:
+            take_away(run)
+        return record
+
+    monkeypatch.setattr(engine, "run_cell", disturbed)
+    run_study(run)
+    late = found[0][0]
+    assert [there for folder, there in found if folder == late] == [False, True]
+    assert not late.partial.exists()
