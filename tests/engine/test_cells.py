@@ -13,7 +13,6 @@ import pytest
 from moto import mock_aws
 
 from grla.engine import CellFolder, CellStore, open_cells
-from grla.engine import cells as room
 from grla.errors import InputError
 from grla.study import Record
 from grla.training import resume_checkpoint, save_checkpoint
@@ -129,7 +128,7 @@ def test_a_place_that_cannot_be_used_is_named_before_anything_runs(
     open_cells(tmp_path, bucket)
     with pytest.raises(InputError, match=r"artifacts cannot be read or written .*NoSuchBucket"):
         open_cells(tmp_path, "s3://no-such-bucket")
-    monkeypatch.setattr(room, "Boto3ArtifactStore", _without_boto3)
+    monkeypatch.setattr("grla.engine.cells.Boto3ArtifactStore", _without_boto3)
     with pytest.raises(InputError, match="needs boto3; pip install boto3"):
         open_cells(tmp_path, bucket)
 
