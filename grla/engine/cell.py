@@ -78,11 +78,6 @@ class CellRun:
     listener: Listener
     execution: Execution = USUAL
 
-    def new_record(self) -> Record:
-        """An empty record of this cell."""
-        name, source = cell_hash(self.spec, self.material, self.device), cell_source(self.spec)
-        return Record(name, device=self.device.type, source=source)
-
 
 @dataclass(frozen=True)
 class TrainingJob:
@@ -109,7 +104,8 @@ def run_cell(run: CellRun, material: Material) -> Record:
     A NaN or infinite loss, lack of memory, or a fault of the code end in a record with that outcome and the reason.
     `Interrupted` (the listener asked to stop) and InputError (a full disk, say) go through: they are not the cell's.
     """
-    record = run.new_record()
+    name = cell_hash(run.spec, run.material, run.device)
+    record = Record(name, device=run.device.type, source=cell_source(run.spec))
     with outcome_of(record):
         _measure_costs(record, run)
         run.listener.lap("pricing")

@@ -21,7 +21,7 @@ from grla.engine.dashboard import ARTIFACTS, Artifacts, Makers
 from grla.engine.execution import USUAL, Execution
 from grla.engine.material import baseline_rows, cached, load_material
 from grla.engine.plan import Plan, PlannedCell, enqueue, join_plan, make_plan, named_cells
-from grla.engine.progress import StopRequest, StudyProgress
+from grla.engine.progress import Progress, StopRequest
 from grla.engine.storage import (
     FILE_NAME,
     GRACE_SECONDS,
@@ -175,11 +175,10 @@ def work(run: StudyRun, plan: Plan, store: CellStore, stop: StopRequest) -> None
     settings, num_cells = run.settings, len(plan.cells)
     artifacts = Artifacts(settings.shown_files, run.cell_files, run.folder / "images")
     worker = Worker(store, settings.device, artifacts, settings.workers, settings.execution)
-    progress = StudyProgress(num_cells - len(plan.unfinished()), num_cells, workers=settings.workers)
-
+    progress = Progress(num_cells, stop, settings.workers)
     for trial, planned in claimed_cells(plan, lambda: stop.asked):
-        listener = progress.start(_name(planned), stop, num_cells - len(plan.unfinished()))
-        run_claimed(plan, trial, planned, worker, listener)
+        progress.num_done = num_cells - len(plan.unfinished())
+        run_claimed(plan, trial, planned, worker, progress.start(_name(planned)))
 
 
 def join_work(run: StudyRun, stop: StopRequest) -> None:

@@ -39,9 +39,9 @@ from grla.engine import (
     CellStore,
     Execution,
     Listener,
+    Progress,
     Queue,
     TrainingMaterial,
-    TrialsProgress,
     cell_hash,
     cell_source,
     outcome_of,
@@ -122,11 +122,11 @@ def sources(space: Space) -> list[str]:
 
 
 def num_counted(trials: optuna.Study) -> int:
-    """The trials that count: all that were trained, however they ended, and those under way."""
-    return sum(_counts(trial) for trial in trials.get_trials(deepcopy=False))
+    """The trials that count as asked for: all that were trained, however they ended, and those under way."""
+    return sum(map(_counts, trials.get_trials(deepcopy=False)))
 
 
-def run_trials(tuning: Tuning, number: int, progress: TrialsProgress) -> None:
+def run_trials(tuning: Tuning, number: int, progress: Progress) -> None:
     """Run trials until `number` that count are in the storage, or until far too many were refused.
 
     Several processes may call it at once on one storage: each claims its own trials, and together they run `number`.
@@ -158,7 +158,7 @@ def _claim(trials: optuna.Study, number: int) -> optuna.Trial | None:
     return None
 
 
-def _run_trial(tuning: Tuning, trial: optuna.Trial, progress: TrialsProgress) -> None:
+def _run_trial(tuning: Tuning, trial: optuna.Trial, progress: Progress) -> None:
     """Take one trial from its configuration to its outcome, and tell Optuna."""
     configuration = tuning.space.configure(lambda parameter: _suggest(trial, parameter))
     trial.set_user_attr("changes", tuning.space.changes(configuration))
@@ -179,7 +179,7 @@ def _run_trial(tuning: Tuning, trial: optuna.Trial, progress: TrialsProgress) ->
         return _tell(tuning, trial, known, ending_of(known))
     trial.set_user_attr("cell_hash", record.cell_hash)
     values = ", ".join(f"{name}={_short(value)}" for name, value in configuration.items())
-    shown = progress.begin(f"trial {trial.number}: {values}")
+    shown = progress.start(f"trial {trial.number}: {values}")
     listener = StoppingListener(shown, record, lambda curve: _verdict(tuning, record, curve), _reporter(tuning, trial))
     tuning.store.link(tuning.folder, {record.cell_hash: f"trial{trial.number}_{record.cell_hash[:6]}"})
     run = CellRun(spec, material, tuning.store.folder(record.cell_hash), tuning.device, listener, tuning.execution)
@@ -188,7 +188,8 @@ def _run_trial(tuning: Tuning, trial: optuna.Trial, progress: TrialsProgress) ->
             tuning.train(run, record)
     except Interrupted:
         if not listener.verdict:
-            _put_back(tuning.trials, trial)
+            tuning.trials.tell(trial.number, state=TrialState.FAIL)
+            tuning.trials.enqueue_trial(trial.params)
             raise
     ending = Ending("pruned", listener.verdict) if listener.verdict else ending_of(record)
     _tell(tuning, trial, record, ending)
@@ -246,13 +247,7 @@ def _suggest(trial: optuna.Trial, parameter: Parameter) -> Value:
     return trial.suggest_int(parameter.name, parameter.low, parameter.high, step=parameter.step)
 
 
-def _put_back(trials: optuna.Study, trial: optuna.Trial | FrozenTrial) -> None:
-    trials.tell(trial.number, state=TrialState.FAIL)
-    trials.enqueue_trial(trial.params)
-
-
 def _counts(trial: FrozenTrial) -> bool:
-    """Whether a trial is one of those that were asked for: under way, or trained, however that ended."""
     outcome = trial.user_attrs.get("outcome")
     return trial.state == TrialState.RUNNING or (outcome is not None and outcome not in REFUSED)
 

@@ -17,7 +17,7 @@ from optuna.trial import FrozenTrial, TrialState
 from optuna_dashboard._note import get_note
 from sqlalchemy import make_url
 
-from grla.engine import CellRun, RunSettings, StopRequest, TrialsProgress, cell_source, train
+from grla.engine import CellRun, Progress, RunSettings, StopRequest, cell_source, train
 from grla.engine.queue import requeue
 from grla.engine.storage import FILE_NAME
 from grla.errors import InputError, Interrupted
@@ -57,7 +57,7 @@ def stored(run: TuningRun, name: str) -> optuna.Study:
 def search_with(run: TuningRun, **parts: object) -> list[FrozenTrial]:
     """The trials of a search some of whose parts (fields of `Tuning`) are others than usual."""
     tuning = replace(open_tuning(run), **parts)
-    run_trials(tuning, run.num_trials, TrialsProgress(run.num_trials, StopRequest()))
+    run_trials(tuning, run.num_trials, Progress(run.num_trials, StopRequest()))
     return tuning.trials.trials
 
 
@@ -294,7 +294,7 @@ class StopAt:
 def test_ctrl_c_puts_the_trial_back_and_it_goes_on_from_its_checkpoint(make_tuning: MakeTuning) -> None:
     calm = search_with(make_tuning(1, out="calm"))[0]
     with pytest.raises(Interrupted):
-        run_trials(open_tuning(make_tuning(1)), 1, TrialsProgress(1, StopAt(4)))
+        run_trials(open_tuning(make_tuning(1)), 1, Progress(1, StopAt(4)))
     steps: list[int] = []
 
     def counting(cell: CellRun, record: Record) -> None:
