@@ -9,6 +9,7 @@ out, so that no intermediate result is stored. On NVIDIA GPUs it runs as Triton 
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from importlib.util import find_spec
 from shutil import which
 from typing import Any
@@ -17,6 +18,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from grla.attention.interface import LinearKernel, full
 from grla.attention.linear import watched
 from grla.attention.pieces import pieces, times
 
@@ -27,6 +29,22 @@ TRITON_DTYPES = (torch.float32, torch.bfloat16, torch.float16)
 TRITON_WIDEST = 64  # channels; the sums of wider heads do not fit into a multiprocessor
 
 
+class FirstOrderKernel(LinearKernel):
+    """A linear kernel that, where it has a slope, is computed by `first_order_attention`."""
+
+    @property
+    @abstractmethod
+    def slope(self) -> float | None:
+        """s if the weights are 1 + s cos(q, k), normalised, with the kernel's options; None if they are others."""
+
+    def forward(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        """The attention output by the formula above or, without a slope, by summing over keys first."""
+        if self.slope is None or self.plain_path:
+            return super().forward(q, k, v)
+        with torch.autocast("cuda" if q.is_cuda else "cpu", enabled=False):
+            return first_order_attention(q, k, v, self.slope)
+
+
 def first_order_attention(q: Tensor, k: Tensor, v: Tensor, slope: float) -> Tensor:
     """The formula above: q, k, v (batch, num_heads, num_tokens, head_dim) -> like q. Sums are in float32 or wider."""
     if triton_suits(q, k, v):
@@ -35,11 +53,6 @@ def first_order_attention(q: Tensor, k: Tensor, v: Tensor, slope: float) -> Tens
         return fused_first_order_attention(q, k, v, slope)
     out: Tensor = _FirstOrder.apply(full(q), full(k), full(v), slope)  # type: ignore[no-untyped-call]
     return out.to(v.dtype)
-
-
-def full(x: Tensor) -> Tensor:
-    """16-bit floats as float32, wider ones as they are."""
-    return x.float() if x.dtype in (torch.bfloat16, torch.float16) else x
 
 
 def triton_suits(q: Tensor, k: Tensor, v: Tensor) -> bool:

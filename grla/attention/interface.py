@@ -12,8 +12,6 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from grla.attention.first_order import first_order_attention, full
-
 
 class AttentionKernel(nn.Module, ABC):
     """One attention kernel for one head width.
@@ -77,17 +75,14 @@ class LinearKernel(AttentionKernel):
         scores = self.map_q(q) @ self.map_k(k).mT
         return scores / (scores.sum(-1, keepdim=True) + self.eps)
 
-    @property
-    def slope(self) -> float | None:
-        """s of a kernel whose weights are 1 + s cos(q, k), which has a faster implementation; None for all others."""
-        return None
+    def count_features(self, device: torch.device) -> int:
+        """num_features of this kernel, whose parameters and buffers are on `device`."""
+        return self.map_k(torch.zeros(1, 1, 1, self.head_dim, device=device)).shape[-1]
 
     def forward(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         """The attention output by summing over keys first."""
         with torch.autocast("cuda" if q.is_cuda else "cpu", enabled=False):
-            if self.slope is None or self.plain_path:
-                return self.attend(full(q), full(k), full(v)).to(v.dtype)
-            return first_order_attention(q, k, v, self.slope)
+            return self.attend(full(q), full(k), full(v)).to(v.dtype)
 
     def attend(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         """`forward` in float32 or wider; a kernel that normalises differently overrides it and `weights`."""
@@ -100,6 +95,11 @@ class LinearKernel(AttentionKernel):
         values = nn.functional.pad(v, (0, 1), value=1.0)
         sums = self.map_q(q) @ (self.map_k(k).mT @ values)
         return sums[..., :-1], sums[..., -1:]
+
+
+def full(x: Tensor) -> Tensor:
+    """16-bit floats as float32, wider ones as they are."""
+    return x.float() if x.dtype in (torch.bfloat16, torch.float16) else x
 
 
 def unit(x: Tensor) -> Tensor:

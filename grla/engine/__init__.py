@@ -24,7 +24,7 @@ from grla.engine.material import (
     load_training_material,
 )
 from grla.engine.plan import make_plan, named_cells
-from grla.engine.progress import StopRequest, TrialsProgress, duration
+from grla.engine.progress import Progress, StopRequest, duration
 from grla.engine.queue import WORKER, Queue, this_worker
 from grla.engine.run import RunSettings, StudyRun, choose_device, run_study, torchrun
 from grla.engine.sizing import KEPT_DIMS, Matching, estimate, match_study

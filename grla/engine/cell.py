@@ -17,7 +17,6 @@ import torch
 from PIL import Image as PillowImage
 from torch import nn
 
-from grla.attention import LinearKernel
 from grla.cost import count, is_out_of_memory, measure_latency, peak_memory_mib, process_peak_mib
 from grla.engine.cells import CellFolder
 from grla.engine.execution import USUAL, Execution
@@ -79,11 +78,6 @@ class CellRun:
     listener: Listener
     execution: Execution = USUAL
 
-    def new_record(self) -> Record:
-        """An empty record of this cell."""
-        name, source = cell_hash(self.spec, self.material, self.device), cell_source(self.spec)
-        return Record(name, device=self.device.type, source=source)
-
 
 @dataclass(frozen=True)
 class TrainingJob:
@@ -110,7 +104,8 @@ def run_cell(run: CellRun, material: Material) -> Record:
     A NaN or infinite loss, lack of memory, or a fault of the code end in a record with that outcome and the reason.
     `Interrupted` (the listener asked to stop) and InputError (a full disk, say) go through: they are not the cell's.
     """
-    record = run.new_record()
+    name = cell_hash(run.spec, run.material, run.device)
+    record = Record(name, device=run.device.type, source=cell_source(run.spec))
     with outcome_of(record):
         _measure_costs(record, run)
         run.listener.lap("pricing")
@@ -119,7 +114,6 @@ def run_cell(run: CellRun, material: Material) -> Record:
         record.images = [{"test_images": material.test_images, **asdict(score)} for score in scores]
         record.psnr_y, record.ssim_y = _mean(scores, "psnr_y"), _mean(scores, "ssim_y")
         save_images(run.folder.path, material, outputs)
-        run.folder.drop_partial()
         run.listener.lap("scoring")
     return record
 
@@ -276,10 +270,10 @@ def _in_words(execution: Execution) -> str:
 
 def _num_features(model: nn.Module) -> int | None:
     """The number of features of the model's linear kernel; None where it has none."""
-    for kernel in model.modules():
-        if isinstance(kernel, LinearKernel):
-            token = torch.zeros(1, 1, 1, kernel.head_dim, device=next(model.parameters()).device)
-            return kernel.map_k(token).shape[-1]
+    for module in model.modules():  # found by what it offers: cells without such a kernel do not depend on its code
+        if (count_features := getattr(module, "count_features", None)) is not None:
+            number: int = count_features(next(model.parameters()).device)
+            return number
     return None
 
 

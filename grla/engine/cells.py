@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import shutil
 from collections.abc import Collection, Mapping
@@ -16,8 +17,8 @@ from optuna.artifacts import Boto3ArtifactStore
 from optuna.artifacts.exceptions import ArtifactNotFound
 
 from grla.errors import InputError
-from grla.files import atomic_write
-from grla.study import require_no_cells_inside
+from grla.files import atomic_write, write_text
+from grla.study import Record, require_no_cells_inside
 from grla.training import previous_checkpoint
 
 CELLS = "cells"
@@ -97,11 +98,23 @@ class CellStore:
             self.bucket.put(folder.partial, f"{folder.name}/{folder.partial.name}")
 
     def finished(self, folder: CellFolder) -> None:
-        """Put the trained weights and the pictures into the bucket, and drop the checkpoint there."""
+        """Put the trained weights and the pictures into the bucket."""
         if self.bucket is not None:
             for path in (folder.weights, *sorted(folder.path.glob("*.png"))):
                 self.bucket.put(path, f"{folder.name}/{path.name}")
-            self.bucket.remove(f"{folder.name}/{folder.partial.name}")
+
+    def accepted(self, folder: CellFolder, record: Record) -> None:
+        """Write the record, which the storage has accepted, and drop the checkpoints of a training that it ends.
+
+        Not before: of a late worker's cell they are another's by then, who may be in the middle of it.
+        """
+        write_text(folder.record, json.dumps(vars(record), indent=2) + "\n")
+        if self.bucket is not None:
+            self.bucket.put(folder.record, f"{folder.name}/{folder.record.name}")
+        if record.outcome == "ok":
+            folder.drop_partial()
+            if self.bucket is not None:
+                self.bucket.remove(f"{folder.name}/{folder.partial.name}")
 
     def fetch_pictures(self, folder: CellFolder, names: list[str]) -> None:
         """Bring the pictures of a cell that another machine ran; those that nobody put there are left out."""

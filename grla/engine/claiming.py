@@ -18,7 +18,6 @@ from grla.engine.dashboard import Artifacts
 from grla.engine.execution import USUAL, Execution
 from grla.engine.plan import MAX_SEED, Plan, PlannedCell
 from grla.errors import Interrupted
-from grla.files import write_text
 from grla.study import NESTED, VALIDATION_PSNR, Record
 
 STATES = {"ok": TrialState.COMPLETE, "diverged": TrialState.PRUNED}
@@ -50,8 +49,16 @@ def claimed_cells(
     Raises `Interrupted` when `should_stop` asks for it.
     """
     cells = {planned.cell_hash: planned for planned in plan.cells}
-    while (trial := _next_trial(plan, should_stop)) is not None:
-        yield trial, cells[trial.user_attrs["cell_hash"]]
+    pause = min(LONGEST_POLL_SECONDS, (plan.queue.storage.get_heartbeat_interval() or 0) / 10)
+    while plan.queued():
+        if should_stop():
+            raise Interrupted("stopped between two cells")
+        plan.queue.bury()
+        trial = plan.queue.claim(cells)
+        if trial is None:
+            time.sleep(pause)
+        else:
+            yield trial, cells[trial.user_attrs["cell_hash"]]
 
 
 def run_claimed(plan: Plan, trial: optuna.Trial, planned: PlannedCell, worker: Worker, inner: Listener) -> None:
@@ -89,36 +96,15 @@ def _keep(plan: Plan, trial: optuna.Trial, record: Record, worker: Worker, folde
         worker.store.finished(folder)
     if worker.artifacts is not None:
         worker.artifacts.keep(trial, vars(record), folder.path)
-    accepted = _tell(plan, trial, record)
-    if accepted:
-        write_text(folder.record, json.dumps(vars(record), indent=2) + "\n")
-    return accepted
-
-
-def _next_trial(plan: Plan, should_stop: Callable[[], bool]) -> optuna.Trial | None:
-    """Claim the next cell; while there is none, wait for what others may leave. None when all have ended."""
-    wanted = {planned.cell_hash for planned in plan.cells}
-    interval = plan.queue.storage.get_heartbeat_interval() or 0
-    while plan.queued():
-        if should_stop():
-            raise Interrupted("stopped between two cells")
-        plan.queue.bury()
-        trial = plan.queue.claim(wanted)
-        if trial is not None:
-            return trial
-        time.sleep(min(LONGEST_POLL_SECONDS, interval / 10))
-    return None
-
-
-def _tell(plan: Plan, trial: optuna.Trial, record: Record) -> bool:
-    """Store the record; False when it comes too late."""
-    values = vars(record)
-    attributes = {"record": json.dumps(values)}
-    for name, value in values.items():  # one attribute each, so that the dashboard has them as columns
+    attributes = {"record": json.dumps(vars(record))}
+    for name, value in vars(record).items():  # one attribute each, so that the dashboard has them as columns
         if name not in ("cell_hash", *NESTED) and value is not None:
             attributes[name] = value
     state = STATES.get(record.outcome, TrialState.FAIL)
-    return plan.queue.accept(trial, attributes, record.psnr_y if record.outcome == "ok" else None, state)
+    accepted = plan.queue.accept(trial, attributes, record.psnr_y if record.outcome == "ok" else None, state)
+    if accepted:
+        worker.store.accepted(folder, record)
+    return accepted
 
 
 class ReportingListener:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import functools
 import hashlib
 import inspect
+import re
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -23,15 +25,18 @@ from grla.data import (
     test_images,
     training_images,
 )
+from grla.errors import require
 from grla.evaluation import Image, score
-from grla.model import defining_module
+from grla.model import find_factory
 from grla.spec import AnyDataSpec, DataSpec, OutsideSpec, RecallSpec, RunSpec, SimilaritySpec, spec_hash
-from grla.study import cell_identity, source_hash
+from grla.study import cell_identity, outside_code, source_hash
 
 VALIDATION_SIDE = 192
 """Validation images are centre crops of at most this many HR pixels a side: validating stays cheap."""
 NUM_PROBE_IMAGES = 32
 """Test images of a probe of each kind; a quarter as many validate."""
+ADDRESS = re.compile(" at 0x[0-9a-f]+")
+"""Of an object in memory; another one in each process."""
 
 Batches = Callable[[int, int], tuple[Tensor, Tensor]]
 """From (seed, step) to lr (batch, 3, h, w) and hr (batch, 3, upscale * h, upscale * w) in [0, 1]."""
@@ -141,13 +146,32 @@ def cell_hash(spec: RunSpec, material: TrainingMaterial, device: torch.device) -
 def cell_source(spec: RunSpec) -> str:
     """The name of the source that computes a cell with this spec.
 
-    Of an outside model the file that defines its factory counts, and nothing else: not what that file imports, and not
-    the arguments that a functools.partial binds. Change those under another name, so that the cells are run again.
+    Of an outside model the code of its factory counts and what that imports (see `grla.study.source.outside_code`), and
+    what a functools.partial binds, as it is printed. Other packages, data, and modules that are imported by a computed
+    name do not: change those under another name, so that the cells are run again. Raises InputError for a factory that
+    is not written in Python.
     """
     if not isinstance(spec.model, OutsideSpec):
         return source_hash(spec)
-    file = inspect.getsourcefile(defining_module(spec.model.factory))
-    return source_hash(spec, [] if file is None else [Path(file)])
+    return source_hash(spec, _factory_code(spec.model.factory))
+
+
+def _factory_code(target: str) -> set[str]:
+    """The code of the module that defines the function or class behind "package.module:factory".
+
+    Of a functools.partial, or an object that can be called, also that of the module that makes it.
+    """
+    factory: Any = find_factory(target)
+    made_there = not (inspect.isclass(factory) or inspect.isroutine(factory))
+    code, modules = set(), {target.partition(":")[0]} if made_there else set()
+    while isinstance(factory, functools.partial):
+        code.add(ADDRESS.sub("", repr((factory.args, factory.keywords))))
+        factory = factory.func
+    for name in modules | {str(factory.__module__)}:
+        file = str(getattr(sys.modules.get(name), "__file__", None))
+        require(file.endswith(".py"), f"the factory {target}", "must be written in Python, in a file", f"module {name}")
+        code |= outside_code(name, Path(file))
+    return code
 
 
 def baseline_rows(material: Material, upscale: int) -> list[dict[str, object]]:

@@ -51,32 +51,38 @@ class StopRequest:
             print("\nStopping after this step; once more to stop at once.", file=sys.stderr, flush=True)
 
 
-class StudyProgress:
-    """Counts the cells of a run and estimates the time left from the cells done so far.
+class Progress:
+    """Counts the cells of a study, or the trials of a search, and estimates the time left from those done so far.
 
-    Where several `workers` share a terminal none of them renews a line of its own.
+    `num_done` is how many are done by now, whoever did them. Where several `workers` share a terminal none of them
+    renews a line of its own.
     """
 
     def __init__(
         self,
-        num_done: int,
         num_cells: int,
-        stream: TextIO = sys.stderr,
+        stop: StopRequest,
         workers: int = 1,
+        stream: TextIO = sys.stderr,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.num_done = num_done
-        self.clock = clock
+        self.num_done = 0
         self.num_cells = num_cells
-        self.stream = stream
+        self.stop = stop
         self.workers = workers
+        self.stream = stream
+        self.clock = clock
         self.live = stream.isatty() and workers == 1
         self.cell_seconds: list[float] = []
 
-    def start(self, name: str, stop: StopRequest, num_done: int | None = None) -> CellProgress:
-        """The listener of the next cell; `num_done` is how many others are done by now, whoever did them."""
-        self.num_done = self.num_done if num_done is None else num_done
-        return CellProgress(self, name, stop)
+    def start(self, name: str) -> CellProgress:
+        """The listener of the next cell."""
+        return CellProgress(self, name)
+
+    def refused(self, name: str, reason: str) -> None:
+        """A trial ended without a step: it is shown, and has cost no time worth counting."""
+        self.stream.write(f"[{self.num_done}/{self.num_cells}] {name} is not trained: {reason}\n")
+        self.stream.flush()
 
     def finish(self, seconds: float) -> None:
         """One more cell is done."""
@@ -91,38 +97,13 @@ class StudyProgress:
         return max(this_cell - cell_elapsed, 0) + others * usual / self.workers
 
 
-class TrialsProgress(StudyProgress):
-    """The same for a search: trials that are refused before training are shown, and cost no time worth counting."""
-
-    def __init__(
-        self,
-        num_trials: int,
-        stop: StopRequest,
-        workers: int = 1,
-        stream: TextIO = sys.stderr,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        super().__init__(0, num_trials, stream, workers, clock)
-        self.stop = stop
-
-    def begin(self, name: str) -> CellProgress:
-        """The listener of the next trial that is trained."""
-        return CellProgress(self, name, self.stop)
-
-    def refused(self, name: str, reason: str) -> None:
-        """A trial ended without a step."""
-        self.stream.write(f"[{self.num_done}/{self.num_cells}] {name} is not trained: {reason}\n")
-        self.stream.flush()
-
-
 class CellProgress:
     """Prints one cell's progress: a line that renews itself on a terminal, a line per validation elsewhere."""
 
-    def __init__(self, study: StudyProgress, name: str, stop: StopRequest) -> None:
-        self.study = study
-        self.stop = stop
+    def __init__(self, run: Progress, name: str) -> None:
+        self.run = run
         self.name = name
-        self.started = self._printed = study.clock()
+        self.started = self._printed = run.clock()
         self.validation = ""
         self.progress = 0.0
         self._print("starting: counting, timing")
@@ -130,15 +111,15 @@ class CellProgress:
     def stepped(self, progress: float, stats: StepStats) -> None:
         """Renew the line, at most a few times a second."""
         self.progress = progress
-        now = self.study.clock()
-        if self.study.live and now - self._printed > REFRESH_SECONDS:
+        now = self.run.clock()
+        if self.run.live and now - self._printed > REFRESH_SECONDS:
             self._printed = now
             self._print(f"{progress:4.0%}, step {stats.step}, loss {stats.loss:.4f}{self.validation}{self._left()}")
 
     def validated(self, entry: dict[str, float]) -> None:
         """Show the latest validation PSNR-Y."""
         self.validation = f", validation {entry[VALIDATION_PSNR]:.2f} dB"
-        if not self.study.live:
+        if not self.run.live:
             self._print(f"{self.progress:4.0%}, step {entry['step']:.0f}{self.validation}{self._left()}")
 
     def checkpointed(self) -> None:
@@ -146,27 +127,27 @@ class CellProgress:
 
     def should_stop(self) -> bool:
         """Whether Ctrl-C was pressed."""
-        return self.stop.asked
+        return self.run.stop.asked
 
     def lap(self, phase: str) -> None:
         """Phases are not shown."""
 
     def finished(self, outcome: str) -> None:
         """The cell is done: say how it ended and how long it took."""
-        seconds = self.study.clock() - self.started
+        seconds = self.run.clock() - self.started
         self._print(f"{outcome}{self.validation}, {seconds:.0f} s")
-        if self.study.live:
-            self.study.stream.write("\n")
-        self.study.finish(seconds)
+        if self.run.live:
+            self.run.stream.write("\n")
+        self.run.finish(seconds)
 
     def _left(self) -> str:
-        elapsed = self.study.clock() - self.started
-        return f", about {duration(self.study.seconds_left(elapsed, self.progress))} left"
+        elapsed = self.run.clock() - self.started
+        return f", about {duration(self.run.seconds_left(elapsed, self.progress))} left"
 
     def _print(self, text: str) -> None:
-        line = f"[{self.study.num_done + 1}/{self.study.num_cells}] {self.name}: {text}"
-        self.study.stream.write(f"\r\x1b[K{line[:150]}" if self.study.live else f"{line}\n")
-        self.study.stream.flush()
+        line = f"[{self.run.num_done + 1}/{self.run.num_cells}] {self.name}: {text}"
+        self.run.stream.write(f"\r\x1b[K{line[:150]}" if self.run.live else f"{line}\n")
+        self.run.stream.flush()
 
 
 def duration(seconds: float) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import sys
 from collections.abc import Iterator, Mapping
@@ -20,7 +21,7 @@ from grla.engine.dashboard import ARTIFACTS, Artifacts, Makers
 from grla.engine.execution import USUAL, Execution
 from grla.engine.material import baseline_rows, cached, load_material
 from grla.engine.plan import Plan, PlannedCell, enqueue, join_plan, make_plan, named_cells
-from grla.engine.progress import StopRequest, StudyProgress
+from grla.engine.progress import Progress, StopRequest
 from grla.engine.storage import (
     FILE_NAME,
     GRACE_SECONDS,
@@ -174,11 +175,10 @@ def work(run: StudyRun, plan: Plan, store: CellStore, stop: StopRequest) -> None
     settings, num_cells = run.settings, len(plan.cells)
     artifacts = Artifacts(settings.shown_files, run.cell_files, run.folder / "images")
     worker = Worker(store, settings.device, artifacts, settings.workers, settings.execution)
-    progress = StudyProgress(num_cells - len(plan.unfinished()), num_cells, workers=settings.workers)
-
+    progress = Progress(num_cells, stop, settings.workers)
     for trial, planned in claimed_cells(plan, lambda: stop.asked):
-        listener = progress.start(_name(planned), stop, num_cells - len(plan.unfinished()))
-        run_claimed(plan, trial, planned, worker, listener)
+        progress.num_done = num_cells - len(plan.unfinished())
+        run_claimed(plan, trial, planned, worker, progress.start(_name(planned)))
 
 
 def join_work(run: StudyRun, stop: StopRequest) -> None:
@@ -260,6 +260,14 @@ def _tell_losses(plan: Plan) -> None:
         print(f"Given up, because each worker that had it died: {names}. Run again to try once more.")
 
 
+def _cells_folder(run: StudyRun, store: CellStore) -> dict[str, str]:
+    """Where cells lie if not in the run's `out`: as it was given, but seen from the study's folder if relative."""
+    if store.root == run.settings.out / CELLS:
+        return {}
+    root = store.root if store.root.is_absolute() else os.path.relpath(store.root, run.folder)
+    return {"cells_folder": str(root)}
+
+
 def _write_surroundings(run: StudyRun, plan: Plan, store: CellStore) -> None:
     """Provenance, and the baseline every cell is compared with."""
     base = plan.cells[0]
@@ -276,7 +284,7 @@ def _write_surroundings(run: StudyRun, plan: Plan, store: CellStore) -> None:
         "study": run.study.name,
         "profile": run.profile,
         "optuna_study": plan.trials.study_name,
-        **({} if store.root == run.settings.out / CELLS else {"cells_folder": str(store.root.absolute())}),
+        **_cells_folder(run, store),
         "base_changes": {path: value for path, value in run.changes.items() if not path.startswith(OPEN_FIELDS)},
         "cells": {planned.cell_hash: planned.cell.variant for planned in plan.cells},
         "image_checksums": base.material.checksums,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from grla.model.baselines import EdsrLite, defining_module, outside_model
+from grla.model.baselines import EdsrLite, find_factory, outside_model
 from grla.model.network import GRLASR
 from grla.spec import AnyModelSpec, EdsrLiteSpec, OutsideSpec
 

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import functools
 import importlib
 import inspect
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from types import ModuleType
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -86,17 +83,6 @@ def find_factory(target: str) -> Callable[..., object]:
         raise InputError(f"cannot find {target!r}: {error}") from error
     require(callable(factory), "an outside model", "must name a function or class that can be called", target)
     return factory
-
-
-def defining_module(target: str) -> ModuleType:
-    """The module that defines the factory which `target` names.
-
-    Of a functools.partial it is the module of the function behind it, of a callable object that of its class.
-    """
-    factory: Any = find_factory(target)
-    while isinstance(factory, functools.partial):
-        factory = factory.func
-    return sys.modules[factory.__module__]
 
 
 @contextmanager

@@ -224,10 +224,11 @@ def own_storage(folder: Path) -> tuple[Path, str] | None:
 def cell_folder(folder: Path, cell_hash: str) -> Path:
     """Where the files of a cell lie (pictures, weights, logs) that the study in `folder` holds; it need not exist.
 
-    That is OUT/cells/HASH, for a study in OUT/STUDY/PROFILE whose provenance names no other "cells_folder".
+    That is OUT/cells/HASH, for a study in OUT/STUDY/PROFILE whose provenance names no other "cells_folder", absolute or
+    seen from `folder`.
     """
     about = read_json(folder / PROVENANCE) if (folder / PROVENANCE).is_file() else {}
-    return Path(about.get("cells_folder", folder.resolve().parents[1] / "cells")) / cell_hash
+    return folder / Path(about.get("cells_folder", folder.resolve().parents[1] / "cells")) / cell_hash
 
 
 def write_rows(results: Results, folder: Path) -> None:

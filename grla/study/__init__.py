@@ -48,4 +48,4 @@ from grla.study.search import (
     search_names,
 )
 from grla.study.search_text import definition_of, note_of
-from grla.study.source import source_hash
+from grla.study.source import outside_code, source_hash

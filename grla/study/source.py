@@ -42,19 +42,21 @@ SILENT = {
     "grla.training.tracking",
 }
 """Modules that report, write or name what others compute, and change no number of it."""
+INSTALLED = ("site-packages", "dist-packages")
+"""Folders in which packages of other people lie side by side: there, a package's source ends where another begins."""
 LAYOUT = (tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT, tokenize.ENDMARKER)
 
 
-def source_hash(spec: RunSpec, outside: Iterable[Path] = (), root: Path = ROOT) -> str:
+def source_hash(spec: RunSpec, outside: Iterable[str] = (), root: Path = ROOT) -> str:
     """16 hex digits that name the source, below the folder `root`, of a cell with this spec.
 
-    `outside` are the files of a model from outside. Raises InputError for a file that cannot be read.
+    `outside` is the code of a model from outside. Raises InputError for a file that cannot be read.
     """
     digest = hashlib.sha256()
     for module in sorted(modules_of(spec, root)):
         digest.update(f"{module}\n{code_of(path_of(module, root))}\n".encode())
-    for path in sorted(outside):
-        digest.update(f"{code_of(path)}\n".encode())
+    for code in sorted(outside):
+        digest.update(f"{code}\n".encode())
     return digest.hexdigest()[:16]
 
 
@@ -75,13 +77,29 @@ def modules_of(spec: RunSpec, root: Path = ROOT) -> set[str]:
     return found
 
 
+def outside_code(module: str, path: Path) -> set[str]:
+    """The code of a module from outside, of file `path`, and of what it imports from beside it, directly or not.
+
+    That is everything in the folder that holds it or its package, or, of an installed package, the package alone.
+    """
+    root = path.parents[module.count(".") + (path.name == "__init__.py")]
+    found: set[str] = set()
+    waiting = {module}
+    while waiting:
+        found |= waiting
+        waiting = {name for one in waiting for name in imported(one, root)} - found
+    return {code_of(path_of(name, root)) for name in found}
+
+
 @functools.cache
 def imported(module: str, root: Path) -> frozenset[str]:
-    """The modules of ours that a module imports; a name that a package's face passes on counts for its origin."""
+    """The modules below `root` that one of them imports; what a package's face passes on counts for its origin."""
     tree = _tree(path_of(module, root))
     plain = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
     names = {_origin(source, name, root) for source, name, _ in _imported_names(module, tree, root)}
-    return frozenset(name for name in plain | names if _is_ours(name) and name != module)
+    package, several = module.partition(".")[0], root.name in INSTALLED
+    ours = {name for name in plain | names if not several or name.partition(".")[0] == package}
+    return frozenset(name for name in ours if path_of(name, root).is_file() and name != module)
 
 
 @functools.cache
@@ -109,30 +127,27 @@ def code_of(path: Path) -> str:
 
 
 def path_of(module: str, root: Path = ROOT) -> Path:
-    """The file of a module or package of ours."""
+    """The file of a module or package below `root`."""
     path = root.joinpath(*module.split("."))
     return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
-
-
-def _is_ours(module: str) -> bool:
-    return module.partition(".")[0] == "grla"
 
 
 def _imported_names(module: str, tree: ast.Module, root: Path) -> Iterator[tuple[str, str, str]]:
     """(module, name there, name here) of everything that a file imports by `from`, relative modules made absolute."""
     package = module if path_of(module, root).name == "__init__.py" else module.rpartition(".")[0]
+    levels = package.count(".") + bool(package)
     for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom):
+        if isinstance(node, ast.ImportFrom) and node.level <= levels:  # beyond them it is tried and never succeeds
             source = importlib.util.resolve_name("." * node.level + (node.module or ""), package)
             yield from ((source, alias.name, alias.asname or alias.name) for alias in node.names)
 
 
 def _origin(module: str, name: str, root: Path) -> str:
     """The module that `from module import name` takes the name from, followed through faces."""
-    if not _is_ours(module) or path_of(f"{module}.{name}", root).is_file():
+    if path_of(f"{module}.{name}", root).is_file():
         return f"{module}.{name}"
     path = path_of(module, root)
-    if path.name == "__init__.py":
+    if path.name == "__init__.py" and path.is_file():
         for source, there, here in _imported_names(module, _tree(path), root):
             if here == name:
                 return _origin(source, there, root)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,7 +14,6 @@ from grla.errors import InputError
 from grla.model import build_model, build_on_meta
 from grla.spec import RunSpec
 from grla.study import COUNTED, Configuration, Limit, Record, Space
-from grla.tuning.pruning import Rival, dominated
 
 REFUSED = ("over_limit", "invalid", "dominated")
 """Outcomes of trials that were not trained at all. They do not count as trials that somebody asked for."""
@@ -31,10 +30,8 @@ class Ending:
     infeasible: Mapping[str, float] = field(default_factory=dict)
 
 
-def judge(
-    space: Space, configuration: Configuration, record: Record, rivals: Sequence[Rival], device: torch.device
-) -> Ending | None:
-    """Write what the configuration costs into `record`, and say why it is not to be trained, if it is not."""
+def judge(space: Space, configuration: Configuration, record: Record, device: torch.device) -> Ending | None:
+    """Write what the configuration costs into `record`, and say why it cannot be trained, if it cannot."""
     try:
         spec = space.spec(configuration)
         with outcome_of(record):
@@ -47,8 +44,7 @@ def judge(
     violated = violations(space, vars(record))
     if violated:
         return Ending("over_limit", describe(violated), {limit.cost: share for limit, share in violated.items()})
-    reason = dominated(minimised(space, record), rivals)
-    return Ending("dominated", reason) if reason else None
+    return None
 
 
 def ending_of(record: Record) -> Ending:

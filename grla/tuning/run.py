@@ -9,10 +9,10 @@ from functools import partial
 from pathlib import Path
 
 from grla.engine import (
+    Progress,
     Queue,
     RunSettings,
     StopRequest,
-    TrialsProgress,
     cached,
     load_training_material,
     open_cells,
@@ -68,7 +68,7 @@ def run_tuning(run: TuningRun) -> str:
     require_new_layout(settings.out)
     with storage_named(settings.storage_url), StopRequest() as stop:
         require_possible(run.space(), settings.device)
-        tuning = _open(run)
+        tuning = open_tuning(run)
         _write_provenance(run, tuning)
         done = num_counted(tuning.trials)
         if done:
@@ -76,7 +76,7 @@ def run_tuning(run: TuningRun) -> str:
         if settings.workers > 1:
             run_workers(partial(join_tuning, run), settings.workers, settings.device, stop)
         else:
-            run_trials(tuning, number, TrialsProgress(number, stop))
+            run_trials(tuning, number, Progress(number, stop))
         missing = number - num_counted(tuning.trials)
         if missing > 0:
             print(f"{missing} of {number} trials are missing: too many configurations were refused; see trials.csv.")
@@ -86,10 +86,10 @@ def run_tuning(run: TuningRun) -> str:
 def join_tuning(run: TuningRun, stop: StopRequest) -> None:
     """What one of several workers does: run trials until there are enough."""
     with storage_named(run.settings.storage_url):
-        run_trials(_open(run), run.num_trials, TrialsProgress(run.num_trials, stop, run.settings.workers))
+        run_trials(open_tuning(run), run.num_trials, Progress(run.num_trials, stop, run.settings.workers))
 
 
-def _open(run: TuningRun) -> Tuning:
+def open_tuning(run: TuningRun) -> Tuning:
     """The search in its storage, written if it is new, with what dead workers left put back."""
     settings, space = run.settings, run.space()
     find = cached(load_training_material, settings.cache, settings.device)

@@ -39,9 +39,9 @@ from grla.engine import (
     CellStore,
     Execution,
     Listener,
+    Progress,
     Queue,
     TrainingMaterial,
-    TrialsProgress,
     cell_hash,
     cell_source,
     outcome_of,
@@ -52,7 +52,7 @@ from grla.errors import InputError, Interrupted
 from grla.spec import RunSpec, spec_hash, with_changes
 from grla.study import VALIDATION_PSNR, Choice, Float, Parameter, Record, Search, Space, Value, definition_of, note_of
 from grla.tuning.price import REFUSED, Ending, ending_of, judge, minimised
-from grla.tuning.pruning import Rival, hopeless
+from grla.tuning.pruning import Costs, Rival, dominated, hopeless
 
 PSNR = "val_psnr_y_db"
 STATES = {"ok": TrialState.COMPLETE, "error": TrialState.FAIL}  # others are PRUNED
@@ -62,7 +62,10 @@ MOST_REFUSED = 20
 
 @dataclass(frozen=True)
 class Tuning:
-    """A search under way: its trials, its space, its folder, where cells' files go, what it trains on and how."""
+    """A search under way: its trials, its space, its folder, where cells' files go, what it trains on and how.
+
+    `dominated` and `hopeless` are the rules by which trials are not begun or are stopped, see `grla.tuning.pruning`.
+    """
 
     queue: Queue
     space: Space
@@ -71,6 +74,9 @@ class Tuning:
     find_material: Callable[[RunSpec], TrainingMaterial]
     device: torch.device
     execution: Execution = USUAL
+    train: Callable[[CellRun, Record], object] = train
+    dominated: Callable[[Costs, Sequence[Rival]], str] = dominated
+    hopeless: Callable[[Costs, Sequence[float], Sequence[Rival]], str] = hopeless
 
     @property
     def trials(self) -> optuna.Study:
@@ -116,11 +122,11 @@ def sources(space: Space) -> list[str]:
 
 
 def num_counted(trials: optuna.Study) -> int:
-    """The trials that count: all that were trained, however they ended, and those under way."""
-    return sum(_counts(trial) for trial in trials.get_trials(deepcopy=False))
+    """The trials that count as asked for: all that were trained, however they ended, and those under way."""
+    return sum(map(_counts, trials.get_trials(deepcopy=False)))
 
 
-def run_trials(tuning: Tuning, number: int, progress: TrialsProgress) -> None:
+def run_trials(tuning: Tuning, number: int, progress: Progress) -> None:
     """Run trials until `number` that count are in the storage, or until far too many were refused.
 
     Several processes may call it at once on one storage: each claims its own trials, and together they run `number`.
@@ -152,12 +158,14 @@ def _claim(trials: optuna.Study, number: int) -> optuna.Trial | None:
     return None
 
 
-def _run_trial(tuning: Tuning, trial: optuna.Trial, progress: TrialsProgress) -> None:
+def _run_trial(tuning: Tuning, trial: optuna.Trial, progress: Progress) -> None:
     """Take one trial from its configuration to its outcome, and tell Optuna."""
     configuration = tuning.space.configure(lambda parameter: _suggest(trial, parameter))
     trial.set_user_attr("changes", tuning.space.changes(configuration))
     record = Record("", device=tuning.device.type)
-    refusal = judge(tuning.space, configuration, record, _rivals(tuning), tuning.device)
+    refusal = judge(tuning.space, configuration, record, tuning.device)
+    if refusal is None and (reason := tuning.dominated(minimised(tuning.space, record), _rivals(tuning))):
+        refusal = Ending("dominated", reason)
     if refusal is not None:
         progress.refused(f"trial {trial.number}", f"{refusal.outcome}, {refusal.reason}")
         return _tell(tuning, trial, record, refusal)
@@ -171,21 +179,22 @@ def _run_trial(tuning: Tuning, trial: optuna.Trial, progress: TrialsProgress) ->
         return _tell(tuning, trial, known, ending_of(known))
     trial.set_user_attr("cell_hash", record.cell_hash)
     values = ", ".join(f"{name}={_short(value)}" for name, value in configuration.items())
-    shown = progress.begin(f"trial {trial.number}: {values}")
-    listener = StoppingListener(shown, record, tuning.space, lambda: _rivals(tuning), _reporter(tuning, trial))
+    shown = progress.start(f"trial {trial.number}: {values}")
+    listener = StoppingListener(shown, record, lambda curve: _verdict(tuning, record, curve), _reporter(tuning, trial))
     tuning.store.link(tuning.folder, {record.cell_hash: f"trial{trial.number}_{record.cell_hash[:6]}"})
     run = CellRun(spec, material, tuning.store.folder(record.cell_hash), tuning.device, listener, tuning.execution)
     try:
         with outcome_of(record):
-            train(run, record)
-            if not listener.verdict:
-                run.folder.drop_partial()
+            tuning.train(run, record)
     except Interrupted:
         if not listener.verdict:
-            _put_back(tuning.trials, trial)
+            tuning.trials.tell(trial.number, state=TrialState.FAIL)
+            tuning.trials.enqueue_trial(trial.params)
             raise
     ending = Ending("pruned", listener.verdict) if listener.verdict else ending_of(record)
     _tell(tuning, trial, record, ending)
+    if not listener.verdict:
+        tuning.store.accepted(run.folder, record)
     return shown.finished(ending.outcome)
 
 
@@ -204,6 +213,10 @@ def _tell(tuning: Tuning, trial: optuna.Trial, record: Record, ending: Ending) -
     if ending.outcome == "ok":
         values = [record.history[-1][VALIDATION_PSNR], *minimised(tuning.space, record)]
     tuning.trials.tell(trial, values, state=STATES.get(ending.outcome, TrialState.PRUNED))
+
+
+def _verdict(tuning: Tuning, record: Record, curve: Sequence[float]) -> str:
+    return tuning.hopeless(minimised(tuning.space, record), curve, _rivals(tuning))
 
 
 def _rivals(tuning: Tuning) -> list[Rival]:
@@ -234,13 +247,7 @@ def _suggest(trial: optuna.Trial, parameter: Parameter) -> Value:
     return trial.suggest_int(parameter.name, parameter.low, parameter.high, step=parameter.step)
 
 
-def _put_back(trials: optuna.Study, trial: optuna.Trial | FrozenTrial) -> None:
-    trials.tell(trial.number, state=TrialState.FAIL)
-    trials.enqueue_trial(trial.params)
-
-
 def _counts(trial: FrozenTrial) -> bool:
-    """Whether a trial is one of those that were asked for: under way, or trained, however that ended."""
     outcome = trial.user_attrs.get("outcome")
     return trial.state == TrialState.RUNNING or (outcome is not None and outcome not in REFUSED)
 
@@ -254,23 +261,21 @@ def _short(value: Value) -> str:
 
 
 class StoppingListener:
-    """Passes everything on, reports each validation, and holds the curve against the rivals known at that time.
+    """Passes everything on, reports each validation, and has the curve judged by `rule`.
 
-    `report` is given the validation PSNR-Y in dB and its step. `verdict` says why the trial was stopped, "" as long as
-    it was not.
+    `rule` says of the PSNR-Y (dB) of all validations so far why the trial is to be stopped, "" if it is not; `verdict`
+    is what it said last. `report` is given the validation PSNR-Y in dB and its step.
     """
 
     def __init__(
         self,
         inner: Listener,
         record: Record,
-        space: Space,
-        rivals: Callable[[], Sequence[Rival]],
+        rule: Callable[[Sequence[float]], str],
         report: Callable[[float, int], None],
     ) -> None:
         self.record = record
-        self.space = space
-        self.rivals = rivals
+        self.rule = rule
         self.report = report
         self.verdict = ""
         self.stepped = inner.stepped
@@ -282,8 +287,7 @@ class StoppingListener:
     def validated(self, entry: dict[str, float]) -> None:
         """Judge the curve up to here; the record's history has the entries before, those before a resume included."""
         self.report(entry[VALIDATION_PSNR], int(entry["step"]))
-        curve = [earlier[VALIDATION_PSNR] for earlier in (*self.record.history, entry)]
-        self.verdict = hopeless(minimised(self.space, self.record), curve, self.rivals())
+        self.verdict = self.rule([earlier[VALIDATION_PSNR] for earlier in (*self.record.history, entry)])
         self._inner.validated(entry)
 
     def should_stop(self) -> bool:

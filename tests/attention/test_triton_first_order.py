@@ -182,7 +182,7 @@ OTHER_FORMULAS = [
 def test_kernels_of_another_formula_keep_their_path(name: str, options: dict, chosen: None) -> None:
     inputs = tokens(9, 12, 6)
     kernel = build_kernel(name, 6, **options)
-    assert kernel.slope is None
+    assert getattr(kernel, "slope", None) is None
     with torch.no_grad():
         compare([kernel(*inputs)], [kernel.weights(*inputs[:2]) @ inputs[2]], precision=1e-9)
 

@@ -12,7 +12,6 @@ import torch
 from grla.analysis.checkpoints import find_upscaler, load_trained
 from grla.cost import count
 from grla.engine import CellFolder, CellRun, StudyRun, run_cell
-from grla.engine import cell as room
 from grla.engine.material import Material, cell_hash, cell_source, load_material
 from grla.errors import InputError, Interrupted
 from grla.evaluation import evaluate
@@ -142,7 +141,7 @@ def test_lack_of_memory_and_faults_are_records(
     def fail(*_: object, **__: object) -> None:
         raise error
 
-    monkeypatch.setattr(room, "fit", fail)
+    monkeypatch.setattr("grla.engine.cell.fit", fail)
     record = run(base, material, folder)
     assert record.outcome == outcome
     assert str(error) in record.reason

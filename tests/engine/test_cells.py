@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,8 +13,8 @@ import pytest
 from moto import mock_aws
 
 from grla.engine import CellFolder, CellStore, open_cells
-from grla.engine import cells as room
 from grla.errors import InputError
+from grla.study import Record
 from grla.training import resume_checkpoint, save_checkpoint
 
 BUCKET = "s3://studies/some/prefix"
@@ -87,13 +88,26 @@ def test_results_come_to_who_draws_the_figures_and_checkpoints_go(place: str, tm
     save_checkpoint(folder.weights, {"step": 6})
     (folder.path / "set-a.png").write_bytes(b"picture")
     store.finished(folder)
-    folder.drop_partial()
+    assert folder.partial.exists()
+    store.accepted(folder, Record("abc", psnr_y=30.0))
     theirs.fetch_pictures(there, ["set-a.png", "set-b.png"])
     assert (there.path / "set-a.png").read_bytes() == b"picture"
     assert not (there.path / "set-b.png").exists()
     assert resumed_step(theirs, there) == 6
     assert not there.partial.exists()
     assert not there.fetched.exists()
+
+
+def test_the_record_goes_where_the_weights_go_and_checkpoints_stay_unless_it_is_ok(bucket: str, tmp_path: Path) -> None:
+    (store, folder), (theirs, there) = machine(tmp_path, "one", bucket), machine(tmp_path, "other", bucket)
+    train(store, folder, 3)
+    store.accepted(folder, Record("abc", "error"))
+    assert resumed_step(theirs, there) == 3
+    store.accepted(folder, Record("abc", psnr_y=30.0))
+    theirs.bucket.get("abc/record.json", there.record)
+    assert json.loads(there.record.read_text())["psnr_y"] == 30.0
+    there.drop_partial()
+    assert resumed_step(theirs, there) is None
 
 
 def test_a_study_links_to_its_cells_by_readable_names(tmp_path: Path) -> None:
@@ -114,7 +128,7 @@ def test_a_place_that_cannot_be_used_is_named_before_anything_runs(
     open_cells(tmp_path, bucket)
     with pytest.raises(InputError, match=r"artifacts cannot be read or written .*NoSuchBucket"):
         open_cells(tmp_path, "s3://no-such-bucket")
-    monkeypatch.setattr(room, "Boto3ArtifactStore", _without_boto3)
+    monkeypatch.setattr("grla.engine.cells.Boto3ArtifactStore", _without_boto3)
     with pytest.raises(InputError, match="needs boto3; pip install boto3"):
         open_cells(tmp_path, bucket)
 

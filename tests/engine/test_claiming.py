@@ -16,14 +16,14 @@ import pandas as pd
 import pytest
 from optuna.trial import TrialState
 
-from grla.engine import StudyRun, run_study
-from grla.engine import claiming as engine
+from grla.engine import StudyRun, claiming, run_study
 from grla.engine.storage import FILE_NAME, open_storage
 from grla.errors import InputError
 from grla.report.figures.crops import crop_rows
 from grla.report.results import Results, load_results, own_storage
 from grla.study import Record, Study, vary
 from tests.shared import ABLATIONS, ROOT
+from tests.shared.commands import start_slowly, wait_for_steps
 
 MakeRun = Callable[..., StudyRun]
 
@@ -41,14 +41,14 @@ def scores(frame: Results) -> pd.DataFrame:
 def count_runs(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The variants that were really run, in order."""
     ran: list[str] = []
-    original = engine.run_cell
+    original = claiming.run_cell
 
     def counting(cell, *rest):
         spec = cell.spec
         ran.append(f"{spec.model.kernel.name}/{spec.model.depth}/{spec.seed}/{spec.train.budget}")
         return original(cell, *rest)
 
-    monkeypatch.setattr(engine, "run_cell", counting)
+    monkeypatch.setattr(claiming, "run_cell", counting)
     return ran
 
 
@@ -142,7 +142,7 @@ def test_results_of_the_first_layout_are_named_and_left_alone(make_run: MakeRun)
 
 
 def test_divergence_is_kept_and_errors_are_tried_again(make_run: MakeRun, monkeypatch: pytest.MonkeyPatch) -> None:
-    original, outcomes = engine.run_cell, {"relu": "diverged"}
+    original, outcomes = claiming.run_cell, {"relu": "diverged"}
 
     def failing(cell, *rest) -> Record:
         record, spec = original(cell, *rest), cell.spec
@@ -151,7 +151,7 @@ def test_divergence_is_kept_and_errors_are_tried_again(make_run: MakeRun, monkey
             record.outcome, record.reason, record.psnr_y, record.images = wanted, f"made to be {wanted}", None, []
         return record
 
-    monkeypatch.setattr(engine, "run_cell", failing)
+    monkeypatch.setattr(claiming, "run_cell", failing)
     outcomes["deep"] = "out_of_memory"
     run = make_run()
     first = results(run, run_study(run)).cells
@@ -165,7 +165,7 @@ def test_divergence_is_kept_and_errors_are_tried_again(make_run: MakeRun, monkey
 def test_who_joins_tries_failed_cells_again_only_when_asked_to(
     make_run: MakeRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    original, failing, ran = engine.run_cell, ["relu"], []
+    original, failing, ran = claiming.run_cell, ["relu"], []
 
     def sometimes(cell, *arguments) -> Record:
         ran.append(cell.spec.model.kernel.name)
@@ -174,7 +174,7 @@ def test_who_joins_tries_failed_cells_again_only_when_asked_to(
             record.outcome, record.reason, record.psnr_y = "error", "made to fail", None
         return record
 
-    monkeypatch.setattr(engine, "run_cell", sometimes)
+    monkeypatch.setattr(claiming, "run_cell", sometimes)
     run_study(make_run())
     failing.clear()
     run_study(make_run(join=True))
@@ -208,34 +208,12 @@ def test_unusable_images_stop_the_run_before_any_training(make_run: MakeRun, cro
         run_study(make_run(data__patch_size=64))
 
 
-COMMAND = """
-import sys, time, torch
-sys.path.insert(0, {root!r})
-from pathlib import Path
-from grla.engine import progress
+WORK = f"""
+from grla.engine import StudyRun, run_study
 from grla.study import load_study
-from grla.engine import RunSettings, StudyRun, run_study
-original = progress.CellProgress.stepped
-def slow(self, *arguments):
-    print("step", flush=True)
-    time.sleep(0.02)
-    original(self, *arguments)
-progress.CellProgress.stepped = slow
-data = {{"data.train": {crops!r} + "/train", "data.test": ({crops!r} + "/test",)}}
-run = StudyRun(load_study("tiny", Path({here!r})), "smoke", RunSettings(Path({out!r}), torch.device("cpu")), data)
+run = StudyRun(load_study("tiny", Path({str(ABLATIONS)!r})), "smoke", settings, data)
 print(run_study(run), flush=True)
 """
-
-
-def start(out: Path, crops: Path) -> subprocess.Popen[str]:
-    code = COMMAND.format(root=str(ROOT), here=str(ABLATIONS), crops=str(crops), out=str(out))
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    return subprocess.Popen([sys.executable, "-c", code], text=True, **pipes)
-
-
-def wait_for_steps(process: subprocess.Popen[str], number: int) -> None:
-    for _ in range(number):
-        assert process.stdout.readline().strip() == "step"
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
@@ -245,13 +223,13 @@ def test_a_study_killed_twice_ends_with_the_results_of_an_undisturbed_one(
     calm = make_run(out=tmp_path / "calm")
     undisturbed = scores(results(calm, run_study(calm)))
     for steps in (3, 6):  # in the first cell, then in one after it
-        process = start(tmp_path / "out", crops)
+        process = start_slowly(tmp_path / "out", crops, WORK)
         wait_for_steps(process, steps)
         os.kill(process.pid, how)
         _, errors = process.communicate(timeout=60)
         assert process.returncode != 0
         assert "Interrupted" in errors if how == signal.SIGINT else process.returncode == -signal.SIGKILL
-    process = start(tmp_path / "out", crops)
+    process = start_slowly(tmp_path / "out", crops, WORK)
     output, errors = process.communicate(timeout=120)
     assert process.returncode == 0, errors
     run = make_run(out=tmp_path / "out")

@@ -14,7 +14,6 @@ from torch import nn
 
 from grla.benchmark.networks import prepared_network
 from grla.engine import StudyRun, run_study
-from grla.engine import execution as room
 from grla.engine.execution import USUAL, Execution, read_ways
 from grla.engine.storage import FILE_NAME
 from grla.errors import InputError
@@ -105,6 +104,6 @@ def test_names_of_a_benchmark_say_how() -> None:
 def test_what_cannot_be_done_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(InputError, match="checkpoint_activations does not go with `compile`"):
         read_ways("relu+compile+checkpoint-activations")
-    monkeypatch.setattr(room.shutil, "which", lambda name: None)
+    monkeypatch.setattr("shutil.which", lambda name: None)
     with pytest.raises(InputError, match="compile needs a C\\+\\+ compiler on a CPU: install g\\+\\+"):
         Execution(compile=True).prepare(build_model(EdsrLiteSpec(upscale=2)))

@@ -7,8 +7,7 @@ from collections.abc import Callable
 import pytest
 from optuna.trial import TrialState
 
-from grla.engine import StudyRun, run_study
-from grla.engine import claiming as engine
+from grla.engine import StudyRun, claiming, run_study
 from grla.engine.plan import stored_plans, stored_queue
 from grla.engine.queue import FINISHED, Queue, requeue
 from grla.engine.storage import FILE_NAME, open_storage
@@ -36,7 +35,7 @@ def take_away(run: StudyRun) -> None:
 def test_it_leaves_the_cell_or_its_result_is_discarded_and_every_cell_has_one_result(
     make_run: MakeRun, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], when: str, late: int
 ) -> None:
-    run, original, calls = make_run(), engine.run_cell, []
+    run, original, calls = make_run(), claiming.run_cell, []
 
     def disturbed(*arguments: object) -> object:
         calls.append(when)
@@ -47,7 +46,7 @@ def test_it_leaves_the_cell_or_its_result_is_discarded_and_every_cell_has_one_re
             take_away(run)
         return record
 
-    monkeypatch.setattr(engine, "run_cell", disturbed)
+    monkeypatch.setattr(claiming, "run_cell", disturbed)
     name = run_study(run)
     queue = queue_of(run)
     shown = capfd.readouterr().out
@@ -61,7 +60,7 @@ def test_it_leaves_the_cell_or_its_result_is_discarded_and_every_cell_has_one_re
 def test_a_late_worker_cannot_put_half_trained_weights_in_the_place_of_trained_ones(
     make_run: MakeRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run, original, first = make_run(), engine.run_cell, []
+    run, original, first = make_run(), claiming.run_cell, []
 
     def disturbed(cell, *rest) -> object:
         if not first:
@@ -69,8 +68,27 @@ def test_a_late_worker_cannot_put_half_trained_weights_in_the_place_of_trained_o
             take_away(run)
         return original(cell, *rest)
 
-    monkeypatch.setattr(engine, "run_cell", disturbed)
+    monkeypatch.setattr(claiming, "run_cell", disturbed)
     run_study(run)
     (folder,) = first
     assert load_checkpoint(folder.weights)["step"] == 6
     assert not folder.partial.exists()
+
+
+def test_a_late_worker_leaves_the_checkpoint_to_who_has_the_cell_now(
+    make_run: MakeRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, original, found = make_run(), claiming.run_cell, []
+
+    def disturbed(cell, *rest) -> object:
+        found.append((cell.folder, cell.folder.partial.exists()))
+        record = original(cell, *rest)
+        if len(found) == 1:
+            take_away(run)
+        return record
+
+    monkeypatch.setattr(claiming, "run_cell", disturbed)
+    run_study(run)
+    late = found[0][0]
+    assert [there for folder, there in found if folder == late] == [False, True]
+    assert not late.partial.exists()

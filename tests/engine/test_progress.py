@@ -6,7 +6,7 @@ import io
 
 import pytest
 
-from grla.engine.progress import StopRequest, StudyProgress, TrialsProgress, duration
+from grla.engine.progress import Progress, StopRequest, duration
 from grla.training import StepStats
 
 
@@ -33,7 +33,9 @@ def step(number: int, loss: float) -> StepStats:
 
 def test_on_a_terminal_one_line_renews_itself_a_few_times_a_second() -> None:
     terminal, clock = Terminal(), Clock()
-    cell = StudyProgress(1, 4, terminal, clock=clock).start("kernel=relu seed 0", StopRequest())
+    progress = Progress(4, StopRequest(), stream=terminal, clock=clock)
+    progress.num_done = 1
+    cell = progress.start("kernel=relu seed 0")
     for number, seconds in ((1, 0.1), (2, 10.0), (3, 10.1)):
         clock.seconds = seconds
         cell.stepped(number / 4, step(number, 0.5 / number))
@@ -54,15 +56,16 @@ def test_on_a_terminal_one_line_renews_itself_a_few_times_a_second() -> None:
 
 def test_a_long_name_does_not_break_the_line() -> None:
     terminal = Terminal()
-    StudyProgress(0, 1, terminal).start("x" * 300, StopRequest())
+    Progress(1, StopRequest(), stream=terminal).start("x" * 300)
     assert len(terminal.getvalue().removeprefix("\r\x1b[K")) == 150
 
 
 def test_elsewhere_and_beside_other_workers_each_validation_has_a_line() -> None:
     for stream, workers in ((io.StringIO(), 1), (Terminal(), 2)):
         clock = Clock()
-        progress = StudyProgress(0, 3, stream, workers, clock)
-        cell = progress.start("base seed 0", StopRequest(), num_done=1)
+        progress = Progress(3, StopRequest(), workers, stream, clock)
+        progress.num_done = 1
+        cell = progress.start("base seed 0")
         clock.seconds = 10.0
         cell.stepped(0.5, step(2, 0.25))
         cell.validated({"step": 2, "val_psnr_y": 25.125})
@@ -77,10 +80,10 @@ def test_refused_trials_are_shown_and_neither_counted_nor_timed() -> None:
     """A trial of 10 s, a refused one, another of 30 s: 20 s a trial, so 20 s for the last once the third is done."""
     seconds = iter([0.0, 10.0, 100.0, 130.0])
     stream = io.StringIO()
-    shown = TrialsProgress(4, StopRequest(), stream=stream, clock=lambda: next(seconds))
-    shown.begin("trial 0: dim=8").finished("ok")
+    shown = Progress(4, StopRequest(), stream=stream, clock=lambda: next(seconds))
+    shown.start("trial 0: dim=8").finished("ok")
     shown.refused("trial 1", "over_limit, macs 6 exceeds 5")
-    shown.begin("trial 2: dim=16").finished("pruned")
+    shown.start("trial 2: dim=16").finished("pruned")
     lines = stream.getvalue().splitlines()
     assert lines[1] == "[1/4] trial 0: dim=8: ok, 10 s"
     assert lines[2] == "[1/4] trial 1 is not trained: over_limit, macs 6 exceeds 5"

@@ -11,7 +11,6 @@ import optuna
 import pytest
 from optuna.trial import FrozenTrial, TrialState
 
-from grla.engine import queue as room
 from grla.engine import this_worker
 from grla.engine.queue import FINISHED, LATE, MAX_DEATHS, WORKER, Queue, is_dead, worker_name
 from grla.engine.storage import open_storage
@@ -95,7 +94,7 @@ def test_a_worker_that_dies_between_its_claim_and_its_first_word_is_silent_too(
     def die() -> str:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(room, "this_worker", die)
+    monkeypatch.setattr("grla.engine.queue.this_worker", die)
     with pytest.raises(KeyboardInterrupt):
         queue.claim(["hash0"])
     assert only(queue, TrialState.RUNNING).user_attrs["cell_hash"] == "hash0"

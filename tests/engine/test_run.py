@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +17,7 @@ from grla.engine import StudyRun, run_study
 from grla.engine.storage import FILE_NAME
 from grla.errors import InputError
 from grla.report.kinds.study import publish
-from grla.report.results import CELL_COLUMNS, IMAGE_COLUMNS, load_results
+from grla.report.results import CELL_COLUMNS, IMAGE_COLUMNS, cell_folder, load_results
 from grla.study import Study
 from grla.training import StepStats, Trainer
 
@@ -96,3 +97,15 @@ def test_a_cell_s_trip_to_the_optimiser_is_short(make_run: Callable[..., StudyRu
     monkeypatch.setattr(Trainer, "train_step", counting)
     run_study(make_run())
     assert trips == {("run_study", "work", "run_claimed", "run_cell", "train", "fit")}
+
+
+def test_where_cells_lie_is_written_as_it_was_given_and_found_from_anywhere(
+    make_run: Callable[..., StudyRun], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    given = {"shared": "../../../shared/cells", str(tmp_path / "shared"): str(tmp_path / "shared" / "cells")}
+    for artifacts, written in given.items():
+        run = make_run(settings={"artifacts": artifacts, "workers": 0})
+        run_study(run)
+        assert json.loads((run.folder / "provenance.json").read_text())["cells_folder"] == written
+        assert cell_folder(run.folder, "abc").resolve() == tmp_path / "shared" / "cells" / "abc"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import sys
 from pathlib import Path
 
@@ -11,8 +10,7 @@ import torch
 from torch import nn
 
 from grla.errors import InputError
-from grla.model import defining_module, outside_model
-from grla.model.baselines import find_factory
+from grla.model import outside_model
 
 PEER = """
 import functools
@@ -103,22 +101,3 @@ def test_weights_are_loaded_bare_or_under_a_usual_key(tmp_path: Path) -> None:
     (tmp_path / "text.pt").write_text("no weights")
     with pytest.raises(InputError, match=r"cannot load weights from .*text\.pt"):
         outside_model("peer_model:plain", 4, tmp_path / "text.pt")
-
-
-@pytest.mark.parametrize("factory", ["plain", "wide", "instance", "method", "Factory"])
-def test_the_defining_module_is_where_the_code_is(factory: str, tmp_path: Path) -> None:
-    """Not that of functools for a partial, nor none for an object."""
-    module = defining_module(f"peer_model:{factory}")
-    assert module is sys.modules["peer_model"]
-    assert Path(str(module.__file__)).resolve() == tmp_path / "peer_model.py"
-
-
-def build(channels: int = 3) -> nn.Module:
-    return nn.Conv2d(3, channels, 1)
-
-
-def test_a_partial_of_a_factory_of_another_module_is_that_modules(monkeypatch: pytest.MonkeyPatch) -> None:
-    find_factory("peer_model:plain")
-    monkeypatch.setattr(sys.modules["peer_model"], "ours", functools.partial(build, channels=4), raising=False)
-    assert defining_module("peer_model:ours") is sys.modules[__name__]
-    assert outside_model("peer_model:ours", 4).weight.shape == (4, 3, 1, 1)

@@ -95,3 +95,5 @@ def test_the_folder_of_a_cell_lies_beside_the_studies_unless_the_run_says_where(
     assert cell_folder(folder, "abc") == tmp_path / "cells" / "abc"
     (folder / "provenance.json").write_text(json.dumps({"cells_folder": str(tmp_path / "elsewhere")}))
     assert cell_folder(folder, "abc") == tmp_path / "elsewhere" / "abc"
+    (folder / "provenance.json").write_text(json.dumps({"cells_folder": "../../elsewhere"}))
+    assert cell_folder(folder, "abc").resolve() == (tmp_path / "elsewhere" / "abc").resolve()

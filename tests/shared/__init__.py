@@ -1,4 +1,4 @@
-"""What tests of several rooms use: a tiny study and search, commands to start and disturb, servers, a browser."""
+"""What tests of several packages use: a tiny study and search, commands to start and disturb, servers, a browser."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from tests.shared import ROOT
+from tests.shared.commands import call
 
 KERNEL = '''"""Squared ReLU features."""
 
@@ -51,20 +49,11 @@ def project(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def call(project: Path, *command: str) -> str:
-    """Run a command of the copied project and return what it printed."""
-    environment = {**os.environ, "PYTHONPATH": ""}
-    done = subprocess.run(
-        [sys.executable, *command], cwd=project, capture_output=True, text=True, env=environment, check=False
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
-
-
 def run(project: Path, crops: Path) -> tuple[str, pd.Series]:
     """What a run printed, and PSNR-Y by variant."""
     data = ("--train-data", str(crops / "train"), "--test-data", str(crops / "test"))
-    printed = call(project, "studies/run_ablation.py", "mine", "--profile", "smoke", "--out", "out", *data)
+    arguments = ("mine", "--profile", "smoke", "--out", "out", *data)
+    printed = call("run_ablation.py", *arguments, folder=project, project=project)
     return printed, pd.read_csv(project / "out" / "mine" / "smoke" / "cells.csv").set_index("variant")["psnr_y"]
 
 
@@ -84,4 +73,4 @@ def test_a_changed_kernel_runs_anew_and_a_changed_report_runs_nothing(project: P
     printed, again = run(project, crops)
     assert "2 of 2 cells are done already." in printed
     pd.testing.assert_series_equal(again, first)
-    assert "No fault found" in call(project, "studies/report.py", "out", "--verify")
+    assert "No fault found" in call("report.py", "out", "--verify", folder=project, project=project)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from grla.errors import InputError
 from grla.spec import DataSpec, EdsrLiteSpec, KernelSpec, ModelSpec, OutsideSpec, RecallSpec, RunSpec, SimilaritySpec
-from grla.study.source import KERNELS, SELECTED, SILENT, code_of, modules_of, path_of, source_hash
+from grla.study.source import KERNELS, SELECTED, SILENT, code_of, modules_of, outside_code, path_of, source_hash
 
 ROOT = Path(__file__).parents[2]
 GLOBAL = ("global", "global")
@@ -32,6 +32,11 @@ MUTANTS = {
     "attention/kernels/gaussian_rbf.py": {"rbf"},
     "attention/kernels/softmax.py": {"rbf", "relu", "softmax"},  # the first two have windows
     "attention/kernels/random_features.py": {"ridge"},  # rbf_ridge imports it
+    "attention/first_order.py": {"rbf"},
+    "attention/triton_kernels.py": {"rbf"},
+    "attention/pieces.py": {"rbf", "ridge"},
+    "attention/interface.py": NETWORKS,
+    "attention/linear.py": NETWORKS,  # their qkv and proj run through it, whatever the kernel
     "attention/layers.py": NETWORKS,
     "model/network.py": NETWORKS,
     "model/baselines.py": {"edsr", "outside"},
@@ -135,9 +140,9 @@ def test_the_file_of_an_outside_model_counts_where_it_is_given(tmp_path: Path) -
     first.write_text("SCALE = 2\n")
     again.write_text("SCALE = 2  # the same\n")
     other.write_text("SCALE = 3\n")
-    found = [source_hash(spec, files) for files in ([], [first], [again], [other], [first, other])]
-    assert found[1] == found[2]
-    assert len(set(found)) == 4
+    found = [source_hash(spec, outside_code(path.stem, path)) for path in (first, again, other)]
+    assert found[0] == found[1]
+    assert len({*found, source_hash(spec)}) == 3
 
 
 @pytest.mark.parametrize(("content", "reason"), [(None, "No such file"), ("def f(:\n", "invalid syntax")])
@@ -146,7 +151,7 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, content: str | None
     if content is not None:
         path.write_text(content)
     with pytest.raises(InputError, match=rf"source .*model\.py cannot be read: .*{reason}"):
-        source_hash(SPECS["outside"], [path])
+        outside_code("model", path)
 
 
 def test_what_plans_stores_and_reports_is_no_source_of_a_number() -> None:

@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -18,16 +17,17 @@ from optuna.trial import FrozenTrial, TrialState
 from optuna_dashboard._note import get_note
 from sqlalchemy import make_url
 
-from grla.engine import RunSettings, cell_source, progress
-from grla.engine import material as images
+from grla.engine import CellRun, Progress, RunSettings, StopRequest, cell_source, train
+from grla.engine.queue import requeue
 from grla.engine.storage import FILE_NAME
 from grla.errors import InputError, Interrupted
 from grla.spec import with_changes
-from grla.study import Choice, Float, Limit, Search, load_search
-from grla.tuning import price
-from grla.tuning import trials as room
-from grla.tuning.run import TuningRun, run_tuning
-from tests.shared import ROOT, SEARCHES
+from grla.study import Choice, Float, Limit, Record, Search, load_search
+from grla.training import resume_checkpoint
+from grla.tuning.run import TuningRun, open_tuning, run_tuning
+from grla.tuning.trials import MOST_REFUSED, run_trials, sources
+from tests.shared import SEARCHES
+from tests.shared.commands import start_slowly, wait_for_steps
 
 MakeTuning = Callable[..., TuningRun]
 
@@ -52,6 +52,13 @@ def make_tuning(search: Search, crops: Path, tmp_path: Path) -> MakeTuning:
 
 def stored(run: TuningRun, name: str) -> optuna.Study:
     return optuna.load_study(study_name=name, storage=f"sqlite:///{run.settings.out / FILE_NAME}")
+
+
+def search_with(run: TuningRun, **parts: object) -> list[FrozenTrial]:
+    """The trials of a search some of whose parts (fields of `Tuning`) are others than usual."""
+    tuning = replace(open_tuning(run), **parts)
+    run_trials(tuning, run.num_trials, Progress(run.num_trials, StopRequest()))
+    return tuning.trials.trials
 
 
 def outcomes(trials: list[FrozenTrial]) -> list[str]:
@@ -85,7 +92,7 @@ def test_no_test_image_is_ever_read_or_scored(make_tuning: MakeTuning, monkeypat
     def refuse(*_: object) -> None:
         raise AssertionError("a test image was asked for")
 
-    monkeypatch.setattr(images, "test_images", refuse)
+    monkeypatch.setattr("grla.engine.material.test_images", refuse)
     run = make_tuning(1)
     study = stored(run, run_tuning(run))
     assert outcomes(study.trials) == ["ok"]
@@ -108,7 +115,7 @@ def test_trials_of_changed_code_are_not_counted(make_tuning: MakeTuning, monkeyp
     run = make_tuning(1)
     first = run_tuning(run)
     assert run_tuning(run) == first
-    monkeypatch.setattr(room, "cell_source", lambda spec: "changed")
+    monkeypatch.setattr("grla.tuning.trials.cell_source", lambda spec: "changed")
     second = run_tuning(run)
     assert second != first
     assert [len(stored(run, name).trials) for name in (first, second)] == [1, 1]
@@ -119,33 +126,30 @@ def test_the_code_of_a_search_is_that_of_every_choice(make_tuning: MakeTuning) -
     (kernel,) = [parameter for parameter in space.parameters if parameter.name == "kernel"]
     assert isinstance(kernel, Choice)
     specs = [with_changes(space.base, {"model.kernel": choice}) for choice in kernel.choices]
-    assert {cell_source(spec) for spec in specs} <= set(room.sources(space))
-    assert len(room.sources(space)) >= len(kernel.choices) > 1
+    assert {cell_source(spec) for spec in specs} <= set(sources(space))
+    assert len(sources(space)) >= len(kernel.choices) > 1
 
 
-@pytest.fixture
-def trained(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """The number of parameters of every network that was trained."""
-    sizes: list[int] = []
-    original = room.train
+class CountingTrain:
+    """Trains, and keeps the number of parameters of every network that was trained."""
 
-    def counting(run, record):
-        sizes.append(record.num_params)
-        return original(run, record)
+    def __init__(self) -> None:
+        self.sizes: list[int] = []
 
-    monkeypatch.setattr(room, "train", counting)
-    return sizes
+    def __call__(self, run: CellRun, record: Record) -> None:
+        self.sizes.append(record.num_params)
+        train(run, record)
 
 
 def test_what_exceeds_a_limit_is_refused_before_a_step_and_does_not_count(
-    make_tuning: MakeTuning, search: Search, trained: list[int]
+    make_tuning: MakeTuning, search: Search
 ) -> None:
-    run = make_tuning(3, replace(search, limits=(Limit("num_params", 3_000),)))
-    study = stored(run, run_tuning(run))
-    refused = [trial for trial in study.trials if trial.user_attrs["outcome"] == "over_limit"]
+    trained = CountingTrain()
+    trials = search_with(make_tuning(3, replace(search, limits=(Limit("num_params", 3_000),))), train=trained)
+    refused = [trial for trial in trials if trial.user_attrs["outcome"] == "over_limit"]
     assert refused
-    assert len(trained) == 3 == len(study.trials) - len(refused)
-    assert max(trained) <= 3_000
+    assert len(trained.sizes) == 3 == len(trials) - len(refused)
+    assert max(trained.sizes) <= 3_000
     for trial in refused:
         share = trial.user_attrs["num_params"] / 3_000 - 1
         assert trial.state == TrialState.PRUNED
@@ -154,80 +158,90 @@ def test_what_exceeds_a_limit_is_refused_before_a_step_and_does_not_count(
         assert trial.user_attrs["steps"] == 0
 
 
-def test_a_search_that_refuses_nearly_everything_ends_and_says_so(
-    make_tuning: MakeTuning, monkeypatch: pytest.MonkeyPatch, trained: list[int], capsys
-) -> None:
-    monkeypatch.setattr(room, "MOST_REFUSED", 2)
-    monkeypatch.setattr(price, "dominated", lambda costs, rivals: "too dear")
-    run = make_tuning(2)
-    study = stored(run, run_tuning(run))
-    assert outcomes(study.trials) == ["dominated"] * 4
-    assert trained == []
-    assert "2 of 2 trials are missing: too many configurations were refused" in capsys.readouterr().out
+def test_a_search_that_refuses_nearly_everything_ends_and_says_so(make_tuning: MakeTuning, capsys) -> None:
+    run, trained = make_tuning(1), CountingTrain()
+    trials = search_with(run, train=trained, dominated=lambda costs, rivals: "too expensive")
+    assert outcomes(trials) == ["dominated"] * MOST_REFUSED
+    assert trained.sizes == []
+    run_tuning(run)
+    assert "1 of 1 trials are missing: too many configurations were refused" in capsys.readouterr().out
 
 
-def test_an_impossible_search_stops_before_it_has_written_anything(
-    make_tuning: MakeTuning, search: Search, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(price, "TRIES", 3)
+def test_an_impossible_search_stops_before_it_has_written_anything(make_tuning: MakeTuning, search: Search) -> None:
     run = make_tuning(3, replace(search, limits=(Limit("num_params", 10),)))
-    with pytest.raises(InputError, match=r"none of 4 configurations tried keeps the limits \(num_params at most 10\)"):
+    with pytest.raises(InputError, match=r"none of 101 configurations .* the limits \(num_params at most 10\)"):
         run_tuning(run)
     assert not (run.settings.out / FILE_NAME).exists()
 
 
-def test_an_invalid_configuration_is_infeasible_and_the_search_goes_on(
-    make_tuning: MakeTuning, search: Search, trained: list[int]
-) -> None:
+def test_an_invalid_configuration_is_infeasible_and_the_search_goes_on(make_tuning: MakeTuning, search: Search) -> None:
+    trained = CountingTrain()
     heads = Choice("heads", "model.num_heads", (2, 3))
-    run = make_tuning(4, replace(search, parameters=(heads, *search.parameters)))
-    study = stored(run, run_tuning(run))
-    invalid = [trial for trial in study.trials if trial.params["heads"] == 3]
+    trials = search_with(make_tuning(4, replace(search, parameters=(heads, *search.parameters))), train=trained)
+    invalid = [trial for trial in trials if trial.params["heads"] == 3]
     assert set(outcomes(invalid)) == {"invalid"}
-    assert len(trained) == 4
+    assert len(trained.sizes) == 4
     assert invalid[0].constraints == {"invalid": 1.0}
     assert "model.num_heads must divide model.dim" in invalid[0].user_attrs["reason"]
 
 
-def test_what_costs_too_much_for_what_it_brings_is_refused(
-    make_tuning: MakeTuning, trained: list[int], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_costs_too_much_for_what_it_brings_is_refused(make_tuning: MakeTuning) -> None:
     asked: list[tuple[float, ...]] = []
 
     def rule(costs, rivals):
         asked.append(costs)
-        return "too dear" if len(asked) == 2 else ""
+        return "too expensive" if len(asked) == 2 else ""
 
-    monkeypatch.setattr(price, "dominated", rule)
-    run = make_tuning(2)
-    study = stored(run, run_tuning(run))
-    assert outcomes(study.trials) == ["ok", "dominated", "ok"]
-    assert study.trials[1].state == TrialState.PRUNED
-    assert study.trials[1].constraints == {}
-    assert study.trials[1].user_attrs["reason"] == "too dear"
-    assert asked[1] == (study.trials[1].user_attrs["macs"],)
-    assert len(trained) == 2
+    trained = CountingTrain()
+    trials = search_with(make_tuning(2), train=trained, dominated=rule)
+    assert outcomes(trials) == ["ok", "dominated", "ok"]
+    assert trials[1].state == TrialState.PRUNED
+    assert trials[1].constraints == {}
+    assert trials[1].user_attrs["reason"] == "too expensive"
+    assert asked[1] == (trials[1].user_attrs["macs"],)
+    assert len(trained.sizes) == 2
 
 
-def test_a_hopeless_curve_is_stopped_at_its_validation_and_counts(
-    make_tuning: MakeTuning, search: Search, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_hopeless_curve_is_stopped_at_its_validation_and_counts(make_tuning: MakeTuning, search: Search) -> None:
     seen: list[list[float]] = []
 
     def rule(costs, curve, rivals):
         seen.append(list(curve))
         return "hopeless" if len(rivals) == 1 and len(curve) == 2 else ""
 
-    monkeypatch.setattr(room, "hopeless", rule)
     run = make_tuning(2, replace(search, minimise=()))
-    study = stored(run, run_tuning(run))
-    assert outcomes(study.trials) == ["ok", "pruned"]
+    trials = search_with(run, hopeless=rule)
+    assert outcomes(trials) == ["ok", "pruned"]
     assert [len(curve) for curve in seen] == [1, 2, 3, 1, 2]
-    stopped = study.trials[1]
+    stopped = trials[1]
     assert stopped.state == TrialState.PRUNED
     assert stopped.user_attrs["steps"] == 4
     assert list(stopped.intermediate_values) == [2, 4]  # one objective: Optuna draws the curves
     assert list(stopped.intermediate_values.values()) == seen[4]
+    folders = [run.settings.out / "cells" / trial.user_attrs["cell_hash"] for trial in trials]
+    assert [(folder / "record.json").exists() for folder in folders] == [True, False]  # the record of what has ended
+    assert [(folder / "weights.partial").exists() for folder in folders] == [False, True]
+
+
+def test_a_late_trial_leaves_the_checkpoint_to_who_has_it_now(make_tuning: MakeTuning) -> None:
+    run, found = make_tuning(1), []
+
+    def disturbed(cell: CellRun, record: Record) -> None:
+        found.append((cell.folder, cell.folder.partial.exists()))
+        train(cell, record)
+        if len(found) == 1:  # what another worker does when the grace of the running trial has passed
+            queue = open_tuning(run).queue
+            (trial,) = queue.select(TrialState.RUNNING)
+            queue.storage.set_trial_state_values(trial._trial_id, TrialState.FAIL)
+            requeue(queue.trials, queue.storage.get_trial(trial._trial_id))
+
+    trials = search_with(run, train=disturbed)
+    assert [trial.state for trial in trials] == [TrialState.FAIL, TrialState.COMPLETE]
+    ((folder, first), (again, second)) = found
+    assert folder == again
+    assert (first, second) == (False, True)
+    assert not folder.partial.exists()
+    assert json.loads(folder.record.read_text()) == json.loads(trials[1].user_attrs["record"])
 
 
 def test_divergence_is_kept_counts_and_is_infeasible(make_tuning: MakeTuning, search: Search) -> None:
@@ -244,91 +258,72 @@ def test_divergence_is_kept_counts_and_is_infeasible(make_tuning: MakeTuning, se
     assert study.best_trial.user_attrs["outcome"] == "ok"
 
 
-def test_a_fault_of_the_code_is_kept_and_does_not_end_the_search(
-    make_tuning: MakeTuning, monkeypatch: pytest.MonkeyPatch, capsys
-) -> None:
-    original = room.train
-
-    def failing(run, record):
+def test_a_fault_of_the_code_is_kept_and_does_not_end_the_search(make_tuning: MakeTuning, capsys) -> None:
+    def failing(run: CellRun, record: Record) -> None:
         if run.spec.model.kernel.name == "gaussian_rbf":
             raise ZeroDivisionError("made to fail")
-        return original(run, record)
+        train(run, record)
 
-    monkeypatch.setattr(room, "train", failing)
-    run = make_tuning(3)
-    study = stored(run, run_tuning(run))
-    assert study.trials[0].state == TrialState.FAIL
-    assert study.trials[0].user_attrs["reason"] == "ZeroDivisionError: made to fail"
-    assert len(study.trials) == 3
+    trials = search_with(make_tuning(3), train=failing)
+    assert trials[0].state == TrialState.FAIL
+    assert trials[0].user_attrs["reason"] == "ZeroDivisionError: made to fail"
+    assert len(trials) == 3
     assert "made to fail" in capsys.readouterr().err
 
 
-def test_the_same_configuration_is_not_trained_twice(
-    make_tuning: MakeTuning, search: Search, trained: list[int]
-) -> None:
-    run = make_tuning(6, replace(search, parameters=(Choice("norm", "model.norm", ("batch", "none")),)))
-    study = stored(run, run_tuning(run))
-    assert outcomes(study.trials) == ["ok"] * 6
-    assert len(trained) == 2
-    assert len({(trial.params["norm"], *trial.values) for trial in study.trials}) == 2
+def test_the_same_configuration_is_not_trained_twice(make_tuning: MakeTuning, search: Search) -> None:
+    norms, trained = Choice("norm", "model.norm", ("batch", "none")), CountingTrain()
+    trials = search_with(make_tuning(6, replace(search, parameters=(norms,))), train=trained)
+    assert outcomes(trials) == ["ok"] * 6
+    assert len(trained.sizes) == 2
+    assert len({(trial.params["norm"], *trial.values) for trial in trials}) == 2
 
 
-def test_ctrl_c_puts_the_trial_back_and_it_goes_on_from_its_checkpoint(
-    make_tuning: MakeTuning, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    undisturbed = make_tuning(1, out="calm")
-    calm = stored(undisturbed, run_tuning(undisturbed)).trials[0]
-    stops = iter([False] * 3 + [True] + [False] * 99)
-    with monkeypatch.context() as patch:
-        patch.setattr(progress.CellProgress, "should_stop", lambda self: next(stops))
-        with pytest.raises(Interrupted):
-            run_tuning(make_tuning(1))
+class StopAt:
+    """A request to stop that comes when it has been asked for so many times."""
+
+    def __init__(self, number: int) -> None:
+        self.left = number
+
+    @property
+    def asked(self) -> bool:
+        self.left -= 1
+        return self.left == 0
+
+
+def test_ctrl_c_puts_the_trial_back_and_it_goes_on_from_its_checkpoint(make_tuning: MakeTuning) -> None:
+    calm = search_with(make_tuning(1, out="calm"))[0]
+    with pytest.raises(Interrupted):
+        run_trials(open_tuning(make_tuning(1)), 1, Progress(1, StopAt(4)))
     steps: list[int] = []
-    original = progress.CellProgress.stepped
 
-    def counting(self, done, stats):
-        steps.append(stats.step)
-        original(self, done, stats)
+    def counting(cell: CellRun, record: Record) -> None:
+        steps.append(resume_checkpoint(*cell.folder.checkpoints)["step"])
+        train(cell, record)
 
-    monkeypatch.setattr(progress.CellProgress, "stepped", counting)
-    study = stored(make_tuning(), run_tuning(make_tuning(1)))
-    assert steps == [4, 5, 6]
-    assert [trial.state for trial in study.trials] == [TrialState.FAIL, TrialState.COMPLETE]
-    assert study.trials[1].params == study.trials[0].params == calm.params
-    assert study.trials[1].values == calm.values
+    trials = search_with(make_tuning(1), train=counting)
+    assert steps == [3]
+    assert [trial.state for trial in trials] == [TrialState.FAIL, TrialState.COMPLETE]
+    assert trials[1].params == trials[0].params == calm.params
+    assert trials[1].values == calm.values
 
 
-COMMAND = """
-import sys, time, torch
-sys.path.insert(0, {root!r})
-from pathlib import Path
-from grla.engine import RunSettings, progress
-from grla.tuning import run as room
+WORK = """
 from grla.study import load_search
-original = progress.CellProgress.stepped
-def slow(self, *arguments):
-    print("step", flush=True)
-    time.sleep(0.02)
-    original(self, *arguments)
-progress.CellProgress.stepped = slow
-settings = RunSettings(Path({out!r}), torch.device("cpu"))
-data = {{"data.train": {crops!r} + "/train"}}
-run = room.TuningRun(load_search("tiny_search", Path({here!r})), "smoke", settings, data, {trials})
+from grla.tuning.run import TuningRun, join_tuning, run_tuning
+data = {{"data.train": data["data.train"]}}
+run = TuningRun(load_search("tiny_search", Path({here!r})), "smoke", settings, data, {trials})
+{call}
 """
-WORKER = "room.join_tuning(run, progress.StopRequest())"
 
 
-def start(run: TuningRun, crops: Path, trials: int, work: str) -> subprocess.Popen[str]:
-    names = {"root": str(ROOT), "here": str(SEARCHES), "out": str(run.settings.out), "crops": str(crops)}
-    code = (COMMAND + work).format(**names, trials=trials)
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    return subprocess.Popen([sys.executable, "-c", code], text=True, **pipes)
+def start(run: TuningRun, crops: Path, trials: int, call: str) -> subprocess.Popen[str]:
+    return start_slowly(run.settings.out, crops, WORK.format(here=str(SEARCHES), trials=trials, call=call))
 
 
 def test_a_killed_trial_is_put_back_and_ends_as_if_nothing_had_been(make_tuning: MakeTuning, crops: Path) -> None:
-    process = start(make_tuning(), crops, 1, "room.run_tuning(run)")
-    for _ in range(4):
-        assert process.stdout.readline().strip() == "step"
+    process = start(make_tuning(), crops, 1, "run_tuning(run)")
+    wait_for_steps(process, 4)
     os.kill(process.pid, signal.SIGKILL)
     process.communicate(timeout=60)
     study = stored(make_tuning(), run_tuning(make_tuning(1)))
@@ -339,7 +334,7 @@ def test_a_killed_trial_is_put_back_and_ends_as_if_nothing_had_been(make_tuning:
 
 def test_several_processes_train_as_many_trials_as_were_asked_for(make_tuning: MakeTuning, crops: Path) -> None:
     first = run_tuning(make_tuning(1))
-    workers = [start(make_tuning(), crops, 7, WORKER) for _ in range(3)]
+    workers = [start(make_tuning(), crops, 7, "join_tuning(run, progress.StopRequest())") for _ in range(3)]
     for worker in workers:
         _, errors = worker.communicate(timeout=240)
         assert worker.returncode == 0, errors

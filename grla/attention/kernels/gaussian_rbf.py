@@ -8,11 +8,12 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from grla.attention.interface import LinearKernel, unit
+from grla.attention.first_order import FirstOrderKernel
+from grla.attention.interface import unit
 from grla.errors import require, require_choice
 
 
-class Kernel(LinearKernel):
+class Kernel(FirstOrderKernel):
     """weights_ij = phi(k_j) t(2 g q_i.k_j) / sum_j' phi(k_j') t(2 g q_i.k_j').
 
     phi(x) = exp(-g |x|^2); t is the Taylor expansion of exp: t(x) = 1 + x (order 1, Eq. 9) or 1 + x + x^2 / 2 (order 2,

@@ -5,10 +5,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from grla.attention.interface import LinearKernel, unit
+from grla.attention.first_order import FirstOrderKernel
+from grla.attention.interface import unit
 
 
-class Kernel(LinearKernel):
+class Kernel(FirstOrderKernel):
     """weights_ij = (1 + u_i . w_j) / sum_j' (1 + u_i . w_j'), u and w the L2-normalised queries and keys.
 
     The expansion exp(x) ~ 1 + x with unit vectors: GRBF of order 1 with 2 g = 1. Cost per token: 2 (head_dim + 1)^2
