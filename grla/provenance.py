@@ -9,6 +9,8 @@ import platform
 import re
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +44,26 @@ def commit_is_known(version: str) -> bool | None:
     if _git(ROOT, "rev-parse", "--is-shallow-repository") != "false":
         return None
     return _git(ROOT, "merge-base", "--is-ancestor", version, "HEAD") is not None
+
+
+class ProcessorShare:
+    """How much of the processor time that its threads could use this process gets, counted from here on."""
+
+    def __init__(
+        self,
+        threads: int,
+        clock: Callable[[], float] = time.perf_counter,
+        used: Callable[[], float] = time.process_time,
+    ) -> None:
+        self.threads = threads
+        self.clock = clock
+        self.used = used
+        self._start = clock(), used()
+
+    def now(self) -> float:
+        """The share so far, 0 to 1; what other threads of the process used counts as well."""
+        seconds, used = self.clock() - self._start[0], self.used() - self._start[1]
+        return min(used / max(seconds * self.threads, 1e-9), 1.0)
 
 
 def machine() -> dict[str, Any]:

@@ -81,8 +81,10 @@ class Arguments:
     """Show the studies with their questions and profiles, and stop."""
     dry_run: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
     """Show the cells, their cost and an estimate of the time, and stop."""
-    workers: int = 1
-    """Processes on this machine, sharing its threads and GPUs; 0 only plans the cells."""
+    workers: int | None = None
+    """Cells at a time on this machine; 0 only plans them. By default one for each core, and one on a GPU."""
+    threads: int | None = None
+    """Threads of each worker; by default 1, so that results do not depend on the number of cores, and all on a GPU."""
     storage: str | None = None
     """URL of the database that machines share, postgresql://user@host/name; by default studies.db in --out."""
     join: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
@@ -144,6 +146,7 @@ def study_run(arguments: Arguments) -> StudyRun:
         arguments.out,
         choose_device(arguments.device),
         arguments.workers,
+        arguments.threads,
         arguments.storage,
         arguments.artifacts,
         arguments.grace,

@@ -53,7 +53,9 @@ class Arguments:
     out: Path = Path("results")
     """Folder for storage, cells, tables and figures."""
     workers: int = 1
-    """Processes on this machine, sharing its threads and GPUs."""
+    """Trials at a time on this machine; with more than one, what is tried next depends on which ends first."""
+    threads: int | None = None
+    """Threads of each worker; by default 1, so that results do not depend on the number of cores, and all on a GPU."""
     storage: str | None = None
     """URL of the database that machines share, postgresql://user@host/name; by default studies.db in --out."""
     grace: int = GRACE_SECONDS
@@ -72,7 +74,9 @@ def main(arguments: Arguments) -> None:
         for folder in arguments.test_data:
             find_images(folder)
     device = choose_device(arguments.device)
-    settings = RunSettings(arguments.out, device, arguments.workers, arguments.storage, grace=arguments.grace)
+    settings = RunSettings(
+        arguments.out, device, arguments.workers, arguments.threads, arguments.storage, grace=arguments.grace
+    )
     search = load_search(arguments.search)
     run = TuningRun(search, arguments.profile, settings, spec_changes(arguments), arguments.trials)
     name = run_tuning(run)

@@ -22,7 +22,7 @@ def run_until_clear(
     decisions, from the same cells. Raises what `run_study` does, and InputError for a number of seeds or dB that makes
     no sense, or for no worker. `differences` compares a layout's variants by their images' rows.
     """
-    require(run.settings.workers > 0, "workers", "must be at least 1 with `until_clear`, which looks at results", 0)
+    require(run.settings.workers != 0, "workers", "must be at least 1 with `until_clear`, which looks at results", 0)
     first = run.study.profile(run.profile).seeds if run.seeds is None else run.seeds
     require_at_least("seeds", first, 1)
     seeds = look_seeds(max(first, 2), max_seeds)

@@ -1,18 +1,18 @@
 """What runs a study: plan, workers, cells and their files, Optuna's storage."""
 
+from grla.engine.arrangement import Arrangement, Machine, Work, arrange, threads_of
 from grla.engine.cell import (
     CellRun,
     CellWatcher,
     Listener,
-    counted_costs,
     make_trainer,
-    measured_costs,
     outcome_of,
     run_cell,
     train,
 )
 from grla.engine.cells import CellFolder, CellStore, open_cells, require_new_layout
 from grla.engine.claiming import Worker, claimed_cells, run_claimed
+from grla.engine.costs import counted_costs, measured_costs
 from grla.engine.execution import USUAL, Execution, read_ways
 from grla.engine.material import (
     Material,
@@ -23,6 +23,7 @@ from grla.engine.material import (
     load_material,
     load_training_material,
 )
+from grla.engine.measuring import measure_variants
 from grla.engine.plan import make_plan, named_cells
 from grla.engine.progress import Progress, StopRequest, duration
 from grla.engine.queue import WORKER, Queue, this_worker

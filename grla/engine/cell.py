@@ -1,14 +1,13 @@
-"""One cell: a spec in, a record out. Build the network, measure its costs, train it, score it."""
+"""One cell: a spec in, a record out. Build the network, train it, score it."""
 
 from __future__ import annotations
 
-import copy
 import functools
 import json
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -17,7 +16,7 @@ import torch
 from PIL import Image as PillowImage
 from torch import nn
 
-from grla.cost import count, is_out_of_memory, measure_latency, peak_memory_mib, process_peak_mib
+from grla.cost import is_out_of_memory, process_peak_mib
 from grla.engine.cells import CellFolder
 from grla.engine.execution import USUAL, Execution
 from grla.engine.material import Material, TrainingMaterial, cell_hash, cell_source
@@ -25,6 +24,7 @@ from grla.errors import InputError, Interrupted
 from grla.evaluation import Image, Upscaler, evaluate, network_upscaler
 from grla.files import atomic_write
 from grla.model import build_model
+from grla.provenance import ProcessorShare
 from grla.spec import RunSpec, to_dict
 from grla.study import GRADIENT_NORM, ImageScore, Record, picture_name
 from grla.training import (
@@ -61,7 +61,7 @@ class Listener(Protocol):
         """Whether to stop at the next step, with a checkpoint."""
 
     def lap(self, phase: str) -> None:
-        """Whenever a phase of the cell ends: those of its trainer, "pricing", "validation", "scoring", "storage"."""
+        """Whenever a phase of the cell ends: those of its trainer, "validation", "scoring", "storage"."""
 
     def finished(self, outcome: str) -> None:
         """After the cell's record is stored."""
@@ -69,7 +69,10 @@ class Listener(Protocol):
 
 @dataclass(frozen=True)
 class CellRun:
-    """A cell about to run: what it is, what it runs on and where, the folder of its files, and who follows it."""
+    """A cell about to run: what it is, what it runs on and where, the folder of its files, and who follows it.
+
+    `costs` are fields of a record that were measured for its variant, see `grla.engine.costs`.
+    """
 
     spec: RunSpec
     material: TrainingMaterial
@@ -77,6 +80,7 @@ class CellRun:
     device: torch.device
     listener: Listener
     execution: Execution = USUAL
+    costs: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -101,14 +105,15 @@ class TrainingJob:
 def run_cell(run: CellRun, material: Material) -> Record:
     """Run one cell, from its checkpoint if it has one, and score it on the test images of `material`.
 
-    A NaN or infinite loss, lack of memory, or a fault of the code end in a record with that outcome and the reason.
+    A NaN or infinite loss, lack of memory, or a fault of the code end in a record with that outcome and the reason; a
+    network whose costs could not be measured, in a record that says so.
     `Interrupted` (the listener asked to stop) and InputError (a full disk, say) go through: they are not the cell's.
     """
-    name = cell_hash(run.spec, run.material, run.device)
-    record = Record(name, device=run.device.type, source=cell_source(run.spec))
+    name, source = cell_hash(run.spec, run.material, run.device), cell_source(run.spec)
+    record = Record(name, device=run.device.type, source=source, **run.costs)
+    if record.outcome != "ok":
+        return record
     with outcome_of(record):
-        _measure_costs(record, run)
-        run.listener.lap("pricing")
         trainer = train(run, record)
         scores, outputs = evaluate(_upscaler(trainer, run.spec), material.test, border=run.spec.model.upscale)
         record.images = [{"test_images": material.test_images, **asdict(score)} for score in scores]
@@ -126,16 +131,19 @@ def train(run: CellRun, record: Record) -> Trainer:
     job = TrainingJob(run.spec, run.execution, resume_checkpoint(*run.folder.checkpoints))
     with trained_together(job, lambda job: job.trainer(run.material, run.device)) as trainer:
         trainer.lap = run.listener.lap
+        record.execution, record.threads = _in_words(run.execution.suited(trainer.model)), torch.get_num_threads()
         record.history = trainer.history  # grows from here on, for listeners that look back
         tracker = Tracker(run.folder.log, trainer.step)
         tracker.config(json.dumps(to_dict(run.spec), indent=2), record.num_params or 0)
         run.listener.lap("logging")
+        share = ProcessorShare(record.threads)
         identity = {"cell_hash": record.cell_hash, "spec": to_dict(run.spec)}
         try:
             fit(trainer, CellWatcher(run.spec, run.material, tracker, run.listener), run.folder.partial, identity)
             save_checkpoint(run.folder.weights, {**identity, **trainer.state_dict()})
         finally:
             tracker.close()
+            record.processor_share = share.now() if run.device.type == "cpu" else None
             record.steps, record.train_seconds = trainer.step, trainer.seconds
             record.final_loss = trainer.last_loss if trainer.step else None
     run.listener.lap("logging")
@@ -174,33 +182,6 @@ def make_trainer(
     """
     batch = own_slice(functools.partial(material.batch, spec.seed))
     return kind(model, spec.train, batch, device, execution.prepare)
-
-
-def counted_costs(model: nn.Module, spec: RunSpec) -> dict[str, int | None]:
-    """num_params, macs, hook_flops and elementwise_ops at the spec's `count_output`, and num_features.
-
-    Nothing is computed, so the model may be one without data (see `build_on_meta`). Raises InputError as
-    `grla.cost.count` does.
-    """
-    height, width = (side // spec.model.upscale for side in spec.cost.count_output)
-    counts = count(model, (1, 3, height, width))
-    names = ("num_params", "macs", "hook_flops", "elementwise_ops")
-    return {name: getattr(counts, name) for name in names} | {"num_features": _num_features(model)}
-
-
-def measured_costs(model: nn.Module, spec: RunSpec, device: torch.device) -> dict[str, float | None]:
-    """latency_ms with its percentiles and peak_memory_mib of a forward pass at the spec's `latency_input`.
-
-    `model` is on `device` and is left in eval mode; nothing else should run meanwhile.
-    """
-    shape = (1, 3, *spec.cost.latency_input)
-    latency = measure_latency(model, shape, spec.cost.latency_runs)
-    lr = torch.zeros(shape, device=device)
-    model.eval()
-    with torch.inference_mode():
-        peak = peak_memory_mib(lambda: model(lr), device)
-    times = {"latency_ms": latency.median_ms, "latency_p10_ms": latency.p10_ms, "latency_p90_ms": latency.p90_ms}
-    return times | {"peak_memory_mib": peak}
 
 
 def save_images(folder: Path, material: Material, images: list[Image]) -> None:
@@ -250,36 +231,10 @@ class CellWatcher:
         return values | {f"{GRADIENT_NORM}{part}": norm for part, norm in norms.items()}
 
 
-def _measure_costs(record: Record, run: CellRun) -> None:
-    """Fill in the costs, on a model of its own, before training starts and with nothing else running."""
-    model = build_model(run.spec.model).to(run.device)
-    record.execution = _in_words(run.execution.suited(model))
-    for name, value in (counted_costs(model, run.spec) | measured_costs(model, run.spec, run.device)).items():
-        setattr(record, name, value)
-    for _ in range(2):  # the second time, when libraries have allocated what they keep
-        trial = make_trainer(run.spec, copy.deepcopy(model), run.material, run.device, run.execution)
-        # The first step creates the optimiser's state, the second holds it while gradients exist: the peak.
-        record.train_peak_memory_mib = peak_memory_mib(functools.partial(_steps, trial, 2), run.device)
-
-
 def _in_words(execution: Execution) -> str:
     """What a record says about the way its cell is trained: "" for the usual way in one process."""
     processes = f"{num_processes()} processes" if num_processes() > 1 else ""
     return ", ".join(filter(None, [str(execution), processes]))
-
-
-def _num_features(model: nn.Module) -> int | None:
-    """The number of features of the model's linear kernel; None where it has none."""
-    for module in model.modules():  # found by what it offers: cells without such a kernel do not depend on its code
-        if (count_features := getattr(module, "count_features", None)) is not None:
-            number: int = count_features(next(model.parameters()).device)
-            return number
-    return None
-
-
-def _steps(trainer: Trainer, number: int) -> None:
-    for _ in range(number):
-        trainer.train_step()
 
 
 def _upscaler(trainer: Trainer, spec: RunSpec) -> Upscaler:

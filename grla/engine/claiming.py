@@ -16,6 +16,7 @@ from grla.engine.cell import CellRun, Listener, run_cell
 from grla.engine.cells import CellFolder, CellStore
 from grla.engine.dashboard import Artifacts
 from grla.engine.execution import USUAL, Execution
+from grla.engine.measuring import costs_of
 from grla.engine.plan import MAX_SEED, Plan, PlannedCell
 from grla.errors import Interrupted
 from grla.study import NESTED, VALIDATION_PSNR, Record
@@ -76,7 +77,8 @@ def run_claimed(plan: Plan, trial: optuna.Trial, planned: PlannedCell, worker: W
         worker.store.fetch(folder)
         workers = max(worker.workers, plan.queue.running_here())
         listener.lap("storage")
-        run = CellRun(planned.cell.spec, planned.material, folder, worker.device, listener, worker.execution)
+        costs = costs_of(plan, planned, worker.device, worker.execution)
+        run = CellRun(planned.cell.spec, planned.material, folder, worker.device, listener, worker.execution, costs)
         try:
             record = run_cell(run, planned.material)
         except Interrupted:

@@ -10,10 +10,17 @@ from collections.abc import Callable
 from types import FrameType
 from typing import TextIO
 
+from grla.provenance import ProcessorShare
 from grla.study import VALIDATION_PSNR
 from grla.training import StepStats
 
 REFRESH_SECONDS = 0.2
+FIRST = "worker 1"
+"""The name of the first of several workers, see `grla.engine.workers`."""
+BUSY = 0.8
+"""A run that gets less than this share of the processor time that it asks for says so, """
+SETTLED_SECONDS = 5.0
+"""and not before that time: a moment's share says little."""
 
 
 class StopRequest:
@@ -55,7 +62,8 @@ class Progress:
     """Counts the cells of a study, or the trials of a search, and estimates the time left from those done so far.
 
     `num_done` is how many are done by now, whoever did them. Where several `workers` share a terminal none of them
-    renews a line of its own.
+    renews a line of its own. With the number of `threads` that each is trained with it is said, once, when the machine
+    has too little time for them.
     """
 
     def __init__(
@@ -65,8 +73,12 @@ class Progress:
         workers: int = 1,
         stream: TextIO = sys.stderr,
         clock: Callable[[], float] = time.monotonic,
+        threads: int | None = None,
     ) -> None:
         self.num_done = 0
+        self.threads = threads
+        # Of several workers the first one tells what concerns them all.
+        self.told_of_load = threads is None or multiprocessing.current_process().name not in ("MainProcess", FIRST)
         self.num_cells = num_cells
         self.stop = stop
         self.workers = workers
@@ -89,6 +101,14 @@ class Progress:
         self.num_done += 1
         self.cell_seconds.append(seconds)
 
+    def tell_of_load(self, share: float) -> None:
+        """Say once that training gets only this share of the processor time that it could use, if it is small."""
+        if share < BUSY and not self.told_of_load:
+            self.told_of_load = True
+            what = f"This machine is busy: training gets {share:.0%} of the processor time that it could use"
+            self.stream.write(f"\n{what}. Scores do not depend on it, times do.\n")
+            self.stream.flush()
+
     def seconds_left(self, cell_elapsed: float, cell_progress: float) -> float:
         """Estimated time left of the whole run, the current cell's rest included."""
         this_cell = cell_elapsed / max(cell_progress, 1e-3)
@@ -106,7 +126,8 @@ class CellProgress:
         self.started = self._printed = run.clock()
         self.validation = ""
         self.progress = 0.0
-        self._print("starting: counting, timing")
+        self.share = ProcessorShare(run.threads or 1)
+        self._print("starting")
 
     def stepped(self, progress: float, stats: StepStats) -> None:
         """Renew the line, at most a few times a second."""
@@ -117,7 +138,9 @@ class CellProgress:
             self._print(f"{progress:4.0%}, step {stats.step}, loss {stats.loss:.4f}{self.validation}{self._left()}")
 
     def validated(self, entry: dict[str, float]) -> None:
-        """Show the latest validation PSNR-Y."""
+        """Show the latest validation PSNR-Y, and whether other work takes the processor."""
+        if self.run.clock() - self.started > SETTLED_SECONDS:
+            self.run.tell_of_load(self.share.now())
         self.validation = f", validation {entry[VALIDATION_PSNR]:.2f} dB"
         if not self.run.live:
             self._print(f"{self.progress:4.0%}, step {entry['step']:.0f}{self.validation}{self._left()}")

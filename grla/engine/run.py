@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
+from operator import itemgetter
 from pathlib import Path
+from typing import Any
 
 import torch
 
+from grla.engine.arrangement import Arrangement, Machine, Work, arrange, threads_of
 from grla.engine.cell import save_images
 from grla.engine.cells import CELLS, CellStore, is_bucket, open_cells, require_new_layout
 from grla.engine.claiming import Worker, claimed_cells, run_claimed
 from grla.engine.dashboard import ARTIFACTS, Artifacts, Makers
 from grla.engine.execution import USUAL, Execution
 from grla.engine.material import baseline_rows, cached, load_material
+from grla.engine.measuring import costs_of, measure_variants
 from grla.engine.plan import Plan, PlannedCell, enqueue, join_plan, make_plan, named_cells
 from grla.engine.progress import Progress, StopRequest
 from grla.engine.storage import (
@@ -31,19 +34,14 @@ from grla.engine.storage import (
     storage_named,
     storage_url,
 )
+from grla.engine.team import team, torchrun_group
 from grla.engine.workers import run_workers
-from grla.errors import Interrupted, require
+from grla.errors import require
 from grla.files import write_text
 from grla.provenance import describe_run, without_password
+from grla.spec import RunSpec
 from grla.study import OPEN_FIELDS, Cell, Study
-from grla.training import (
-    dismiss,
-    follow_jobs,
-    leads,
-    num_processes,
-    process_group,
-    require_equal_slices,
-)
+from grla.training import num_processes, require_equal_slices
 
 
 @dataclass(frozen=True)
@@ -51,20 +49,23 @@ class RunSettings:
     """Where a run's files go, on what it computes and who takes part; the same for studies and searches.
 
     Everything goes below folder `out`: cells, tables and, unless `storage` (a URL) names another, the storage, a SQLite
-    file. `workers` are the processes on this machine (0 only plans). `artifacts` is a folder that several machines
-    share, or s3://, for cells' files. After `grace` seconds of silence a worker's cell is given to another.
+    file. `workers` are the processes on this machine (0 only plans) and `threads` what each computes with; None leaves
+    that to `grla.engine.arrangement`. `artifacts` is a folder that several machines share, or s3://, for cells' files.
+    After `grace` seconds of silence a worker's cell is given to another.
     """
 
     out: Path
     device: torch.device
-    workers: int = 1
+    workers: int | None = None
+    threads: int | None = None
     storage: str | None = None
     artifacts: str | None = None
     grace: int = GRACE_SECONDS
     execution: Execution = USUAL
 
     def __post_init__(self) -> None:
-        require(self.workers >= 0, "workers", "must be at least 0", self.workers)
+        require(self.workers is None or self.workers >= 0, "workers", "must be at least 0", self.workers)
+        require(self.threads is None or self.threads >= 1, "threads", "must be at least 1", self.threads)
         require(self.grace >= 1, "grace", "must be at least 1 second", self.grace)
 
     @property
@@ -90,6 +91,7 @@ class RunSettings:
             **describe_run(),
             "storage": storage,
             "workers": self.workers,
+            "threads": self.threads,
             "device": self.device.type,
             "execution": {**asdict(self.execution), "processes": num_processes()},
         }
@@ -146,10 +148,14 @@ def run_study(run: StudyRun) -> str:
             _write_surroundings(run, plan, store)
         if len(unfinished) < len(cells):
             print(f"{len(cells) - len(unfinished)} of {len(cells)} cells are done already.")
-        if settings.workers > 1 and unfinished:
-            run_workers(partial(join_work, run), settings.workers, settings.device, stop)
-        elif settings.workers == 1:
-            work(run, plan, store, stop)
+        if unfinished and settings.workers != 0:
+            measure_variants(plan, settings.device, settings.execution, lambda: stop.asked)
+            arrangement = _arrangement(run, plan, len(unfinished))
+            if arrangement.workers > 1:
+                job = partial(join_work, run, arrangement)
+                run_workers(job, arrangement.workers, arrangement.threads, settings.device, stop)
+            else:
+                work(run, arrangement, plan, store, stop)
         _fetch_pictures(run, plan, store)
         _tell_losses(plan)
         return plan.trials.study_name
@@ -170,23 +176,26 @@ def open_plan(run: StudyRun) -> Plan:
     return plan
 
 
-def work(run: StudyRun, plan: Plan, store: CellStore, stop: StopRequest) -> None:
+def work(run: StudyRun, arrangement: Arrangement, plan: Plan, store: CellStore, stop: StopRequest) -> None:
     """Claim and run cells in this process until all are finished."""
-    settings, num_cells = run.settings, len(plan.cells)
+    settings, num_cells, workers = run.settings, len(plan.cells), arrangement.workers
     artifacts = Artifacts(settings.shown_files, run.cell_files, run.folder / "images")
-    worker = Worker(store, settings.device, artifacts, settings.workers, settings.execution)
-    progress = Progress(num_cells, stop, settings.workers)
-    for trial, planned in claimed_cells(plan, lambda: stop.asked):
-        progress.num_done = num_cells - len(plan.unfinished())
-        run_claimed(plan, trial, planned, worker, progress.start(_name(planned)))
+    worker = Worker(store, settings.device, artifacts, workers, settings.execution)
+    threads = None if settings.device.type == "cuda" else arrangement.threads
+    progress = Progress(num_cells, stop, workers, threads=threads)
+    find = partial(cached, load_material, settings.cache, settings.device)
+    with threads_of(arrangement.threads), team(arrangement.processes, arrangement.threads, find):
+        for trial, planned in claimed_cells(plan, lambda: stop.asked):
+            progress.num_done = num_cells - len(plan.unfinished())
+            run_claimed(plan, trial, planned, worker, progress.start(_name(planned)))
 
 
-def join_work(run: StudyRun, stop: StopRequest) -> None:
+def join_work(run: StudyRun, arrangement: Arrangement, stop: StopRequest) -> None:
     """What one of several workers does: join the planned study, and work."""
     joining = replace(run, join=True, retry_failed=False)
     settings = run.settings
     with storage_named(settings.storage_url):
-        work(run, open_plan(joining), open_cells(settings.out, settings.artifacts), stop)
+        work(run, arrangement, open_plan(joining), open_cells(settings.out, settings.artifacts), stop)
 
 
 @contextmanager
@@ -197,22 +206,13 @@ def torchrun(run: StudyRun) -> Iterator[bool]:
     ends, and are given False. Raises InputError for a batch that cannot be shared out equally.
     """
     settings = run.settings
-    with process_group(settings.device):
-        if num_processes() > 1 and not leads():
-            _help_training(settings)
-            yield False
-            return
-        if num_processes() > 1:
+    with torchrun_group(settings.device, partial(cached, load_material, settings.cache, settings.device)) as leading:
+        if leading and num_processes() > 1:
             require(not settings.execution.compile, "compile", "must be off under torchrun", True)
-            require(settings.workers == 1, "workers", "must be 1 under torchrun", settings.workers)
+            require(settings.workers in (None, 1), "workers", "must be 1 under torchrun", settings.workers)
             for cell in run.cells():
                 require_equal_slices(cell.spec.data.batch_size)
-        try:
-            yield True
-        except Interrupted:
-            dismiss()
-            raise
-        dismiss()
+        yield leading
 
 
 def choose_device(name: str) -> torch.device:
@@ -222,15 +222,30 @@ def choose_device(name: str) -> torch.device:
     return torch.device("cuda" if name == "cuda" or (name == "auto" and available) else "cpu")
 
 
-def _help_training(settings: RunSettings) -> None:
-    """Train what the first process trains; exit with an error when it is gone."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)  # it is the first process that stops, at its next step
-    find = cached(load_material, settings.cache, settings.device)
-    try:
-        follow_jobs(lambda job: job.trainer(find(job.spec), settings.device))
-    except RuntimeError as error:
-        sys.exit(f"a helping process ends: {str(error).splitlines()[0]}")
+def _arrangement(run: StudyRun, plan: Plan, num_unfinished: int) -> Arrangement:
+    """How the cells are run on this machine; it is printed. Under torchrun it is torchrun's, one thread a process."""
+    settings, machine = run.settings, Machine.here(run.settings.device)
+    if num_processes() > 1:
+        return Arrangement(threads=settings.threads or machine.cores)
+    asked = arrange(_work_of(run, plan), machine, settings.workers, settings.threads)
+    arrangement = replace(asked, workers=min(asked.workers, num_unfinished))
+    print(f"{arrangement}.", file=sys.stderr, flush=True)
+    return arrangement
+
+
+def _work_of(run: StudyRun, plan: Plan) -> Work:
+    """All of a plan's cells by what its largest one takes, as far as costs were measured."""
+    settings = run.settings
+    costs = [(planned, costs_of(plan, planned, settings.device, settings.execution)) for planned in plan.cells]
+    macs, largest = max(((_step_macs(planned.cell.spec, cost), planned) for planned, cost in costs), key=itemgetter(0))
+    mib = max(cost.get("train_peak_memory_mib") or 0 for _, cost in costs)
+    return Work(len(costs), largest.cell.spec.data.batch_size, macs, mib)
+
+
+def _step_macs(spec: RunSpec, costs: Mapping[str, Any]) -> float:
+    """Multiply-adds of a forward pass over a batch, from those at the size that is counted."""
+    height, width = (side // spec.model.upscale for side in spec.cost.count_output)
+    return (costs.get("macs") or 0) * spec.data.batch_size * spec.data.patch_size**2 / (height * width)
 
 
 def _name(planned: PlannedCell) -> str:

@@ -19,14 +19,13 @@ STOPPED = 130
 """The exit status of a worker that was asked to stop."""
 
 
-def run_workers(job: Job, number: int, device: torch.device, stop: StopRequest) -> None:
-    """Do `job` in `number` processes; returns when all have ended.
+def run_workers(job: Job, number: int, threads: int, device: torch.device, stop: StopRequest) -> None:
+    """Do `job` in `number` processes of `threads` threads; returns when all have ended.
 
     A process that dies does not end the others: they take its cell. Raises `Interrupted` when `stop` was asked, and
     InputError when no process came to the end.
     """
     context = multiprocessing.get_context("spawn")  # neither threads nor CUDA survive a fork
-    threads = max(1, torch.get_num_threads() // number)
     processes: list[BaseProcess] = [
         context.Process(target=_worker, args=(job, device, index, threads), name=f"worker {index + 1}")
         for index in range(number)

@@ -20,8 +20,8 @@ from grla.errors import InputError
 from grla.provenance import ROOT
 from grla.spec import DataSpec, EdsrLiteSpec, ModelSpec, OutsideSpec, RecallSpec, RunSpec, SimilaritySpec
 
-START = "grla.engine.cell"
-"""The module that computes cells; what it imports, and what that imports, is their source."""
+START = ("grla.engine.cell", "grla.engine.costs")
+"""The modules that compute cells; what they import, and what that imports, is their source."""
 KERNELS = "grla.attention.kernels"
 SELECTED: dict[str, tuple[type, ...]] = {
     "grla.data.images": (DataSpec,),
@@ -63,7 +63,7 @@ def source_hash(spec: RunSpec, outside: Iterable[str] = (), root: Path = ROOT) -
 def modules_of(spec: RunSpec, root: Path = ROOT) -> set[str]:
     """The modules of ours that compute a cell with this spec, by dotted name."""
     found: set[str] = set()
-    waiting = [START]
+    waiting = [*START]
     if isinstance(spec.model, ModelSpec):
         kernels = {spec.model.kernel.name, *(["softmax"] if "window" in spec.model.layers else [])}
         waiting += [name for kernel in kernels if path_of(name := f"{KERNELS}.{kernel}", root).is_file()]

@@ -5,6 +5,7 @@ from grla.training.distributed import (
     dismiss,
     follow_jobs,
     leads,
+    met_at,
     num_processes,
     own_slice,
     process_group,

@@ -1,8 +1,8 @@
-"""One model trained by several processes, as torchrun starts them: each holds all of it and a slice of every batch.
+"""One model trained by several processes: each holds all of it and a slice of every batch.
 
 The first process leads. It tells the others what to train and, before each step, to go on; it alone validates, writes
 and decides. Losses, gradients and BatchNorm's statistics are those of the whole batch, so that results differ from
-those of one process by rounding only. Without torchrun nothing of this happens.
+those of one process by rounding only. torchrun starts them, or `grla.engine.team`; else nothing of this happens.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
@@ -50,8 +51,19 @@ def process_group(device: torch.device) -> Iterator[None]:
         dist.destroy_process_group()
 
 
+@contextmanager
+def met_at(meeting: Path, rank: int, size: int) -> Iterator[None]:
+    """Join the group of `size` processes of this machine that meet at a file, which must not exist; on CPUs."""
+    warnings.filterwarnings("ignore", "Grad strides do not match bucket view strides")
+    dist.init_process_group("gloo", init_method=meeting.as_uri(), rank=rank, world_size=size, timeout=LONGEST_WAIT)
+    try:
+        yield
+    finally:
+        dist.destroy_process_group()
+
+
 def num_processes() -> int:
-    """How many processes train one model together; 1 without torchrun."""
+    """How many processes train one model together; 1 where there is no group of them."""
     return dist.get_world_size() if dist.is_initialized() else 1
 
 
@@ -129,8 +141,8 @@ class SharedTrainer(Trainer):
 
         A fault in a step is an InputError: the others are then in the middle of it, and only a fresh start helps.
         """
-        _tell(self.seconds)
         self.in_step = True
+        _tell(self.seconds)
         try:
             stats = super().train_step()
         except (Diverged, InputError):
@@ -161,9 +173,20 @@ def trainer_kind() -> type[Trainer]:
     return SharedTrainer if num_processes() > 1 else Trainer
 
 
+@contextmanager
+def _reaching_all() -> Iterator[None]:
+    """That another process is gone is nothing that a cell has done: an InputError."""
+    try:
+        yield
+    except RuntimeError as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(f"one of {num_processes()} processes is gone ({reason}); run again to go on") from error
+
+
 def _announce(job: object) -> None:
     if num_processes() > 1:
-        dist.broadcast_object_list([job], src=0, device=torch.device("cpu"))
+        with _reaching_all():
+            dist.broadcast_object_list([job], src=0, device=torch.device("cpu"))
 
 
 def _next_job() -> Any:
@@ -173,7 +196,8 @@ def _next_job() -> Any:
 
 
 def _tell(seconds: float) -> None:
-    dist.broadcast(torch.tensor([seconds], dtype=torch.float64), src=0)
+    with _reaching_all():
+        dist.broadcast(torch.tensor([seconds], dtype=torch.float64), src=0)
 
 
 def _told() -> float:

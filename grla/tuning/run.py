@@ -9,10 +9,13 @@ from functools import partial
 from pathlib import Path
 
 from grla.engine import (
+    Machine,
     Progress,
     Queue,
     RunSettings,
     StopRequest,
+    Work,
+    arrange,
     cached,
     load_training_material,
     open_cells,
@@ -21,6 +24,7 @@ from grla.engine import (
     require_new_layout,
     run_workers,
     storage_named,
+    threads_of,
 )
 from grla.errors import require_at_least
 from grla.files import write_text
@@ -64,7 +68,10 @@ def run_tuning(run: TuningRun) -> str:
     images, or an `out` or a storage that cannot be used.
     """
     settings, number = run.settings, run.num_trials
-    require_at_least("workers", settings.workers, 1)
+    if settings.workers is not None:
+        require_at_least("workers", settings.workers, 1)
+    # Unless it is asked for, one trial at a time: what is tried next depends on all that were finished before.
+    arrangement = arrange(Work(1), Machine.here(settings.device), settings.workers, settings.threads)
     require_new_layout(settings.out)
     with storage_named(settings.storage_url), StopRequest() as stop:
         require_possible(run.space(), settings.device)
@@ -73,20 +80,22 @@ def run_tuning(run: TuningRun) -> str:
         done = num_counted(tuning.trials)
         if done:
             print(f"{min(done, number)} of {number} trials are done already.")
-        if settings.workers > 1:
-            run_workers(partial(join_tuning, run), settings.workers, settings.device, stop)
+        if arrangement.workers > 1:
+            job = partial(join_tuning, run, arrangement.workers)
+            run_workers(job, arrangement.workers, arrangement.threads, settings.device, stop)
         else:
-            run_trials(tuning, number, Progress(number, stop))
+            with threads_of(arrangement.threads):
+                run_trials(tuning, number, Progress(number, stop))
         missing = number - num_counted(tuning.trials)
         if missing > 0:
             print(f"{missing} of {number} trials are missing: too many configurations were refused; see trials.csv.")
         return tuning.trials.study_name
 
 
-def join_tuning(run: TuningRun, stop: StopRequest) -> None:
-    """What one of several workers does: run trials until there are enough."""
+def join_tuning(run: TuningRun, workers: int, stop: StopRequest) -> None:
+    """What one of several `workers` does: run trials until there are enough."""
     with storage_named(run.settings.storage_url):
-        run_trials(open_tuning(run), run.num_trials, Progress(run.num_trials, stop, run.settings.workers))
+        run_trials(open_tuning(run), run.num_trials, Progress(run.num_trials, stop, workers))
 
 
 def open_tuning(run: TuningRun) -> Tuning:

@@ -19,7 +19,7 @@ class Kernel(AttentionKernel):
     rows_sum_to_one = True
     nonnegative = True
     linear = False
-    vector = 16  # on CPUs the fused loop takes two to three times as long for heads of 11 channels as for 16
+    vector = 8  # on CPUs the fused loop takes two to three times as long for heads of 11 channels as for 16
 
     def __init__(self, head_dim: int) -> None:
         super().__init__(head_dim)

@@ -1,0 +1,67 @@
+"""The costs of a study's variants: measured once for all seeds, before the machine that measures trains anything."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import optuna
+import torch
+
+from grla.engine.costs import measure
+from grla.engine.execution import Execution
+from grla.engine.plan import Plan, PlannedCell
+from grla.errors import Interrupted
+from grla.spec import spec_hash
+from grla.study import cell_identity
+
+PREFIX = "costs."
+"""Begins the names of a study's attributes in the storage that hold what was measured, one for each variant."""
+
+
+def measure_variants(
+    plan: Plan, device: torch.device, execution: Execution, should_stop: Callable[[], bool] = lambda: False
+) -> None:
+    """Measure the costs of all variants with cells to run that nobody has measured yet, one variant at a time.
+
+    They go into the storage, for all seeds and for the workers of all machines. Nothing else should run here meanwhile.
+    Raises `Interrupted` when `should_stop` asks for it.
+    """
+    wanted = {cost_name(planned, device, execution): planned for planned in plan.queued()}
+    known = _known(plan.queue.storage)
+    for name in wanted.keys() & known.keys():
+        plan.trials.set_user_attr(f"{PREFIX}{name}", json.dumps(known[name]))
+    missing = [(name, planned) for name, planned in wanted.items() if name not in known]
+    for number, (name, planned) in enumerate(missing, 1):
+        if should_stop():
+            raise Interrupted("stopped between two measurements")
+        print(f"[{number}/{len(missing)}] measuring what {planned.cell.variant} costs", file=sys.stderr, flush=True)
+        costs = measure(planned.cell.spec, planned.material, device, execution)
+        plan.trials.set_user_attr(f"{PREFIX}{name}", json.dumps(costs))
+
+
+def costs_of(plan: Plan, planned: PlannedCell, device: torch.device, execution: Execution) -> dict[str, Any]:
+    """What was measured for the cell's variant, as fields of a record, and that measurement's name; {} if nothing."""
+    name = cost_name(planned, device, execution)
+    stored = plan.trials.user_attrs.get(f"{PREFIX}{name}")
+    return {} if stored is None else {**json.loads(stored), "costs": name}
+
+
+def cost_name(planned: PlannedCell, device: torch.device, execution: Execution) -> str:
+    """16 hex digits that name what is measured: the cell but for its seed, and the way it is trained."""
+    unseeded = replace(planned.cell.spec, seed=0)
+    identity = cell_identity(unseeded, planned.material.checksums, device.type, planned.source)
+    return spec_hash([identity, str(execution)])
+
+
+def _known(storage: optuna.storages.RDBStorage) -> dict[str, dict[str, Any]]:
+    """What was measured before, by name, in any study of the storage; what failed is measured again."""
+    found = {}
+    for summary in optuna.get_all_study_summaries(storage, include_best_trial=False):
+        for name, value in summary.user_attrs.items():
+            if name.startswith(PREFIX) and (costs := json.loads(value))["outcome"] == "ok":
+                found[name.removeprefix(PREFIX)] = costs
+    return found

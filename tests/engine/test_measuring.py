@@ -1,0 +1,110 @@
+"""Costs are measured once for each variant, and all its cells' records say so."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from grla.engine import StudyRun, run_study
+from grla.engine.execution import USUAL, Execution
+from grla.engine.measuring import PREFIX, cost_name, measure_variants
+from grla.engine.plan import Plan
+from grla.engine.run import open_plan
+from grla.errors import Interrupted
+from grla.report.results import load_results
+from grla.spec import OutsideSpec, with_changes
+from grla.study import Factor, Study
+
+MakeRun = Callable[..., StudyRun]
+CPU = torch.device("cpu")
+FAILING = """
+import torch
+
+class Failing(torch.nn.Conv2d):
+    def forward(self, x):
+        raise RuntimeError("no such fun")
+
+def build(upscale):
+    return Failing(3, 3, 3)
+"""
+
+
+def measurements(plan: Plan) -> dict[str, Any]:
+    attributes = plan.trials.user_attrs
+    return {name.removeprefix(PREFIX): json.loads(attributes[name]) for name in attributes if name.startswith(PREFIX)}
+
+
+def test_each_variant_is_measured_once_for_all_its_seeds(make_run: MakeRun, capsys: pytest.CaptureFixture[str]) -> None:
+    run = make_run(seeds=3)
+    name = run_study(run)
+    assert capsys.readouterr().err.count("measuring what") == 3
+    cells = load_results(run.settings.storage_url, name).cells
+    assert len(cells) == 9
+    for _, of_variant in cells.groupby("variant"):
+        for column in ("costs", "macs", "latency_ms", "latency_p90_ms", "latency_threads", "train_peak_memory_mib"):
+            assert of_variant[column].nunique() == 1, column
+    assert cells["costs"].nunique() == 3
+
+
+def test_more_seeds_and_other_studies_find_what_was_measured(
+    make_run: MakeRun, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = make_run(seeds=1)
+    run_study(run)
+    run_study(replace(run, seeds=2))
+    other = replace(run, study=replace(run.study, name="other"), seeds=3)
+    name = run_study(other)
+    assert capsys.readouterr().err.count("measuring what") == 3
+    assert load_results(run.settings.storage_url, name).cells["costs"].nunique() == 3
+
+
+def test_a_measurement_is_named_by_all_that_changes_it(make_run: MakeRun) -> None:
+    planned = open_plan(make_run()).cells[0]
+
+    def name(execution: Execution = USUAL, source: str = planned.source, **changes: Any) -> str:
+        changed = {path.replace("__", "."): value for path, value in changes.items()}
+        cell = replace(planned.cell, spec=with_changes(planned.cell.spec, changed))
+        return cost_name(replace(planned, cell=cell, source=source), CPU, execution)
+
+    assert name(seed=5) == name()
+    changed = [
+        name(Execution(checkpoint_activations=True)),
+        name(source="other"),
+        name(model__depth=3),
+        name(data__batch_size=3),
+        name(cost__latency_input=(9, 7)),
+    ]
+    assert len({name(), *changed}) == 6
+
+
+def test_a_network_that_cannot_be_run_is_a_record_and_is_measured_again(
+    make_run: MakeRun, tiny: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "failing_model.py").write_text(FAILING)
+    monkeypatch.syspath_prepend(tmp_path)
+    factor = Factor("model", {"ours": {}, "theirs": {"model": OutsideSpec("failing_model:build", upscale=2)}})
+    run = make_run(seeds=2, study=replace(tiny, factors=(factor,)))
+    for _ in range(2):
+        cells = load_results(run.settings.storage_url, run_study(run)).cells
+        assert cells["outcome"].tolist() == ["ok", "error"] * 2
+        assert cells["reason"].str.contains("no such fun").tolist() == [False, True] * 2
+        assert (cells["steps"] > 0).tolist() == [True, False] * 2
+    printed = capsys.readouterr().err
+    assert printed.count("measuring what base costs") == 1
+    assert printed.count("measuring what model=theirs costs") == 2
+
+
+def test_measuring_stops_between_two_variants(make_run: MakeRun) -> None:
+    plan = open_plan(make_run())
+    asked = iter([False, True])
+    with pytest.raises(Interrupted, match="between two measurements"):
+        measure_variants(plan, CPU, USUAL, lambda: next(asked))
+    assert len(measurements(plan)) == 1
+    measure_variants(plan, CPU, USUAL)
+    assert len(measurements(plan)) == 3
