@@ -7,6 +7,7 @@
     python studies/run_benchmark.py memory --lr-size 180 320
     python studies/run_benchmark.py training --models gaussian_rbf softmax --batch-size 4
     python studies/run_benchmark.py training --models gaussian_rbf gaussian_rbf+checkpoint-activations
+    python studies/run_benchmark.py throughput --models quick gaussian_rbf
     python studies/run_benchmark.py scaling --models gaussian_rbf edsr_lite
 
 A model is a kernel's name (GRLASR at the paper's size), edsr_lite, a checkpoint file or package.module:factory. In
@@ -31,9 +32,11 @@ from grla.benchmark import (
     REPEATS,
     BatchSize,
     Sweep,
+    Throughput,
     TrainingTimes,
     count_networks,
     measure_memory,
+    measure_throughput,
     other_work,
     run_sweep,
     slower_than_before,
@@ -52,6 +55,7 @@ from grla.report import (
     read_json,
     record_figures,
     scaling_table,
+    throughput_table,
     training_notes,
     training_table,
     write_figures,
@@ -181,6 +185,30 @@ class Training(InTurns):
 
 
 @dataclass(frozen=True)
+class ThroughputOfTraining(Common):
+    """Train on this machine's cores shared out in several ways: cells side by side, threads, and processes."""
+
+    models: tuple[str, ...] = ("quick", "gaussian_rbf")
+    """What to train; "quick" is the base network of that profile, with its batches."""
+    rounds: int = 3
+    """How often each arrangement of each model is measured."""
+    steps: int = 5
+    """Steps in a measurement."""
+    batch_size: int = 4
+    """Patches in a step."""
+    patch_size: int = 64
+    """Side of a patch in LR pixels."""
+
+    def run(self) -> None:
+        """Train, print, write."""
+        batch = BatchSize(self.batch_size, self.patch_size)
+        record = measure_throughput(Throughput(self.models, self.upscale, batch, self.rounds, self.steps))
+        write_record(self.out, "throughput", record)
+        print(throughput_table(record))
+        warn_of_other_work(record)
+
+
+@dataclass(frozen=True)
 class Scaling(OnDevice):
     """Measure time and memory against the number of tokens, forward and backward, and fit laws to them."""
 
@@ -211,11 +239,12 @@ Subcommand = (
     | Annotated[Latency, tyro.conf.subcommand("latency")]
     | Annotated[Memory, tyro.conf.subcommand("memory")]
     | Annotated[Training, tyro.conf.subcommand("training")]
+    | Annotated[ThroughputOfTraining, tyro.conf.subcommand("throughput")]
     | Annotated[Scaling, tyro.conf.subcommand("scaling")]
 )
 
 
-def main(arguments: Cost | Latency | Memory | Training | Scaling) -> None:
+def main(arguments: Cost | Latency | Memory | Training | ThroughputOfTraining | Scaling) -> None:
     """Do what is asked; refuse a folder of the first layout before anything is measured."""
     require_new_layout(arguments.out)
     named = len(arguments.models) > 0 or isinstance(arguments, Scaling)

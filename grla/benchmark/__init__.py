@@ -5,4 +5,5 @@ from grla.benchmark.machine_load import other_work
 from grla.benchmark.memory import REPEATS, BatchSize, measure_memory
 from grla.benchmark.networks import slower_than_before, time_networks
 from grla.benchmark.scaling import EVERY_KERNEL, Sweep, run_sweep
+from grla.benchmark.throughput import Throughput, measure_throughput
 from grla.benchmark.training import TrainingTimes, time_training

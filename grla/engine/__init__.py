@@ -5,6 +5,7 @@ from grla.engine.cell import (
     CellRun,
     CellWatcher,
     Listener,
+    TrainingJob,
     make_trainer,
     outcome_of,
     run_cell,
@@ -31,4 +32,5 @@ from grla.engine.run import RunSettings, StudyRun, choose_device, run_study, tor
 from grla.engine.sizing import KEPT_DIMS, Matching, estimate, match_study
 from grla.engine.status import describe_status, latest_name
 from grla.engine.storage import FILE_NAME, GRACE_SECONDS, open_storage, planning, storage_named
+from grla.engine.team import team
 from grla.engine.workers import run_workers

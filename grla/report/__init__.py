@@ -13,6 +13,7 @@ from grla.report.kinds.benchmark_tables import (
     memory_table,
     memory_verdict,
     scaling_table,
+    throughput_table,
     training_notes,
     training_table,
 )

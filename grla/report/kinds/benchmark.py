@@ -25,6 +25,7 @@ from grla.report.kinds.benchmark_tables import (
     memory_table,
     memory_verdict,
     scaling_table,
+    throughput_table,
     training_notes,
     training_table,
 )
@@ -39,12 +40,14 @@ LATENCY = (
     "Forward pass of an LR image of {width}x{height}, x{upscale}, {rounds} rounds. The base is timed twice: its row "
     "'again' shows the noise."
 )
+THROUGHPUT = "Median, lowest and highest of {rounds} rounds in random order, {steps} steps of each."
 SCALING = "The largest size of each that was measured, and the laws fitted to all sizes."
 TITLES = {
     "cost": "Counts",
     "latency": "Latency",
     "memory": "Memory",
     "training": "Training steps",
+    "throughput": "Throughput of training by how the cores are shared out",
     "scaling": "Scaling with the number of tokens",
 }
 """From the name of a record's file to the title of its section, in the order of a page."""
@@ -65,6 +68,7 @@ ROWS: dict[str, Callable[[Record], pd.DataFrame]] = {
     "latency": models_frame,
     "memory": models_frame,
     "training": models_frame,
+    "throughput": models_frame,
     "scaling": points_frame,
 }
 """From the name of a record's file to the rows of its CSV."""
@@ -183,6 +187,7 @@ BLOCKS: dict[str, Callable[[Record], tuple[Block, ...]]] = {
     "latency": _latency,
     "memory": lambda record: (Text(memory_table(record)),),
     "training": lambda record: (Text(training_table(record)), Text(training_notes(record))),
+    "throughput": lambda record: (Text(throughput_table(record)), Text(THROUGHPUT.format(**record))),
     "scaling": _scaling,
 }
 

@@ -136,6 +136,26 @@ def training_table(record: Record) -> str:
     return pd.DataFrame(shown).replace("nan", EMPTY).to_markdown(index=False, disable_numparse=True)
 
 
+def throughput_table(record: Record) -> str:
+    """Markdown: a row per model and arrangement of the cores, with its median and the range of the rounds."""
+    rows = record["models"]
+    shown = {
+        "model": [row["model"] for row in rows],
+        "batch": [f"{row['batch_size']} x {row['patch_size']}x{row['patch_size']}" for row in rows],
+        "cells at a time": [row["workers"] for row in rows],
+        "processes each": [row["processes"] for row in rows],
+        "threads each": [row["threads"] for row in rows],
+        "s / step": [Number(row["step_seconds"], ".3g") for row in rows],
+        "patches / s": [_rounds(row, "patches_per_second", ".3g") for row in rows],
+        "times one thread": [_rounds(row, "times", ".2f") for row in rows],
+    }
+    return pd.DataFrame(shown).to_markdown(index=False, disable_numparse=True)
+
+
+def _rounds(row: Mapping[str, float], name: str, spec: str) -> Number:
+    return Number(row[name], spec, interval=(row[f"{name}_low"], row[f"{name}_high"]))
+
+
 def training_notes(record: Record) -> str:
     """The noise floor, and the harness' share of a small cell's time, in two sentences."""
     floor, harness = record["noise_floor"], record["harness"]
