@@ -46,6 +46,10 @@ def commit_is_known(version: str) -> bool | None:
     return _git(ROOT, "merge-base", "--is-ancestor", version, "HEAD") is not None
 
 
+BUSY = 0.8
+"""A machine is called busy if less than this share of the processor time that was asked for was got."""
+
+
 class ProcessorShare:
     """How much of the processor time that its threads could use this process gets, counted from here on."""
 

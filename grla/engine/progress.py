@@ -10,17 +10,15 @@ from collections.abc import Callable
 from types import FrameType
 from typing import TextIO
 
-from grla.provenance import ProcessorShare
+from grla.provenance import BUSY, ProcessorShare
 from grla.study import VALIDATION_PSNR
 from grla.training import StepStats
 
 REFRESH_SECONDS = 0.2
 FIRST = "worker 1"
 """The name of the first of several workers, see `grla.engine.workers`."""
-BUSY = 0.8
-"""A run that gets less than this share of the processor time that it asks for says so, """
 SETTLED_SECONDS = 5.0
-"""and not before that time: a moment's share says little."""
+"""How long a cell runs before it is said that the machine is busy: a moment's share says little."""
 
 
 class StopRequest:

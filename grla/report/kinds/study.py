@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from grla.errors import InputError
+from grla.provenance import BUSY
 from grla.report.document import Document, Link, Number, Picture, Section, Strong, Table, Text
 from grla.report.folder import document_faults, write_document
 from grla.report.kinds.study_figures import study_figures
@@ -173,11 +174,28 @@ def measured(results: Results, about: Mapping[str, Any]) -> str:
 
 
 def _circumstances(cells: pd.DataFrame, about: Mapping[str, Any]) -> list[str]:
-    """How many cells ran at once, how they were trained, on which machine."""
+    """How costs were measured and cells trained, how many at once, on which machine."""
     lines = []
-    workers = cells.get("workers", pd.Series(dtype=float)).max()  # rows of older results have no such column
-    if workers > 1:
-        lines.append(f"Latencies and training times are those of up to {workers:.0f} cells at once on one machine")
+    # Rows of older results lack the columns of these; their costs were measured for each cell, beside all others.
+    workers, threads, timed, share = (
+        cells.get(name, pd.Series(dtype=float)).dropna()
+        for name in ("workers", "threads", "latency_threads", "processor_share")
+    )
+    if len(timed):
+        at_once = f"up to {workers.max():.0f} at once with {_number_of(threads, 'thread')} each"
+        lines.append(
+            f"Costs were measured once for each variant with nothing else running, latency with "
+            f"{_number_of(timed, 'thread')}; cells were trained {at_once}"
+        )
+    elif workers.max() > 1:
+        lines.append(
+            f"Latencies and training times are those of up to {workers.max():.0f} cells at once on one machine"
+        )
+    if share.min() < BUSY:
+        lines.append(
+            f"The machine was busy: cells got {share.min():.0%} to {share.max():.0%} of the processor time they could "
+            "use, so their training times say little; scores do not depend on it"
+        )
     ways = sorted(set(cells.get("execution", pd.Series(dtype=str)).fillna("")) - {""})
     if ways:
         lines.append(f"Some or all cells were trained with {'; '.join(ways)}: see the column execution in cells.csv")
@@ -187,6 +205,13 @@ def _circumstances(cells: pd.DataFrame, about: Mapping[str, Any]) -> list[str]:
         device = machine["gpu"] if set(cells["device"]) == {"cuda"} else threads
         lines.append(f"Machine: {device}; code {', '.join(sorted(set(cells['code_version'])))}")
     return lines
+
+
+def _number_of(values: pd.Series, thing: str) -> str:
+    """What is equal in all cells, or differs, as "1 thread" or "1 to 4 threads"."""
+    least, most = int(values.min()), int(values.max())
+    count = str(most) if least == most else f"{least} to {most}"
+    return f"{count} {thing}" if most == 1 else f"{count} {thing}s"
 
 
 def _network(model: Mapping[str, Any]) -> str:
