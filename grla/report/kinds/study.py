@@ -201,8 +201,8 @@ def _circumstances(cells: pd.DataFrame, about: Mapping[str, Any]) -> list[str]:
         lines.append(f"Some or all cells were trained with {'; '.join(ways)}: see the column execution in cells.csv")
     if about:
         machine = about["machine"]
-        threads = f"{machine['torch_threads']} threads of {machine['processor']}"
-        device = machine["gpu"] if set(cells["device"]) == {"cuda"} else threads
+        processor = f"{machine['torch_threads']} threads of {machine['processor']}"
+        device = machine["gpu"] if set(cells["device"]) == {"cuda"} else processor
         lines.append(f"Machine: {device}; code {', '.join(sorted(set(cells['code_version'])))}")
     return lines
 
