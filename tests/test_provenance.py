@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from grla.provenance import code_version
+from grla.provenance import ROOT, ProcessorShare, code_version
 
 
 def git(folder: Path, *arguments: str) -> str:
@@ -59,3 +61,21 @@ def test_the_version_stays_that_of_the_start(repository: Path) -> None:
     before = code_version(repository)
     (repository / "kernels" / "new.py").write_text("y = 2\n")
     assert code_version(repository) == before
+
+
+def test_the_share_of_the_processor_is_by_what_the_threads_could_use() -> None:
+    seconds, used = iter([100.0, 110.0, 110.0]), iter([7.0, 12.0, 40.0])
+    share = ProcessorShare(2, lambda: next(seconds), lambda: next(used))
+    assert share.now() == pytest.approx(0.25)  # 5 of 2 x 10 seconds
+    assert share.now() == 1.0
+
+
+@pytest.mark.parametrize(("given", "expected"), [(None, "PASSIVE"), ("ACTIVE", "ACTIVE")])
+def test_waiting_threads_sleep_unless_the_user_says_otherwise(given: str | None, expected: str) -> None:
+    """OpenMP reads it when PyTorch is loaded, so it must be set before, by whatever module of ours comes first."""
+    program = "import sys, grla.engine, os; print('torch' in sys.modules, os.environ['OMP_WAIT_POLICY'])"
+    environment = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"}
+    environment |= {} if given is None else {"OMP_WAIT_POLICY": given}
+    command = [sys.executable, "-c", program]
+    ran = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
+    assert ran.stdout.split() == ["True", expected]

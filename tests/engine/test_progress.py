@@ -7,6 +7,7 @@ import io
 import pytest
 
 from grla.engine.progress import Progress, StopRequest, duration
+from grla.provenance import ProcessorShare
 from grla.training import StepStats
 
 
@@ -47,11 +48,32 @@ def test_on_a_terminal_one_line_renews_itself_a_few_times_a_second() -> None:
     assert "\n" not in terminal.getvalue()[:-1]
     assert terminal.getvalue().split("\r\x1b[K") == [
         "",
-        "[2/4] kernel=relu seed 0: starting: counting, timing",
+        "[2/4] kernel=relu seed 0: starting",
         "[2/4] kernel=relu seed 0:  50%, step 2, loss 0.2500, about 50 s left",  # 10 s of this cell, 20 s each of two
         "[2/4] kernel=relu seed 0:  75%, step 3, loss 0.1667, validation 25.12 dB, about 60 s left",
         "[2/4] kernel=relu seed 0: ok, validation 25.12 dB, 20 s\n",
     ]
+
+
+def test_a_busy_machine_is_named_once_and_not_after_a_moment() -> None:
+    stream, clock = io.StringIO(), Clock()
+    progress = Progress(4, StopRequest(), stream=stream, clock=clock, threads=2)
+    cell = progress.start("base seed 0")
+    cell.share = ProcessorShare(2, clock, lambda: 0.9 * clock.seconds)  # less than half of what two threads could use
+    for seconds in (4.0, 10.0, 20.0):
+        clock.seconds = seconds
+        cell.validated({"step": seconds, "val_psnr_y": 25.0})
+        assert stream.getvalue().count("training gets 45% of the processor time") == (seconds > 4.0)
+
+
+@pytest.mark.parametrize(("threads", "used"), [(2, 1.9), (None, 0.1)])
+def test_a_quiet_machine_or_a_gpu_is_not_called_busy(threads: int | None, used: float) -> None:
+    stream, clock = io.StringIO(), Clock()
+    cell = Progress(4, StopRequest(), stream=stream, clock=clock, threads=threads).start("base seed 0")
+    cell.share = ProcessorShare(threads or 1, clock, lambda: used * clock.seconds)
+    clock.seconds = 20.0
+    cell.validated({"step": 1, "val_psnr_y": 25.0})
+    assert "busy" not in stream.getvalue()
 
 
 def test_a_long_name_does_not_break_the_line() -> None:
