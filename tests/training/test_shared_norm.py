@@ -13,7 +13,7 @@ from grla.errors import InputError
 from grla.spec import Budget, TrainSpec
 from grla.training.distributed import SharedTrainer, leads, num_processes, own_slice, require_equal_slices, trainer_kind
 from grla.training.loop import Trainer
-from grla.training.shared_norm import SharedBatchNorm2d, mean_of_processes, share_batch_norms
+from grla.training.shared_norm import SharedBatchNorm2d, share_batch_norms
 
 
 @pytest.fixture
@@ -48,15 +48,12 @@ def test_it_is_batch_norm() -> None:
 
 
 @pytest.mark.usefixtures("alone")
-def test_half_precision_comes_back_as_it_came_and_means_have_gradients() -> None:
+def test_half_precision_comes_back_as_it_came() -> None:
     norm = SharedBatchNorm2d(3)
     x = torch.randn(2, 3, 4, 4)
     out = norm(x.bfloat16())
     assert out.dtype == torch.bfloat16
     torch.testing.assert_close(out.float(), nn.BatchNorm2d(3)(x), rtol=0.02, atol=0.02)
-    numbers = torch.tensor([1.0, 2.0], requires_grad=True)
-    (mean_of_processes(numbers) * torch.tensor([3.0, 4.0])).sum().backward()
-    assert numbers.grad.tolist() == [3, 4]
 
 
 @pytest.mark.parametrize(
