@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TypeVar
 
 from grla.errors import InputError, require, require_choice
 from grla.spec import RunSpec, with_changes
@@ -13,6 +14,7 @@ from grla.study.layout import Changes, Combination, Factor, Layout
 
 OPEN_FIELDS = ("data.train", "data.test", "train.budget")
 """What a run may change in the base without changing the question: where images are, and how long to train."""
+Named = TypeVar("Named")
 
 
 @dataclass(frozen=True)
@@ -63,12 +65,7 @@ class Study:
 
     def resolved_factors(self, profile: str) -> tuple[Factor, ...]:
         """The factors with the levels of `profile`."""
-        own = {factor.name: factor for factor in self.profile(profile).factors}
-        unknown = set(own) - {factor.name for factor in self.factors}
-        require(
-            not unknown, f"study {self.name!r}, profile {profile!r}: factors", "must be the study's", sorted(unknown)
-        )
-        return tuple(own.get(factor.name, factor) for factor in self.factors)
+        return replaced(self.factors, self.profile(profile).factors)
 
     def layout(self, profile: str, base: RunSpec) -> Layout:
         """A profile's layout around `base`; raises InputError unless `base` is at a level of every factor."""
@@ -96,6 +93,14 @@ class Study:
             for seed in range(num_seeds)
             for cell in variants
         )
+
+
+def replaced(usual: tuple[Named, ...], own: tuple[Named, ...], key: str = "name") -> tuple[Named, ...]:
+    """Those of a study or search, replaced by those of a profile with the same name, or attribute `key`."""
+    by_name = {getattr(one, key): one for one in own}
+    unknown = by_name.keys() - {getattr(one, key) for one in usual}
+    require(not unknown, "what a profile replaces", "must be the study's or search's", sorted(unknown))
+    return tuple(by_name.get(getattr(one, key), one) for one in usual)
 
 
 def study_names(folder: Path = ABLATIONS) -> list[str]:

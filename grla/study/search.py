@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal, TypeVar, get_args
+from typing import Any, Literal, get_args
 
 from grla.errors import InputError, require, require_at_least, require_choice
 from grla.spec import KernelSpec, RunSpec, with_changes
 from grla.study.catalogue import SEARCHES, load_named, names_of
+from grla.study.definition import replaced
 from grla.study.layout import Changes
 from grla.study.parameters import Parameter, Value, exists
 
@@ -20,7 +21,6 @@ Configuration = Mapping[str, Value]
 """A value for each parameter that exists, by its name."""
 TUNING_SEED = 1000
 """The seed of all trials. Studies count theirs from 0, so a winner is confirmed on seeds it was not chosen by."""
-Named = TypeVar("Named")
 
 
 @dataclass(frozen=True)
@@ -81,8 +81,8 @@ class Search:
             seed = {"seed": TUNING_SEED}
             return Space(
                 with_changes(self.base, {**chosen.changes, **changes, **seed}),
-                _replaced(self.parameters, {parameter.name: parameter for parameter in chosen.parameters}),
-                _replaced(self.limits, {limit.cost: limit for limit in chosen.limits}, "cost"),
+                replaced(self.parameters, chosen.parameters),
+                replaced(self.limits, chosen.limits, "cost"),
                 self.minimise,
             )
         except InputError as error:
@@ -168,10 +168,3 @@ def _stands_at(base: RunSpec, parameter: Parameter) -> Value:
     rule = f"must have the base's value, {value!r}, among its own"
     require(parameter.holds(value), f"parameter {parameter.name!r}", rule, str(parameter))
     return value  # type: ignore[no-any-return]
-
-
-def _replaced(of_search: tuple[Named, ...], own: Mapping[str, Named], key: str = "name") -> tuple[Named, ...]:
-    """Those of the search, replaced by those of a profile that have the same name."""
-    unknown = set(own) - {getattr(one, key) for one in of_search}
-    require(not unknown, "what a profile replaces", "must be the search's", sorted(unknown))
-    return tuple(own.get(getattr(one, key), one) for one in of_search)

@@ -63,7 +63,10 @@ def test_the_default_study_asks_what_it_should() -> None:
         ({"factors": (vary("depth", "model.depth", 2, 3),)}, "factor 'depth': the base must be at one of .* 2, 3"),
         ({"factors": (vary("window", "model.window_size", 4, 0),)}, "model.window_size must be .* got 0"),
         ({"factors": (vary("dim", "model.dim", 8, 9),)}, r"model.num_heads must divide model.dim \(9\)"),
-        ({"profiles": {"smoke": Profile({}, 1, "", (vary("norm", "model.norm", "batch"),))}}, "must be the study's"),
+        (
+            {"profiles": {"smoke": Profile({}, 1, "", (vary("norm", "model.norm", "batch"),))}},
+            "must be the study's or search's",
+        ),
     ],
 )
 def test_a_study_that_cannot_be_is_refused_by_name_and_field(tiny: Study, changes: dict, message: str) -> None:

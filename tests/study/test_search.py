@@ -93,7 +93,10 @@ DEPTH = Int("depth", "model.depth", 1, 8)
             {"minimise": ("flops",)},
             r"minimise must be one of num_params, macs, .*, got 'flops'",
         ),
-        ({"profiles": {"big": SearchProfile({}, 1, "", (KERNEL,))}}, r"what a profile replaces must be the search's"),
+        (
+            {"profiles": {"big": SearchProfile({}, 1, "", (KERNEL,))}},
+            r"replaces must be the study's or",
+        ),
         ({"profiles": {"big": SearchProfile({"model.dim": 56}, 1, "")}}, r"model.num_heads must divide"),
     ],
 )
