@@ -1,7 +1,7 @@
 """How many patches a machine trains on in a second, by how its cores are shared out.
 
-The rules of `grla.engine.arrangement` come from this: cells side by side or one after the other, by threads or by
-processes that share each batch.
+The rules of `grla.engine.processes.arrangement` come from this: cells side by side or one after the other, by threads
+or by processes that share each batch.
 """
 
 from __future__ import annotations

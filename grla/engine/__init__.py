@@ -1,6 +1,5 @@
 """What runs a study: plan, workers, cells and their files, Optuna's storage."""
 
-from grla.engine.arrangement import Arrangement, Machine, Work, arrange, threads_of
 from grla.engine.cell import (
     CellRun,
     CellWatcher,
@@ -14,7 +13,6 @@ from grla.engine.cell import (
 from grla.engine.cells import CellFolder, CellStore, open_cells, require_new_layout
 from grla.engine.claiming import Worker, claimed_cells, run_claimed
 from grla.engine.costs import counted_costs, measured_costs
-from grla.engine.execution import USUAL, Execution, read_ways
 from grla.engine.material import (
     Material,
     TrainingMaterial,
@@ -26,11 +24,21 @@ from grla.engine.material import (
 )
 from grla.engine.measuring import measure_variants
 from grla.engine.plan import make_plan, named_cells
+from grla.engine.processes import (
+    USUAL,
+    Arrangement,
+    Execution,
+    Machine,
+    Work,
+    arrange,
+    read_ways,
+    run_workers,
+    team,
+    threads_of,
+)
 from grla.engine.progress import Progress, StopRequest, duration
 from grla.engine.queue import WORKER, Queue, this_worker
 from grla.engine.run import RunSettings, StudyRun, choose_device, run_study, torchrun
 from grla.engine.sizing import KEPT_DIMS, Matching, estimate, match_study
 from grla.engine.status import describe_status, latest_name
 from grla.engine.storage import FILE_NAME, GRACE_SECONDS, open_storage, planning, storage_named
-from grla.engine.team import team
-from grla.engine.workers import run_workers

@@ -18,8 +18,8 @@ from torch import nn
 
 from grla.cost import is_out_of_memory, process_peak_mib
 from grla.engine.cells import CellFolder
-from grla.engine.execution import USUAL, Execution
 from grla.engine.material import Material, TrainingMaterial, cell_hash, cell_source
+from grla.engine.processes import USUAL, Execution
 from grla.errors import InputError, Interrupted
 from grla.evaluation import Image, Upscaler, evaluate, network_upscaler
 from grla.files import atomic_write

@@ -15,9 +15,9 @@ from optuna.trial import TrialState
 from grla.engine.cell import CellRun, Listener, run_cell
 from grla.engine.cells import CellFolder, CellStore
 from grla.engine.dashboard import Artifacts
-from grla.engine.execution import USUAL, Execution
 from grla.engine.measuring import costs_of
 from grla.engine.plan import MAX_SEED, Plan, PlannedCell
+from grla.engine.processes import USUAL, Execution
 from grla.errors import Interrupted
 from grla.study import NESTED, VALIDATION_PSNR, Record
 

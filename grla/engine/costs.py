@@ -12,8 +12,8 @@ from torch import nn
 
 from grla.cost import count, measure_latency, peak_memory_mib
 from grla.engine.cell import make_trainer, outcome_of
-from grla.engine.execution import Execution
 from grla.engine.material import TrainingMaterial
+from grla.engine.processes import Execution
 from grla.model import build_model
 from grla.spec import RunSpec
 from grla.study import Record

@@ -12,8 +12,8 @@ import optuna
 import torch
 
 from grla.engine.costs import measure
-from grla.engine.execution import Execution
 from grla.engine.plan import Plan, PlannedCell
+from grla.engine.processes import Execution
 from grla.errors import Interrupted
 from grla.spec import spec_hash
 from grla.study import cell_identity

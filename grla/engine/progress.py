@@ -16,7 +16,7 @@ from grla.training import StepStats
 
 REFRESH_SECONDS = 0.2
 FIRST = "worker 1"
-"""The name of the first of several workers, see `grla.engine.workers`."""
+"""The name of the first of several workers, see `grla.engine.processes.workers`."""
 SETTLED_SECONDS = 5.0
 """How long a cell runs before it is said that the machine is busy: a moment's share says little."""
 

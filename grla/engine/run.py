@@ -15,15 +15,25 @@ from typing import Any
 
 import torch
 
-from grla.engine.arrangement import Arrangement, Machine, Work, arrange, threads_of
 from grla.engine.cell import save_images
 from grla.engine.cells import CELLS, CellStore, is_bucket, open_cells, require_new_layout
 from grla.engine.claiming import Worker, claimed_cells, run_claimed
 from grla.engine.dashboard import ARTIFACTS, Artifacts, Makers
-from grla.engine.execution import USUAL, Execution
 from grla.engine.material import baseline_rows, cached, load_material
 from grla.engine.measuring import costs_of, measure_variants
 from grla.engine.plan import Plan, PlannedCell, enqueue, join_plan, make_plan, named_cells
+from grla.engine.processes import (
+    USUAL,
+    Arrangement,
+    Execution,
+    Machine,
+    Work,
+    arrange,
+    run_workers,
+    team,
+    threads_of,
+    torchrun_group,
+)
 from grla.engine.progress import Progress, StopRequest
 from grla.engine.storage import (
     FILE_NAME,
@@ -34,8 +44,6 @@ from grla.engine.storage import (
     storage_named,
     storage_url,
 )
-from grla.engine.team import team, torchrun_group
-from grla.engine.workers import run_workers
 from grla.errors import require
 from grla.files import write_text
 from grla.provenance import describe_run, without_password
@@ -50,8 +58,8 @@ class RunSettings:
 
     Everything goes below folder `out`: cells, tables and, unless `storage` (a URL) names another, the storage, a SQLite
     file. `workers` are the processes on this machine (0 only plans) and `threads` what each computes with; None leaves
-    that to `grla.engine.arrangement`. `artifacts` is a folder that several machines share, or s3://, for cells' files.
-    After `grace` seconds of silence a worker's cell is given to another.
+    that to `grla.engine.processes.arrangement`. `artifacts` is a folder that several machines share, or s3://, for
+    cells' files. After `grace` seconds of silence a worker's cell is given to another.
     """
 
     out: Path

@@ -2,7 +2,8 @@
 
 The first process leads. It tells the others what to train and, before each step, to go on; it alone validates, writes
 and decides. Losses, gradients and BatchNorm's statistics are those of the whole batch, so that results differ from
-those of one process by rounding only. torchrun starts them, or `grla.engine.team`; else nothing of this happens.
+those of one process by rounding only. torchrun starts them, or `grla.engine.processes.team`; else nothing of this
+happens.
 """
 
 from __future__ import annotations

@@ -12,9 +12,9 @@ import pytest
 import torch
 
 from grla.engine import StudyRun, run_study
-from grla.engine.execution import USUAL, Execution
 from grla.engine.measuring import PREFIX, cost_name, measure_variants
 from grla.engine.plan import Plan
+from grla.engine.processes.execution import USUAL, Execution
 from grla.engine.run import open_plan
 from grla.errors import Interrupted
 from grla.report.results import load_results

@@ -22,7 +22,7 @@ if __name__ == "__main__":
     import torch
 
     from grla.engine import RunSettings, StudyRun, run_study, torchrun
-    from grla.engine.execution import Execution
+    from grla.engine.processes.execution import Execution
     from grla.errors import Interrupted
     from grla.spec import Budget
     from grla.study import Factor, load_study

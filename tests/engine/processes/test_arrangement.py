@@ -9,7 +9,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grla.engine.arrangement import LARGE_STEP, Arrangement, Machine, Work, arrange, threads_of
+from grla.engine.processes.arrangement import LARGE_STEP, Arrangement, Machine, Work, arrange, threads_of
 from grla.errors import InputError
 
 SMALL, LARGE = LARGE_STEP / 10, LARGE_STEP * 10

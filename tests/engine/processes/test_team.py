@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from grla.engine import StudyRun, run_study
-from grla.engine.arrangement import Arrangement
 from grla.engine.cells import open_cells
+from grla.engine.processes.arrangement import Arrangement
 from grla.engine.progress import StopRequest
 from grla.engine.run import open_plan, work
 from grla.errors import InputError, Interrupted

@@ -14,7 +14,7 @@ from torch import nn
 
 from grla.benchmark.networks import prepared_network
 from grla.engine import StudyRun, run_study
-from grla.engine.execution import USUAL, Execution, read_ways
+from grla.engine.processes.execution import USUAL, Execution, read_ways
 from grla.engine.storage import FILE_NAME
 from grla.errors import InputError
 from grla.model import build_model
