@@ -48,7 +48,8 @@ class Record:
     machine, and which got `processor_share` (0 to 1) of the processor time that its threads could use. `execution` says
     how it was trained (see `grla.engine.processes.execution`), "" for the usual way; nothing else depends on it, and
     training memory is that of one process. `source` names the code that computed it (`grla.study.source`),
-    `code_version` the commit it was part of. `images` and `history` are tables of their own, see IMAGE_COLUMNS and CURVE_COLUMNS.
+    `code_version` the commit it was part of. `images` and `history` are tables of their own, see IMAGE_COLUMNS and
+    CURVE_COLUMNS.
     """
 
     cell_hash: str

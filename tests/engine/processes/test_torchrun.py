@@ -18,7 +18,7 @@ from grla.engine.storage import FILE_NAME
 from grla.report.results import Results, load_results
 from grla.training.checkpoint import load_checkpoint
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 SCRIPT = ROOT / "tests" / "shared" / "torchrun_command.py"
 PYTHON = [sys.executable]
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node"]
