@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from operator import itemgetter
 from typing import Any
 
 import optuna
@@ -13,9 +14,9 @@ import torch
 
 from grla.engine.costs import measure
 from grla.engine.plan import Plan, PlannedCell
-from grla.engine.processes import Execution
+from grla.engine.processes import Execution, Work
 from grla.errors import Interrupted
-from grla.spec import spec_hash
+from grla.spec import RunSpec, spec_hash
 from grla.study import cell_identity
 
 PREFIX = "costs."
@@ -55,6 +56,20 @@ def cost_name(planned: PlannedCell, device: torch.device, execution: Execution) 
     unseeded = replace(planned.cell.spec, seed=0)
     identity = cell_identity(unseeded, planned.material.checksums, device.type, planned.source)
     return spec_hash([identity, str(execution)])
+
+
+def work_of(plan: Plan, device: torch.device, execution: Execution) -> Work:
+    """All of a plan's cells, and what the largest one takes as far as costs were measured."""
+    costs = [(planned.cell.spec, costs_of(plan, planned, device, execution)) for planned in plan.cells]
+    macs, largest = max(((_step_macs(spec, cost), spec) for spec, cost in costs), key=itemgetter(0))
+    mib = max(cost.get("train_peak_memory_mib") or 0 for _, cost in costs)
+    return Work(len(costs), largest.data.batch_size, macs, mib)
+
+
+def _step_macs(spec: RunSpec, costs: Mapping[str, Any]) -> float:
+    """Multiply-adds of a forward pass over a batch, from those at the size that is counted."""
+    height, width = (side // spec.model.upscale for side in spec.cost.count_output)
+    return (costs.get("macs") or 0) * spec.data.batch_size * spec.data.patch_size**2 / (height * width)
 
 
 def _known(storage: optuna.storages.RDBStorage) -> dict[str, dict[str, Any]]:

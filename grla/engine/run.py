@@ -9,7 +9,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
-from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -20,14 +19,13 @@ from grla.engine.cells import CELLS, CellStore, is_bucket, open_cells, require_n
 from grla.engine.claiming import Worker, claimed_cells, run_claimed
 from grla.engine.dashboard import ARTIFACTS, Artifacts, Makers
 from grla.engine.material import baseline_rows, cached, load_material
-from grla.engine.measuring import costs_of, measure_variants
+from grla.engine.measuring import measure_variants, work_of
 from grla.engine.plan import Plan, PlannedCell, enqueue, join_plan, make_plan, named_cells
 from grla.engine.processes import (
     USUAL,
     Arrangement,
     Execution,
     Machine,
-    Work,
     arrange,
     run_workers,
     team,
@@ -235,25 +233,11 @@ def _arrangement(run: StudyRun, plan: Plan, num_unfinished: int) -> Arrangement:
     settings, machine = run.settings, Machine.here(run.settings.device)
     if num_processes() > 1:
         return Arrangement(threads=settings.threads or machine.cores)
-    asked = arrange(_work_of(run, plan), machine, settings.workers, settings.threads)
+    work = work_of(plan, settings.device, settings.execution)
+    asked = arrange(work, machine, settings.workers, settings.threads)
     arrangement = replace(asked, workers=min(asked.workers, num_unfinished))
     print(f"{arrangement}.", file=sys.stderr, flush=True)
     return arrangement
-
-
-def _work_of(run: StudyRun, plan: Plan) -> Work:
-    """All of a plan's cells by what its largest one takes, as far as costs were measured."""
-    settings = run.settings
-    costs = [(planned, costs_of(plan, planned, settings.device, settings.execution)) for planned in plan.cells]
-    macs, largest = max(((_step_macs(planned.cell.spec, cost), planned) for planned, cost in costs), key=itemgetter(0))
-    mib = max(cost.get("train_peak_memory_mib") or 0 for _, cost in costs)
-    return Work(len(costs), largest.cell.spec.data.batch_size, macs, mib)
-
-
-def _step_macs(spec: RunSpec, costs: Mapping[str, Any]) -> float:
-    """Multiply-adds of a forward pass over a batch, from those at the size that is counted."""
-    height, width = (side // spec.model.upscale for side in spec.cost.count_output)
-    return (costs.get("macs") or 0) * spec.data.batch_size * spec.data.patch_size**2 / (height * width)
 
 
 def _name(planned: PlannedCell) -> str:
