@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -45,7 +44,6 @@ from grla.engine.storage import (
 from grla.errors import require
 from grla.files import write_text
 from grla.provenance import describe_run, without_password
-from grla.spec import RunSpec
 from grla.study import OPEN_FIELDS, Cell, Study
 from grla.training import num_processes, require_equal_slices
 
