@@ -9,6 +9,14 @@ from grla.cost.laps import Laps
 from grla.cost.latency import Latency, measure_latency
 from grla.cost.machine import Roofs, measure_roofs
 from grla.cost.macs import count, counts_by_module
-from grla.cost.memory import Peak, is_out_of_memory, map_every_tensor, peak_memory, peak_memory_mib, process_peak_mib
+from grla.cost.memory import (
+    Peak,
+    is_out_of_memory,
+    map_every_tensor,
+    peak_memory,
+    peak_memory_mib,
+    process_peak_mib,
+    quick_collection,
+)
 from grla.cost.scaling import Timing, find_crossover, fit_exponent, one_pass, predict, time_pass, weigh_pass
 from grla.cost.tree import count_tree

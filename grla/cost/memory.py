@@ -7,8 +7,8 @@ import gc
 import re
 import resource
 import sys
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,6 +38,18 @@ def peak_memory(work: Callable[[], object], device: torch.device) -> Peak | None
     """
     gc.collect()
     return _allocator_peak(work, device) if device.type == "cuda" else _resident_peak(work)
+
+
+@contextmanager
+def quick_collection() -> Iterator[None]:
+    """Inside, garbage is looked for among objects made since: `peak_memory` does so each time, and all that libraries
+    have made takes a fifth of a second."""
+    gc.collect()
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
 
 
 def peak_memory_mib(work: Callable[[], object], device: torch.device) -> float | None:

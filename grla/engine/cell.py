@@ -189,7 +189,7 @@ def save_images(folder: Path, material: Material, images: list[Image]) -> None:
     for index in sorted(set(np.linspace(0, len(images) - 1, SHOWN_IMAGES).round().astype(int).tolist())):
         pair, image = material.test[index], images[index]
         with atomic_write(folder / f"{picture_name(pair.test_set, pair.name)}.png") as file:
-            PillowImage.fromarray(image).save(file, format="PNG")
+            PillowImage.fromarray(image).save(file, format="PNG", compress_level=1)
 
 
 class CellWatcher:

@@ -12,6 +12,7 @@ from typing import Any
 import optuna
 import torch
 
+from grla.cost import quick_collection
 from grla.engine.costs import measure
 from grla.engine.plan import Plan, PlannedCell
 from grla.engine.processes import Execution, Work
@@ -36,12 +37,13 @@ def measure_variants(
     for name in wanted.keys() & known.keys():
         plan.trials.set_user_attr(f"{PREFIX}{name}", json.dumps(known[name]))
     missing = [(name, planned) for name, planned in wanted.items() if name not in known]
-    for number, (name, planned) in enumerate(missing, 1):
-        if should_stop():
-            raise Interrupted("stopped between two measurements")
-        print(f"[{number}/{len(missing)}] measuring what {planned.cell.variant} costs", file=sys.stderr, flush=True)
-        costs = measure(planned.cell.spec, planned.material, device, execution)
-        plan.trials.set_user_attr(f"{PREFIX}{name}", json.dumps(costs))
+    with quick_collection():
+        for number, (name, planned) in enumerate(missing, 1):
+            if should_stop():
+                raise Interrupted("stopped between two measurements")
+            print(f"[{number}/{len(missing)}] measuring what {planned.cell.variant} costs", file=sys.stderr, flush=True)
+            costs = measure(planned.cell.spec, planned.material, device, execution)
+            plan.trials.set_user_attr(f"{PREFIX}{name}", json.dumps(costs))
 
 
 def costs_of(plan: Plan, planned: PlannedCell, device: torch.device, execution: Execution) -> dict[str, Any]:

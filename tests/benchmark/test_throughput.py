@@ -26,7 +26,7 @@ class Sleeper(torch.nn.Conv2d):
         return super().forward(x)
 
 def build(upscale):
-    return Sleeper(3, 3, 3, padding=1)
+    return torch.nn.Sequential(Sleeper(3, 3 * upscale**2, 3, padding=1), torch.nn.PixelShuffle(upscale))
 
 def faulty(upscale):
     return torch.nn.Conv2d(4, 3, 3, padding=1)
@@ -48,13 +48,13 @@ def test_one_thread_is_compared_with_the_ways_to_use_all_cores() -> None:
 @pytest.mark.usefixtures("models")
 @pytest.mark.parametrize("way", [Arrangement(), Arrangement(2), Arrangement(processes=2)])
 def test_a_step_takes_what_it_takes_in_every_arrangement(way: Arrangement) -> None:
-    spec = RunSpec(OutsideSpec("sleeping_model:build", upscale=1), SPEC.data, SPEC.train)
+    spec = RunSpec(OutsideSpec("sleeping_model:build", upscale=2), SPEC.data, SPEC.train)
     assert 0.2 <= step_seconds(spec, way, 2) < 2.0
 
 
 @pytest.mark.usefixtures("models")
 def test_a_model_that_cannot_be_trained_is_a_line() -> None:
-    spec = RunSpec(OutsideSpec("sleeping_model:faulty", upscale=1), SPEC.data, SPEC.train)
+    spec = RunSpec(OutsideSpec("sleeping_model:faulty", upscale=2), SPEC.data, SPEC.train)
     with pytest.raises(InputError, match=r"the model cannot be trained: .*4 channels"):
         step_seconds(spec, Arrangement(2), 1)
 

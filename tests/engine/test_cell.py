@@ -11,7 +11,8 @@ import torch
 
 from grla.analysis.checkpoints import find_upscaler, load_trained
 from grla.cost import count
-from grla.engine import CellFolder, CellRun, StudyRun, run_cell
+from grla.engine import USUAL, CellFolder, CellRun, StudyRun, run_cell
+from grla.engine.costs import measure
 from grla.engine.material import Material, cell_hash, cell_source, load_material
 from grla.errors import InputError, Interrupted
 from grla.evaluation import evaluate
@@ -65,7 +66,8 @@ def folder(tmp_path: Path) -> CellFolder:
 
 
 def run(spec: RunSpec, material: Material, folder: CellFolder, listener: Silent | None = None) -> Record:
-    return run_cell(CellRun(spec, material, folder, CPU, listener or Silent()), material)
+    costs = measure(spec, material, CPU, USUAL) | {"costs": "0123456789abcdef"}
+    return run_cell(CellRun(spec, material, folder, CPU, listener or Silent(), costs=costs), material)
 
 
 def test_a_record_is_complete_and_true(base: RunSpec, material: Material, folder: CellFolder) -> None:

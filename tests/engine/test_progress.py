@@ -93,7 +93,7 @@ def test_elsewhere_and_beside_other_workers_each_validation_has_a_line() -> None
         cell.validated({"step": 2, "val_psnr_y": 25.125})
         left = 10 + 20 / workers
         assert stream.getvalue().splitlines() == [
-            "[2/3] base seed 0: starting: counting, timing",
+            "[2/3] base seed 0: starting",
             f"[2/3] base seed 0:  50%, step 2, validation 25.12 dB, about {left:.0f} s left",
         ]
 

@@ -80,6 +80,7 @@ def test_scaling_writes_one_record_and_its_figures(tmp_path: Path) -> None:
 
 def test_results_of_the_first_layout_are_left_alone(tmp_path: Path) -> None:
     (tmp_path / "attention" / "quick" / "checkpoints").mkdir(parents=True)
+    (tmp_path / "attention" / "quick" / "provenance.json").touch()
     for script, *words in (("run_benchmark.py", "cost", "--models", "edsr_lite"), ("run_fidelity.py",)):
         assert "attention/quick holds checkpoints" in call(script, *words, "--out", tmp_path, code=1)
     assert [path.name for path in tmp_path.iterdir()] == ["attention"]

@@ -141,7 +141,7 @@ def test_a_size_is_insisted_on_before_anything_is_downloaded(
 
 
 def test_unusable_arguments_and_folders_are_named(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="--url goes with one set"):
+    with pytest.raises(InputError, match="url goes with one set"):
         main(Arguments(("set5", "set14"), tmp_path, "http://x"))
     with pytest.raises(InputError, match="must name at least one of div2k, set5, set14, bsd100, urban100"):
         main(Arguments((), tmp_path))

@@ -145,5 +145,5 @@ def test_names_of_pages_and_what_can_be_asked_for(monkeypatch: pytest.MonkeyPatc
     assert studies == {folder.name for folder in study.folders(REFERENCE)}
     alone = report.find(str(REFERENCE / "recall-quick"))
     assert [alone.page_name(folder) for _, folder in alone.folders] == ["recall-quick.html"]
-    with pytest.raises(InputError, match="WHAT must be a folder with results"):
+    with pytest.raises(InputError, match="what must be a folder with results"):
         report.find("nothing_of_this_name")

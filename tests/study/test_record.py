@@ -102,7 +102,16 @@ def test_a_new_field_of_the_record_cannot_be_missed(tmp_path: Path) -> None:
 def test_text_columns_follow_the_types_whether_written_as_text_or_not() -> None:
     own = make_dataclass("Own", [("name", str), ("outcome", Outcome), ("count", int), ("loss", float | None)])
     assert text_fields(own) == ["name", "outcome"]
-    assert text_fields(Record) == ["cell_hash", "outcome", "reason", "device", "execution", "source", "code_version"]
+    assert text_fields(Record) == [
+        "cell_hash",
+        "outcome",
+        "reason",
+        "device",
+        "execution",
+        "costs",
+        "source",
+        "code_version",
+    ]
     assert {"test_set", "image", "test_images"} < set(text_columns())
 
 

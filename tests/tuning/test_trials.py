@@ -347,7 +347,7 @@ def test_several_processes_train_as_many_trials_as_were_asked_for(make_tuning: M
 
 def test_two_workers_share_a_search_on_postgresql(make_tuning: MakeTuning, tmp_path: Path, server) -> None:
     url = server.empty()
-    run = replace(make_tuning(4), settings=RunSettings(tmp_path / "out", torch.device("cpu"), 2, url))
+    run = replace(make_tuning(4), settings=RunSettings(tmp_path / "out", torch.device("cpu"), 2, storage=url))
     trials = optuna.load_study(study_name=run_tuning(run), storage=url).trials
     ended = [trial for trial in trials if "outcome" in trial.user_attrs]
     assert outcomes(ended) == ["ok"] * 4

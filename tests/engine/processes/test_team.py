@@ -65,7 +65,7 @@ def test_a_team_that_is_stopped_goes_on_to_the_same_bits(make_run: MakeRun, tmp_
 def test_the_death_of_a_helper_ends_the_run_in_one_line_and_loses_no_cell(
     make_run: MakeRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run = make_run()
+    run = make_run(settings={"grace": 2})
     step = SharedTrainer.train_step
 
     def deadly(trainer: SharedTrainer) -> object:
