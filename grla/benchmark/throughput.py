@@ -131,9 +131,9 @@ def step_seconds(spec: RunSpec, way: Arrangement, steps: int) -> float:
     found: list[float | str] = [answers.get(timeout=LONGEST_SECONDS) for _ in workers]
     for worker in workers:
         worker.join()
-    for answer in found:
-        if isinstance(answer, str):
-            raise InputError(answer)
+    faults = [answer for answer in found if isinstance(answer, str)]
+    if faults:
+        raise InputError(f"the model cannot be trained: {max(faults, key=len)}")
     return statistics.mean(answer for answer in found if isinstance(answer, float))
 
 
@@ -141,9 +141,9 @@ def _worker(spec: RunSpec, way: Arrangement, steps: int, start: Barrier, answers
     torch.set_num_threads(way.threads)
     try:
         answers.put(_timed(spec, way, steps, start))
-    except (InputError, RuntimeError) as error:
+    except Exception as error:  # whatever it is, the others must not wait for this one
         start.abort()
-        answers.put(f"the model cannot be trained: {str(error).splitlines()[0]}")
+        answers.put(str(error).partition("\n")[0])  # nothing, of those that waited
 
 
 def _timed(spec: RunSpec, way: Arrangement, steps: int, start: Barrier) -> float:

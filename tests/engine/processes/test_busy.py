@@ -14,8 +14,8 @@ from grla.spec import Budget, DataSpec, ModelSpec, RunSpec, TrainSpec
 
 SMALL = ModelSpec(dim=16, depth=1, window_size=8, num_heads=2)
 SPEC = RunSpec(SMALL, DataSpec(patch_size=24, batch_size=4), TrainSpec(Budget(1000, "steps")))
-ROUNDS = 3
-STEPS = 20
+ROUNDS = 2
+STEPS = 15
 
 
 def spin() -> None:
