@@ -1,0 +1,39 @@
+"""What a study's summary says about how it was measured."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.report.conftest import MadeUp
+
+QUIET = "Costs were measured once for each variant with nothing else running, latency with 2 threads"
+BUSY = "The machine was busy: cells got 50% to 99% of the processor time"
+OLD = "Latencies and training times are those of up to 4 cells at once on one machine"
+
+
+@pytest.mark.parametrize(
+    ("columns", "said", "not_said"),
+    [
+        ({"workers": 2, "threads": 1, "latency_threads": 2, "processor_share": 0.99}, [QUIET], [BUSY, OLD]),
+        ({"workers": 2, "threads": 1, "latency_threads": 2, "processor_share": [0.5, 0.99]}, [QUIET, BUSY], [OLD]),
+        ({"workers": 4}, [OLD], [QUIET, BUSY]),  # as records said before costs were measured alone
+        ({}, [], [QUIET, BUSY, OLD]),
+    ],
+)
+def test_it_is_said_how_costs_were_measured_and_cells_trained(
+    made_up: MadeUp,
+    summary: Callable[[MadeUp], str],
+    columns: dict[str, Any],
+    said: list[str],
+    not_said: list[str],
+) -> None:
+    half = len(made_up.cells) // 2
+    rows = {name: value * half if isinstance(value, list) else value for name, value in columns.items()}
+    text = summary(made_up._replace(cells=made_up.cells.assign(**rows)))
+    assert [part for part in (QUIET, BUSY, OLD) if part in text] == said
+    assert not any(part in text for part in not_said)
+    if QUIET in said:
+        assert "cells were trained up to 2 at once with 1 thread each" in text
