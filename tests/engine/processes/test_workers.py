@@ -1,8 +1,8 @@
 """Many workers on one study: killed, stopped and come back, without a server, planning at once; all of it real.
 
-The grid of the two kernels and 30 seeds with 4 workers, of which one is killed and one stopped, on both storages:
+The grid of two kernels and 12 seeds (30 with GRLA_ALL set) with 4 workers, one killed and one stopped, on both storages:
 
-    python -m pytest -n0 tests/engine/test_workers.py -k grid
+    python -m pytest -n0 tests/engine/processes/test_workers.py -k grid
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from tests.shared import ROOT
 
 COMMAND = ROOT / "tests" / "shared" / "grid_command.py"
 MINUTES = 60
+SEEDS = 30 if os.environ.get("GRLA_ALL") else 12
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -89,7 +90,7 @@ def scores(queue: Queue) -> dict[tuple[str, int], list[float]]:
 @pytest.fixture(scope="module")
 def undisturbed(crops: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, int], list[float]]:
     out = tmp_path_factory.mktemp("undisturbed")
-    finish(start(crops, out, 30, workers=2))
+    finish(start(crops, out, SEEDS, workers=2))
     return scores(find_queue(storage_url(None, out)))
 
 
@@ -129,7 +130,7 @@ def pid_of(trial: FrozenTrial) -> int:
 def test_a_grid_with_a_killed_and_a_stopped_worker_ends_like_an_undisturbed_one(
     url: str, crops: Path, tmp_path: Path, undisturbed: dict[tuple[str, int], list[float]]
 ) -> None:
-    process = start(crops, tmp_path / "out", 30, workers=4, storage=url, grace=8)
+    process = start(crops, tmp_path / "out", SEEDS, workers=4, storage=url, grace=8)
     queue = wait_for(lambda: find_queue(url), process)
     killed = stop_in_mid_cell(queue, url, process)
     os.kill(pid_of(killed), signal.SIGKILL)
@@ -137,7 +138,7 @@ def test_a_grid_with_a_killed_and_a_stopped_worker_ends_like_an_undisturbed_one(
     wait_for(lambda: stopped.user_attrs["cell_hash"] in queue.hashes(*FINISHED), process)
     os.kill(pid_of(stopped), signal.SIGCONT)
     shown = finish(process)
-    assert len(undisturbed) == 60
+    assert len(undisturbed) == 2 * SEEDS
     assert scores(queue) == undisturbed  # every cell has one result, none is lost, all are equal to the bit
     trials = Counter(trial.user_attrs["cell_hash"] for trial in queue.select(*TrialState))
     for victim in (killed, stopped):
@@ -193,7 +194,7 @@ def test_workers_join_a_plan_and_share_files_and_nothing_else(server, crops: Pat
 def test_stopping_the_run_stops_its_workers_and_leaves_their_cells_to_whoever_comes(
     url: str, crops: Path, tmp_path: Path
 ) -> None:
-    process = start(crops, tmp_path / "out", 10, workers=2, storage=url)
+    process = start(crops, tmp_path / "out", 6, workers=2, storage=url)
     queue = wait_for(lambda: find_queue(url), process)
     wait_for(lambda: queue.hashes(*FINISHED) and len(queue.select(TrialState.RUNNING)) == 2, process)
     process.send_signal(signal.SIGINT)
@@ -202,8 +203,8 @@ def test_stopping_the_run_stops_its_workers_and_leaves_their_cells_to_whoever_co
     assert not queue.select(TrialState.RUNNING)
     left = queue.hashes(TrialState.WAITING)
     assert left
-    finish(start(crops, tmp_path / "out", 10, workers=2, storage=url))
-    assert len(scores(queue)) == 20
+    finish(start(crops, tmp_path / "out", 6, workers=2, storage=url))
+    assert len(scores(queue)) == 12
 
 
 def test_workers_end_when_the_run_that_started_them_is_killed(crops: Path, tmp_path: Path) -> None:
