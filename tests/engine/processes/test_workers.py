@@ -1,6 +1,6 @@
 """Many workers on one study: killed, stopped and come back, without a server, planning at once; all of it real.
 
-The grid of two kernels and 12 seeds (30 with GRLA_ALL set) with 4 workers, one killed and one stopped, on both storages:
+The grid of two kernels and 12 seeds (30 with GRLA_ALL), with 4 workers, one killed and one stopped, on both storages:
 
     python -m pytest -n0 tests/engine/processes/test_workers.py -k grid
 """
