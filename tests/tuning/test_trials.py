@@ -334,7 +334,7 @@ def test_a_killed_trial_is_put_back_and_ends_as_if_nothing_had_been(make_tuning:
 
 def test_several_processes_train_as_many_trials_as_were_asked_for(make_tuning: MakeTuning, crops: Path) -> None:
     first = run_tuning(make_tuning(1))
-    workers = [start(make_tuning(), crops, 7, "join_tuning(run, progress.StopRequest())") for _ in range(3)]
+    workers = [start(make_tuning(), crops, 7, "join_tuning(run, 3, progress.StopRequest())") for _ in range(3)]
     for worker in workers:
         _, errors = worker.communicate(timeout=240)
         assert worker.returncode == 0, errors
