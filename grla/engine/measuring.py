@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from operator import itemgetter
 from typing import Any
 
 import optuna
@@ -17,7 +17,7 @@ from grla.engine.costs import measure
 from grla.engine.plan import Plan, PlannedCell
 from grla.engine.processes import Execution, Work
 from grla.errors import Interrupted
-from grla.spec import RunSpec, spec_hash
+from grla.spec import OutsideSpec, RunSpec, spec_hash
 from grla.study import cell_identity
 
 PREFIX = "costs."
@@ -63,9 +63,12 @@ def cost_name(planned: PlannedCell, device: torch.device, execution: Execution) 
 def work_of(plan: Plan, device: torch.device, execution: Execution) -> Work:
     """All of a plan's cells, and what the largest one takes as far as costs were measured."""
     costs = [(planned.cell.spec, costs_of(plan, planned, device, execution)) for planned in plan.cells]
-    macs, largest = max(((_step_macs(spec, cost), spec) for spec, cost in costs), key=itemgetter(0))
+    macs = max(_step_macs(spec, cost) for spec, cost in costs)
     mib = max(cost.get("train_peak_memory_mib") or 0 for _, cost in costs)
-    return Work(len(costs), largest.data.batch_size, macs, mib)
+    # Outside models may have norms that cannot be shared, and a compiled step cannot be either.
+    shared = not execution.compile and not any(isinstance(spec.model, OutsideSpec) for spec, _ in costs)
+    batch_size = math.gcd(*(spec.data.batch_size for spec, _ in costs)) if shared else 1
+    return Work(len(costs), batch_size, macs, mib)
 
 
 def _step_macs(spec: RunSpec, costs: Mapping[str, Any]) -> float:

@@ -22,8 +22,8 @@ USABLE = 0.8
 PROCESS_MIB = 500
 """What a worker takes beside its cell's training: PyTorch and the images."""
 LARGE_STEP = 2e9
-"""Multiply-adds of a forward pass over a batch from which on several processes that share it were measured to be
-faster than one: below, waiting for each other takes what they gain."""
+"""Multiply-adds of a forward pass over a batch from which on a cell is large. Chosen between the base of profile quick
+(6e7) and the paper's network (2e10); where in between sharing begins to pay has not been measured yet."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,8 @@ class Arrangement:
 class Work:
     """What is to be done, finished or not: a number of cells and, of the largest, what decides how it is done best.
 
-    `step_macs` are the multiply-adds of a forward pass over its batch, `mib` its training's peak of memory.
+    `step_macs` are the multiply-adds of a forward pass over its batch, `mib` its training's peak of memory. Every
+    cell's batch is divided equally by numbers that divide `batch_size`; 1 where processes cannot share some cell.
     """
 
     num_cells: int
@@ -71,7 +72,8 @@ class Machine:
 def arrange(work: Work, machine: Machine, workers: int | None = None, threads: int | None = None) -> Arrangement:
     """The arrangement for `work`; `workers` and `threads` are what was asked for, None what is to be chosen.
 
-    Cells come first, one for each core that has the memory; cores that are left go to the processes of a large cell.
+    Cells come first, one for each core that has the memory; cores that are left go to the processes of a large cell,
+    and, where processes cannot share it, to its threads.
     It depends on nothing that changes while the work is done, so that a run that goes on computes the same bits.
     Raises InputError for more threads than cores.
     """
@@ -80,14 +82,13 @@ def arrange(work: Work, machine: Machine, workers: int | None = None, threads: i
     if machine.gpu:
         workers = workers or 1
         return Arrangement(workers, 1, threads or max(1, machine.cores // workers))
-    threads = threads or 1
     if workers is not None:
-        return Arrangement(workers, 1, threads)
+        return Arrangement(workers, 1, threads or 1)
     fitting = int(USABLE * machine.mib // (work.mib + PROCESS_MIB)) if math.isfinite(machine.mib) else work.num_cells
-    workers = max(1, min(machine.cores // threads, work.num_cells, fitting))
-    spare = machine.cores // (threads * workers) if work.step_macs >= LARGE_STEP else 1
+    workers = max(1, min(machine.cores // (threads or 1), work.num_cells, fitting))
+    spare = machine.cores // ((threads or 1) * workers) if work.step_macs >= LARGE_STEP else 1
     processes = next(number for number in range(spare, 0, -1) if work.batch_size % number == 0)
-    return Arrangement(workers, processes, threads)
+    return Arrangement(workers, processes, threads or spare // processes)
 
 
 @contextmanager
