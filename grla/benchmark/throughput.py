@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from multiprocessing.queues import Queue
 from multiprocessing.synchronize import Barrier
+from queue import Empty
 from typing import Any
 
 import numpy as np
@@ -69,10 +70,14 @@ class Throughput:
         require_at_least("steps", self.steps, 1)
 
 
-def arrangements(cores: int) -> list[Arrangement]:
-    """What is compared on `cores` cores: one thread first, then the ways to use them all."""
-    shared = [Arrangement(threads=cores), Arrangement(cores), Arrangement(processes=cores)] if cores > 1 else []
-    return [Arrangement(), *shared]
+def arrangements(cores: int, batch_size: int) -> list[Arrangement]:
+    """What is compared on `cores` cores: one thread first, then the ways to use them all.
+
+    Processes that share a batch are as many as can share it equally.
+    """
+    processes = next(number for number in range(cores, 0, -1) if batch_size % number == 0)
+    ways = [Arrangement(), Arrangement(threads=cores), Arrangement(cores), Arrangement(processes=processes)]
+    return list(dict.fromkeys(ways))
 
 
 def measure_throughput(asked: Throughput) -> dict[str, Any]:
@@ -80,13 +85,13 @@ def measure_throughput(asked: Throughput) -> dict[str, Any]:
 
     A row: the model, `workers`, `processes`, `threads`; the median, least and greatest over rounds of
     `patches_per_second` (all workers together) and of `times`, that over the one of a single thread in the same round;
-    and `step_seconds` of one worker. Raises InputError for an unknown model, a batch that processes cannot share, and
-    a model that cannot be trained.
+    and `step_seconds` of one worker. Raises InputError for an unknown model, a model that cannot be trained, and
+    one that does not answer.
     """
     before, random = conditions_now(), np.random.default_rng(0)
-    ways = arrangements(torch.get_num_threads())
     specs = {name: _spec(name, asked) for name in asked.models}
-    runs = [(name, way) for name in specs for way in ways]
+    cores = torch.get_num_threads()
+    runs = [(name, way) for name, spec in specs.items() for way in arrangements(cores, spec.data.batch_size)]
     seconds: dict[tuple[str, Arrangement], list[float]] = {run: [] for run in runs}
     for _ in range(asked.rounds):
         for index in tqdm(random.permutation(len(runs)), "throughput", disable=None):
@@ -96,7 +101,7 @@ def measure_throughput(asked: Throughput) -> dict[str, Any]:
     for name, way in runs:
         patches = way.workers * specs[name].data.batch_size
         per_second = [patches / one for one in seconds[name, way]]
-        alone = [specs[name].data.batch_size / one for one in seconds[name, ways[0]]]
+        alone = [specs[name].data.batch_size / one for one in seconds[name, Arrangement()]]
         times = [one / other for one, other in zip(per_second, alone, strict=True)]
         rows.append(
             {
@@ -128,7 +133,12 @@ def step_seconds(spec: RunSpec, way: Arrangement, steps: int) -> float:
     workers = [context.Process(target=_worker, args=(spec, way, steps, start, answers)) for _ in range(way.workers)]
     for worker in workers:
         worker.start()
-    found: list[float | str] = [answers.get(timeout=LONGEST_SECONDS) for _ in workers]
+    try:
+        found: list[float | str] = [answers.get(timeout=LONGEST_SECONDS) for _ in workers]
+    except Empty:
+        for worker in workers:
+            worker.kill()
+        raise InputError(f"no answer within {LONGEST_SECONDS:g} s from {way}; ask for fewer steps") from None
     for worker in workers:
         worker.join()
     faults = [answer for answer in found if isinstance(answer, str)]

@@ -41,8 +41,9 @@ def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_one_thread_is_compared_with_the_ways_to_use_all_cores() -> None:
-    assert arrangements(1) == [Arrangement()]
-    assert arrangements(4) == [Arrangement(), Arrangement(threads=4), Arrangement(4), Arrangement(processes=4)]
+    assert arrangements(1, 4) == [Arrangement()]
+    assert arrangements(4, 4) == [Arrangement(), Arrangement(threads=4), Arrangement(4), Arrangement(processes=4)]
+    assert arrangements(3, 4)[-1] == Arrangement(processes=2)  # as many as can share the batch equally
 
 
 @pytest.mark.usefixtures("models")
