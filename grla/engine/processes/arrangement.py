@@ -23,8 +23,8 @@ PROCESS_MIB = 500
 """What a worker takes beside its cell's training: PyTorch and the images."""
 LARGE_STEP = 2e9
 """Multiply-adds of a forward pass over a batch from which on a cell is large. On two cores, two processes that share a
-batch do 0.48 times what one thread does for the base of profile quick (6e7) and 1.30 times for the paper's network (2e10;
-two threads: 1.20). Where in between sharing begins to pay has not been measured."""
+batch do 0.48 times what one thread does for the base of profile quick (6e7), and 1.30 times for the paper's network
+(2e10; two threads: 1.20). Where in between sharing begins to pay has not been measured."""
 
 
 @dataclass(frozen=True)
