@@ -6,7 +6,6 @@ or by processes that share each batch.
 
 from __future__ import annotations
 
-import multiprocessing
 import statistics
 import time
 from collections.abc import Callable, Sequence
@@ -26,6 +25,7 @@ from grla.attention import kernel_names
 from grla.benchmark.machine_load import conditions_now
 from grla.benchmark.memory import BatchSize
 from grla.benchmark.networks import EDSR_LITE, benchmark_record
+from grla.cost import fresh_processes
 from grla.engine import USUAL, Arrangement, TrainingJob, TrainingMaterial, team
 from grla.errors import InputError, require_at_least
 from grla.spec import (
@@ -128,7 +128,7 @@ def measure_throughput(asked: Throughput) -> dict[str, Any]:
 
 def step_seconds(spec: RunSpec, way: Arrangement, steps: int) -> float:
     """Seconds of a step of `spec`, mean over `steps` and over the workers, which all begin at once."""
-    context = multiprocessing.get_context("spawn")
+    context = fresh_processes()
     answers, start = context.Queue(), context.Barrier(way.workers)
     workers = [context.Process(target=_worker, args=(spec, way, steps, start, answers)) for _ in range(way.workers)]
     for worker in workers:

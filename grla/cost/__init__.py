@@ -1,7 +1,7 @@
 """What a network costs: counted from its operations, and measured on this machine."""
 
 from grla.cost.agreement import agreed_macs
-from grla.cost.child import Answer, Outcome, run_in_child
+from grla.cost.child import Answer, Outcome, fresh_processes, run_in_child
 from grla.cost.counts import Counts
 from grla.cost.decoder import readings
 from grla.cost.interleaved import AGAIN, Turn, take_turns, time_in_turns

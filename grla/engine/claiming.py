@@ -24,8 +24,8 @@ from grla.study import NESTED, VALIDATION_PSNR, Record
 STATES = {"ok": TrialState.COMPLETE, "diverged": TrialState.PRUNED}
 """How outcomes are told to Optuna. Divergence belongs to the cell and is kept like a result; lack of memory and errors
 belong to the machine or the code, are FAIL, and are tried again by the next run."""
-LONGEST_POLL_SECONDS = 5.0
-"""How often a worker that finds nothing to claim looks again, at most."""
+FIRST_POLL_SECONDS, LONGEST_POLL_SECONDS = 0.1, 5.0
+"""After how long a worker that finds nothing to claim looks again, at first and at most."""
 
 
 @dataclass(frozen=True)
@@ -50,15 +50,18 @@ def claimed_cells(
     Raises `Interrupted` when `should_stop` asks for it.
     """
     cells = {planned.cell_hash: planned for planned in plan.cells}
-    pause = min(LONGEST_POLL_SECONDS, (plan.queue.storage.get_heartbeat_interval() or 0) / 10)
+    longest = min(LONGEST_POLL_SECONDS, (plan.queue.storage.get_heartbeat_interval() or 0) / 10)
+    pause = FIRST_POLL_SECONDS
     while plan.queued():
         if should_stop():
             raise Interrupted("stopped between two cells")
         plan.queue.bury()
         trial = plan.queue.claim(cells)
         if trial is None:
-            time.sleep(pause)
+            time.sleep(min(pause, longest))
+            pause *= 2  # the last cells of a study may end soon, or in hours
         else:
+            pause = FIRST_POLL_SECONDS
             yield trial, cells[trial.user_attrs["cell_hash"]]
 
 

@@ -18,7 +18,7 @@ from grla.errors import InputError
 from grla.report.kinds.study import publish
 from grla.report.results import load_results
 from grla.spec import RecallSpec, RunSpec
-from grla.study import RECALL, Factor, load_study
+from grla.study import RECALL, Factor, Profile, Study, load_study
 
 CPU = torch.device("cpu")
 MakeRun = Callable[..., StudyRun]
@@ -66,7 +66,15 @@ def test_a_probe_is_scored_inside_and_outside_beside_its_baselines(probe: StudyR
     assert kept[1].startswith("2 pairs")
 
 
-def test_a_probe_resumes_and_repeats_to_the_bit(probe: StudyRun, tmp_path: Path) -> None:
+def bare(study: Study) -> dict[str, Profile]:
+    """The smoke profile without levels of its own."""
+    return {"smoke": replace(study.profiles["smoke"], factors=())}
+
+
+def test_a_probe_repeats_to_the_bit(probe: StudyRun, tmp_path: Path) -> None:
+    study = load_study("recall")
+    one = Factor("kernel", {"gaussian_rbf": {}})
+    probe = replace(probe, study=replace(study, factors=(one,), design="one_at_a_time", profiles=bare(study)))
     first = load_results(probe.settings.out / FILE_NAME, run_study(probe)).images
     again = replace(probe, settings=replace(probe.settings, out=tmp_path / "again"))
     second = load_results(again.settings.out / FILE_NAME, run_study(again)).images

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from tests.shared import ROOT
-from tests.shared.commands import call
+from tests.shared.commands import call_process
 
 KERNEL = '''"""Squared ReLU features."""
 
@@ -53,7 +53,7 @@ def run(project: Path, crops: Path) -> tuple[str, pd.Series]:
     """What a run printed, and PSNR-Y by variant."""
     data = ("--train-data", str(crops / "train"), "--test-data", str(crops / "test"))
     arguments = ("mine", "--profile", "smoke", "--out", "out", *data)
-    printed = call("run_ablation.py", *arguments, folder=project, project=project)
+    printed = call_process("run_ablation.py", *arguments, folder=project, project=project)
     return printed, pd.read_csv(project / "out" / "mine" / "smoke" / "cells.csv").set_index("variant")["psnr_y"]
 
 
@@ -73,4 +73,4 @@ def test_a_changed_kernel_runs_anew_and_a_changed_report_runs_nothing(project: P
     printed, again = run(project, crops)
     assert "2 of 2 cells are done already." in printed
     pd.testing.assert_series_equal(again, first)
-    assert "No fault found" in call("report.py", "out", "--verify", folder=project, project=project)
+    assert "No fault found" in call_process("report.py", "out", "--verify", folder=project, project=project)

@@ -1,4 +1,4 @@
-"""The commands as a user calls them, in processes of their own."""
+"""The commands as a user calls them."""
 
 from __future__ import annotations
 

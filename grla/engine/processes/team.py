@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import signal
 import sys
 import tempfile
@@ -12,6 +11,7 @@ from pathlib import Path
 
 import torch
 
+from grla.cost import fresh_processes
 from grla.engine.material import TrainingMaterial
 from grla.errors import Interrupted
 from grla.spec import RunSpec
@@ -48,7 +48,7 @@ def team(size: int, threads: int, find: Callable[[], Find]) -> Iterator[None]:
     if size == 1:
         yield
         return
-    context = multiprocessing.get_context("spawn")
+    context = fresh_processes()
     with tempfile.TemporaryDirectory() as folder:
         meeting = Path(folder) / "meeting"
         helpers = [

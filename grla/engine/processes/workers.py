@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import sys
 from collections.abc import Callable
 from multiprocessing.process import BaseProcess
 
 import torch
 
+from grla.cost import fresh_processes
 from grla.engine.progress import StopRequest
 from grla.errors import InputError, Interrupted
 
@@ -25,7 +25,7 @@ def run_workers(job: Job, number: int, threads: int, device: torch.device, stop:
     A process that dies does not end the others: they take its cell. Raises `Interrupted` when `stop` was asked, and
     InputError when no process came to the end.
     """
-    context = multiprocessing.get_context("spawn")  # neither threads nor CUDA survive a fork
+    context = fresh_processes()
     processes: list[BaseProcess] = [
         context.Process(target=_worker, args=(job, device, index, threads), name=f"worker {index + 1}")
         for index in range(number)

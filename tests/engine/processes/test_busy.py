@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import statistics
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -14,7 +13,6 @@ from grla.spec import Budget, DataSpec, ModelSpec, RunSpec, TrainSpec
 
 SMALL = ModelSpec(dim=16, depth=1, window_size=8, num_heads=2)
 SPEC = RunSpec(SMALL, DataSpec(patch_size=24, batch_size=4), TrainSpec(Budget(1000, "steps")))
-ROUNDS = 2
 STEPS = 15
 
 
@@ -40,9 +38,6 @@ def other_work() -> Iterator[None]:
 
 def test_a_busy_machine_costs_a_worker_its_share_and_no_more() -> None:
     """With a thread that spins for another that does not run it would be ten times as long and more."""
-    ratios = []
-    for _ in range(ROUNDS):
-        alone = step_seconds(SPEC, Arrangement(), STEPS)
-        with other_work():
-            ratios.append(step_seconds(SPEC, Arrangement(), STEPS) / alone)
-    assert statistics.median(ratios) < 3
+    alone = step_seconds(SPEC, Arrangement(), STEPS)
+    with other_work():
+        assert step_seconds(SPEC, Arrangement(), STEPS) < 3 * alone
