@@ -180,8 +180,8 @@ cpu, found = torch.device("cpu"), {}
 for name in sys.argv[1:]:
     subject = KernelSubject(name, 55)
     model = subject.build().train()
-    few, many = (weigh_pass(one_pass(model, subject.inputs(n, cpu, backward=True)), cpu) for n in (32768, 131072))
-    found[name] = few and math.log(many / few) / math.log(4)
+    few, many = (weigh_pass(one_pass(model, subject.inputs(n, cpu, backward=True)), cpu) for n in (32768, 65536))
+    found[name] = few and math.log(many / few) / math.log(2)
 print(json.dumps(found))
 """
 

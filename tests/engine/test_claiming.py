@@ -216,13 +216,13 @@ print(run_study(run), flush=True)
 """
 
 
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
-def test_a_study_killed_twice_ends_with_the_results_of_an_undisturbed_one(
-    make_run: MakeRun, crops: Path, tmp_path: Path, how: signal.Signals
+@pytest.mark.parametrize(("how", "where"), [(signal.SIGKILL, (3, 6)), (signal.SIGINT, (6,))])
+def test_a_study_that_is_killed_ends_with_the_results_of_an_undisturbed_one(
+    make_run: MakeRun, crops: Path, tmp_path: Path, how: signal.Signals, where: tuple[int, ...]
 ) -> None:
     calm = make_run(out=tmp_path / "calm")
     undisturbed = scores(results(calm, run_study(calm)))
-    for steps in (3, 6):  # in the first cell, then in one after it
+    for steps in where:  # in the first cell, in one after it
         process = start_slowly(tmp_path / "out", crops, WORK)
         wait_for_steps(process, steps)
         os.kill(process.pid, how)

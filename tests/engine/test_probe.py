@@ -27,7 +27,7 @@ MakeRun = Callable[..., StudyRun]
 @pytest.fixture
 def probe(make_run: MakeRun) -> StudyRun:
     study = load_study("recall")
-    kernels = Factor("kernel", {name: {"model.kernel": name} for name in ("gaussian_rbf", "softmax", "rbf_ridge")})
+    kernels = Factor("kernel", {name: {"model.kernel": name} for name in ("gaussian_rbf", "softmax")})
     smoke = study.profiles["smoke"]
     profile = replace(smoke, factors=(*smoke.factors, kernels))
     return make_run(study=replace(study, profiles={"smoke": profile}))

@@ -52,7 +52,7 @@ def project(tmp_path: Path) -> Path:
 def run(project: Path, crops: Path) -> tuple[str, pd.Series]:
     """What a run printed, and PSNR-Y by variant."""
     data = ("--train-data", str(crops / "train"), "--test-data", str(crops / "test"))
-    arguments = ("mine", "--profile", "smoke", "--out", "out", *data)
+    arguments = ("mine", "--profile", "smoke", "--out", "out", "--workers", 1, *data)
     printed = call_process("run_ablation.py", *arguments, folder=project, project=project)
     return printed, pd.read_csv(project / "out" / "mine" / "smoke" / "cells.csv").set_index("variant")["psnr_y"]
 

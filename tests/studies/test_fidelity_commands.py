@@ -46,15 +46,6 @@ def test_fidelity_writes_tables_figures_and_a_summary(tmp_path: Path, checkpoint
     assert {path.name for path in out.iterdir()} == expected | {"summary.md", "provenance.json", "figures.json"}
     assert set(pd.read_csv(out / "distances.csv")["source"]) == {"random", "layer 1", "layer 2"}
     assert [fault for fault in fidelity.faults(out) if not fault.startswith("code ")] == []
-    page = fidelity.document(out).html()
-    assert page.count("<img") == len(figures)
-    for part in (
-        "Kernel value against angle",
-        "How near the denominator",
-        "trained with gaussian_rbf",
-        "run_fidelity.py",
-    ):
-        assert part in page
 
 
 def test_recall_maps_are_drawn_for_checkpoints_of_the_probe_only(tmp_path: Path, checkpoint: Path) -> None:

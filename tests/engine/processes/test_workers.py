@@ -28,7 +28,8 @@ from tests.shared import ROOT
 
 COMMAND = ROOT / "tests" / "shared" / "grid_command.py"
 MINUTES = 60
-SEEDS = 30 if os.environ.get("GRLA_ALL") else 8
+EVERY = os.environ.get("GRLA_ALL") == "1"
+SEEDS = 30 if EVERY else 8
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -37,6 +38,14 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "sqlite":
         return storage_url(None, tmp_path / "out")
     return request.getfixturevalue("server").empty()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"] if EVERY else ["postgresql"])
+def some_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """An empty storage of each kind, or of one, for what other tests do on both."""
+    return (
+        request.getfixturevalue("server").empty() if request.param != "sqlite" else storage_url(None, tmp_path / "out")
+    )
 
 
 def start(crops: Path, out: Path, seeds: int, **crew: object) -> subprocess.Popen[str]:
@@ -192,10 +201,10 @@ def test_workers_join_a_plan_and_share_files_and_nothing_else(server, crops: Pat
 
 
 def test_stopping_the_run_stops_its_workers_and_leaves_their_cells_to_whoever_comes(
-    url: str, crops: Path, tmp_path: Path
+    some_url: str, crops: Path, tmp_path: Path
 ) -> None:
-    process = start(crops, tmp_path / "out", 4, workers=2, storage=url)
-    queue = wait_for(lambda: find_queue(url), process)
+    process = start(crops, tmp_path / "out", 4, workers=2, storage=some_url)
+    queue = wait_for(lambda: find_queue(some_url), process)
     wait_for(lambda: queue.hashes(*FINISHED) and len(queue.select(TrialState.RUNNING)) == 2, process)
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=2 * MINUTES)
@@ -203,7 +212,7 @@ def test_stopping_the_run_stops_its_workers_and_leaves_their_cells_to_whoever_co
     assert not queue.select(TrialState.RUNNING)
     left = queue.hashes(TrialState.WAITING)
     assert left
-    finish(start(crops, tmp_path / "out", 4, workers=2, storage=url))
+    finish(start(crops, tmp_path / "out", 4, workers=2, storage=some_url))
     assert len(scores(queue)) == 8
 
 
