@@ -19,10 +19,17 @@ from grla.errors import InputError, require, require_at_least, require_choice
 
 AttentionLayer = Literal["window", "global"]
 Norm = Literal["batch", "layer", "none"]
-Schedule = Literal["halving", "cosine"]
+Schedule = Literal["halving", "cosine", "stable"]
 Loss = Literal["l1", "mse"]
 Spec = TypeVar("Spec")
 OptionValue = float | int | str | bool
+LATER = "later"
+"""Marks a field that came after records had been made: at its default it is not part of a run's identity."""
+
+
+def later(default: Any) -> Any:
+    """A field whose default is what runs did before there was the field; see LATER."""
+    return field(default=default, metadata={LATER: True})
 
 
 @dataclass(frozen=True)
@@ -46,8 +53,9 @@ class ModelSpec:
 
     `layers` are the attention layers of one pair: ("window", "global") is the paper's TWSA then TLA, ("window",
     "window") its table 11, ("global", "global") its table 8, ("window",) its table 6 without TLA. `kernel` is that of
-    the global layers (a bare name stands for a kernel without options); windows always use softmax. `norm` is the norm
-    inside the local branch, `pair_norm` the LayerNorm before each pair.
+    the global layers (a bare name stands for a kernel without options); windows always use softmax. With `local_values`
+    global layers add a depthwise convolution of their values, as several published kernels come with. `norm` is the
+    norm inside the local branch, `pair_norm` the LayerNorm before each pair.
     """
 
     upscale: int = 4
@@ -63,6 +71,7 @@ class ModelSpec:
     norm: Norm = "batch"
     pair_norm: bool = True
     shift_windows: bool = False
+    local_values: bool = later(False)
 
     def __post_init__(self) -> None:
         if isinstance(self.kernel, str):
@@ -138,7 +147,11 @@ class RecallSpec:
 
     Batches have each of `num_pairs` pairs in turn, and there are test images of each. Lengths are in LR pixels:
     `patch_size` is an image's side, `glyph` a glyph's, `apart` the least width of the band between intact and blanked
-    copies (0: all mixed). `texture` in [0, 1] is the amplitude of noise on the glyphs.
+    copies (0: all mixed). `texture` in [0, 1] is the amplitude of noise on the glyphs. `distractors` is the share of
+    cells that show unrelated pairs. With `overwritten` a key stands with two values, of which the one that comes later
+    in reading order counts. There are also test images of `test_pairs` pairs, which training does not see, and all of
+    them are `test_size` wide and high (0: as in training). `stream` numbers the test images: those of another number
+    are drawn independently.
     """
 
     num_pairs: tuple[int, ...] = (2, 4, 8, 16)
@@ -147,23 +160,41 @@ class RecallSpec:
     texture: float = 0.0
     apart: int = 0
     batch_size: int = 16
+    distractors: float = later(0.0)
+    overwritten: bool = later(False)
+    test_pairs: tuple[int, ...] = later(())
+    test_size: int = later(0)
+    stream: int = later(0)
     test_tile: ClassVar[None] = None
 
     def __post_init__(self) -> None:
-        for name, least in (("patch_size", 1), ("glyph", 1), ("apart", 0), ("batch_size", 1)):
+        at_least = {"patch_size": 1, "glyph": 1, "apart": 0, "batch_size": 1, "test_size": 0, "stream": 0}
+        for name, least in at_least.items():
             require_at_least(f"data.{name}", getattr(self, name), least)
         require(0 <= self.texture <= 1, "data.texture", "must lie between 0 and 1", self.texture)
+        require(0 <= self.distractors < 1, "data.distractors", "must be at least 0 and below 1", self.distractors)
+        mixed = not (self.distractors or self.overwritten) or self.apart == 0
+        require(mixed, "data.apart", "must be 0 with data.distractors or data.overwritten", self.apart)
         width = 2 * self.glyph
-        fits = self.patch_size % width == 0
-        require(
-            fits, "data.patch_size", f"must be a multiple of a pair's width, 2 * data.glyph = {width}", self.patch_size
-        )
-        limit = self.patch_size // self.glyph * ((self.patch_size // width - self.band) // 2)
-        rule = f"must be at most {limit}: each pair needs an intact and a blanked copy, and no more fit"
+        for name in ("patch_size", "test_size"):
+            rule = f"must be a multiple of a pair's width, 2 * data.glyph = {width}"
+            require(getattr(self, name) % width == 0, f"data.{name}", rule, getattr(self, name))
         require(len(self.num_pairs) > 0, "data.num_pairs", "must name at least one number of pairs", self.num_pairs)
-        for number in self.num_pairs:
-            require_at_least("data.num_pairs", number, 1)
-            require(number <= limit, "data.num_pairs", rule, number)
+        twice = sorted({*self.num_pairs} & {*self.test_pairs})
+        require(not twice, "data.test_pairs", "must not be among data.num_pairs, which are tested as well", twice)
+        self._require_room("num_pairs", self.patch_size, self.num_pairs)
+        self._require_room("test_pairs", self.test_size or self.patch_size, (*self.num_pairs, *self.test_pairs))
+
+    def _require_room(self, name: str, side: int, numbers: tuple[int, ...]) -> None:
+        """Raise InputError for a number of pairs for which images of this side have no room."""
+        rows, columns = side // self.glyph, side // (2 * self.glyph)
+        cells = rows * ((columns - self.band) // 2 * 2) - round(self.distractors * rows * columns)
+        # An overwritten key needs a copy with the old value as well.
+        limit = cells // (4 if self.overwritten else 2)
+        rule = f"must be at most {limit}: each pair needs an intact and a blanked copy, and no more fit"
+        for number in numbers:
+            require_at_least(f"data.{name}", number, 1)
+            require(number <= limit, f"data.{name}", rule, number)
 
     @property
     def band(self) -> int:
@@ -224,15 +255,19 @@ class TrainSpec:
     """Adam (betas 0.9, 0.999) as in the paper's A.1, which does not state the `loss`: L1 is the field's default.
 
     `schedule` "halving" halves the learning rate after every fifth of the budget (the paper: every 200 of 1000 epochs),
-    "cosine" takes it to 0. `clip_norm` bounds the gradient norm (None: off), `ema_decay` evaluates an exponential
-    moving average of the weights (None: off), `amp` trains in bfloat16 on a GPU only. `validations` is how often the
-    validation images are scored, evenly over the budget.
+    "cosine" takes it to 0, "stable" keeps it and takes it linearly to 0 over the last fifth (Hägele et al. 2024,
+    "Scaling Laws and Compute-Optimal Training Beyond Fixed Training Durations"): runs that differ in their budget alone
+    then share their first steps. `warmup` is over how many steps the rate first rises to where it belongs.
+    `clip_norm` bounds the gradient norm (None: off), `ema_decay` evaluates an exponential moving average of the weights
+    (None: off), `amp` trains in bfloat16 on a GPU only. `validations` is how often the validation images are scored,
+    evenly over the budget.
     """
 
     budget: Budget = Budget(800_000, "steps")
     learning_rate: float = 5e-4
     loss: Loss = "l1"
     schedule: Schedule = "halving"
+    warmup: int = later(0)
     clip_norm: float | None = None
     ema_decay: float | None = None
     amp: bool = False
@@ -243,9 +278,22 @@ class TrainSpec:
         require_choice("train.loss", self.loss, get_args(Loss))
         require_choice("train.schedule", self.schedule, get_args(Schedule))
         require_at_least("train.validations", self.validations, 1)
+        require_at_least("train.warmup", self.warmup, 0)
         require(self.clip_norm is None or self.clip_norm > 0, "train.clip_norm", "must be above 0", self.clip_norm)
         inside = self.ema_decay is None or 0 < self.ema_decay < 1
         require(inside, "train.ema_decay", "must lie between 0 and 1", self.ema_decay)
+        if self.schedule == "stable":
+            tens = self.budget.unit == "steps" and self.budget.amount % 10 == 0
+            require(tens, "train.budget", 'must be tens of steps with train.schedule "stable"', str(self.budget))
+            fives = self.validations % 5 == 0
+            require(
+                fives, "train.validations", 'must be a multiple of 5 with train.schedule "stable"', self.validations
+            )
+
+    @property
+    def trunk_steps(self) -> int | None:
+        """The number of steps before the rate of the schedule "stable" falls; None with others."""
+        return int(self.budget.amount) * 4 // 5 if self.schedule == "stable" else None
 
 
 @dataclass(frozen=True)
@@ -322,10 +370,17 @@ def _nested(hint: Any, value: Any) -> Any:
 
 
 def _plain(content: object) -> object:
-    """Dataclasses as dicts, nested ones included; anything else as it is."""
+    """Dataclasses as dicts, nested ones included, without later fields that say nothing; anything else as it is."""
     if dataclasses.is_dataclass(content) and not isinstance(content, type):
-        return dataclasses.asdict(content)
-    return content
+        given = {one: getattr(content, one.name) for one in dataclasses.fields(content)}
+        return {
+            one.name: _plain(value)
+            for one, value in given.items()
+            if not (LATER in one.metadata and value == one.default)
+        }
+    if isinstance(content, Mapping):
+        return {key: _plain(value) for key, value in content.items()}
+    return [_plain(value) for value in content] if isinstance(content, list | tuple) else content
 
 
 def _replace(node: Any, changes: Mapping[tuple[str, ...], object], place: tuple[str, ...] = ()) -> Any:

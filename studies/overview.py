@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from tabulate import tabulate
 
 from grla.engine import StudyRun, duration, estimate
-from grla.study import load_search, load_study, search_names, study_names
+from grla.study import load_search, load_study, rates_study, search_names, shorter, study_names
 
 
 def show_studies(default: str) -> None:
@@ -38,9 +39,10 @@ def show_searches() -> None:
             print(f"  {name:9s} {profile.trials} trials, {profile.expected_time}")
 
 
-def show_cost(run: StudyRun) -> None:
-    """Print each cell with its counts and estimated training time."""
-    estimates = estimate(run.cells(), run.settings.device)
+def show_cost(run: StudyRun, rates: Sequence[float] = ()) -> None:
+    """Print each cell with its counts and estimated training time, and what choosing among `rates` takes before."""
+    cells = run.cells()
+    estimates = estimate(cells, run.settings.device)
     rows = [
         (
             one.cell.variant,
@@ -56,6 +58,11 @@ def show_cost(run: StudyRun) -> None:
     print(tabulate(rows, headers, floatfmt=".2f"))
     total = duration(sum(one.seconds for one in estimates))
     print(f"\n{len(rows)} cells, about {total} of training on this machine, measuring and scoring not included.")
+    if rates:
+        base = cells[0].spec
+        trying = rates_study(run.study, run.profile, base, rates)
+        number, budget = len(trying.cells(run.profile, run.changes)), shorter(base.train.budget)
+        print(f"Before them at least {number} runs of {budget} each choose a learning rate for each variant.")
 
 
 def _place(source: str) -> tuple[str, int]:

@@ -4,6 +4,7 @@
     python studies/run_ablation.py --list                  what can be asked
     python studies/run_ablation.py attention --dry-run     what it would cost
     python studies/run_ablation.py attention --status      how far it is, and who is at work
+    python studies/run_ablation.py recall --rates 1e-3 3e-3 1e-2 --until-flat 0.1    each at its own rate, to the end
     torchrun --nproc-per-node 2 studies/run_ablation.py    each cell trained by 2 processes, on a GPU each if there are
 
 Run it again to go on: finished cells are kept, unfinished ones resume. `--workers`, `--storage` and `--join` let
@@ -18,6 +19,8 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import tyro
+from own_rates import with_own_rates
+from until_flat import run_until_flat
 
 from command import command
 
@@ -69,6 +72,14 @@ class Arguments:
     dB; verdicts are then corrected for looking again. Begins with --seeds, at least 2."""
     max_seeds: int = 10
     """With --until-clear: the most seeds of a variant."""
+    until_flat: float | None = None
+    """Double the steps of all cells, which go on where they stopped, until no variant gains more than this many dB by
+    it. Trains at a constant rate that falls over the last fifth of the steps."""
+    max_steps: int = 16_000
+    """With --until-flat: the most steps of a cell."""
+    rates: tuple[float, ...] = ()
+    """Learning rates to try for each variant in shorter runs first; each then trains at its own, chosen by validation
+    images. By default those of the profile, which for smoke and quick are none: all variants train at one rate."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where to train and measure; auto takes a GPU if there is one."""
     checkpoint_activations: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
@@ -106,8 +117,9 @@ def main(arguments: Arguments) -> None:
     if arguments.list:
         return show_studies(Arguments.study)
     run = study_run(arguments)
+    rates = arguments.rates or run.study.profile(run.profile).rates
     if arguments.dry_run:
-        return show_cost(run)
+        return show_cost(run, rates)
     if arguments.status:
         return print(describe_status(run))
     if arguments.export is not None:
@@ -115,8 +127,14 @@ def main(arguments: Arguments) -> None:
     with torchrun(run) as leading:
         if not leading:
             return None
-        until = arguments.until_clear
-        name = run_study(run) if until is None else run_until_clear(run, until, arguments.max_seeds)
+        if rates:
+            run = with_own_rates(run, rates)
+        if arguments.until_flat is not None:
+            run, name = run_until_flat(run, arguments.until_flat, arguments.max_steps)
+        elif arguments.until_clear is not None:
+            name = run_until_clear(run, arguments.until_clear, arguments.max_seeds)
+        else:
+            name = run_study(run)
     if run.join:
         print(f"All cells of {name} have ended. Tables and figures: the same command without --join.")
     elif run.settings.workers == 0:
@@ -181,4 +199,4 @@ def spec_changes(arguments: Arguments) -> dict[str, object]:
 
 
 if __name__ == "__main__":
-    command(main, Arguments, clear="until_clear", path="export")
+    command(main, Arguments, clear="until_clear", flat="until_flat", path="export")

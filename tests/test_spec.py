@@ -99,7 +99,14 @@ def test_changes_are_checked_together() -> None:
         ({"model.norm": "group"}, r"model.norm must be one of batch, layer, none, got 'group'"),
         ({"model.layers": ("windows",)}, r"model.layers must be one of window, global, got 'windows'"),
         ({"model.layers": ()}, r"model.layers must name at least one"),
-        ({"train.schedule": "step"}, r"train.schedule must be one of halving, cosine"),
+        ({"train.schedule": "step"}, r"train.schedule must be one of halving, cosine, stable"),
+        (
+            {"train.schedule": "stable", "train.budget": Budget(15, "steps")},
+            r'must be tens of steps with train.schedule "st',
+        ),
+        ({"train.schedule": "stable", "train.budget": Budget(5, "min")}, r"must be tens of steps .* got .5min"),
+        ({"train.schedule": "stable", "train.validations": 4}, r"train.validations must be a multiple of 5 .* got 4"),
+        ({"train.warmup": -1}, r"train.warmup must be a whole number of at least 0, got -1"),
         ({"train.loss": "l2"}, r"train.loss must be one of l1, mse, got 'l2'"),
         ({"train.learning_rate": 0.0}, r"train.learning_rate must be above 0"),
         ({"train.ema_decay": 1.0}, r"train.ema_decay must lie between 0 and 1"),
@@ -131,6 +138,13 @@ def test_a_wrong_field_or_value_is_named_with_the_rule(changes: dict, message: s
         ({"data.glyph": 9}, r"data.patch_size must be a multiple of a pair's width, 2 \* data.glyph = 18, got 16"),
         ({"data.apart": 8, "data.num_pairs": (9,)}, r"data.num_pairs must be at most 8"),
         ({"data.apart": 16, "data.num_pairs": (1,)}, r"data.num_pairs must be at most 0"),
+        ({"data.distractors": 1.0}, r"data.distractors must be at least 0 and below 1, got 1.0"),
+        ({"data.distractors": 0.5}, r"data.num_pairs must be at most 8: .* got 16"),
+        ({"data.overwritten": True}, r"data.num_pairs must be at most 8: .* got 16"),
+        ({"data.overwritten": True, "data.apart": 4, "data.num_pairs": (2,)}, r"data.apart must be 0 with data.distr"),
+        ({"data.test_pairs": (32,)}, r"data.test_pairs must be at most 16: .* got 32"),
+        ({"data.test_pairs": (4,)}, r"data.test_pairs must not be among data.num_pairs, .* got \[4\]"),
+        ({"data.test_size": 18}, r"data.test_size must be a multiple of a pair's width, 2 \* data.glyph = 4, got 18"),
         ({"data.texture": 1.5}, r"data.texture must lie between 0 and 1, got 1.5"),
         ({"model.layers": ("window",)}, r"model.layers must name a global layer: windows alone cannot recall"),
         ({"data.train": "DIV2K"}, r"RecallSpec has no field 'train'; its fields: num_pairs, patch_size"),
@@ -184,3 +198,15 @@ def test_unknown_stored_fields_are_refused() -> None:
     probe = RunSpec(ModelSpec(upscale=2), RecallSpec(num_pairs=(2, 3), apart=4))
     assert from_dict(RunSpec, to_dict(probe)) == probe
     assert from_dict(RunSpec, {}) == RunSpec(data=DataSpec(), train=TrainSpec())
+
+
+def test_fields_that_came_later_say_nothing_at_their_default() -> None:
+    """Runs keep their names when a spec gets a field that they do not use."""
+    plain = to_dict(RunSpec(data=RecallSpec()))
+    assert "warmup" not in plain["train"]
+    assert not {"stream", "distractors", "overwritten", "test_pairs", "test_size"} & set(plain["data"])
+    used = with_changes(RunSpec(data=RecallSpec()), {"train.warmup": 5, "data.stream": 1, "data.test_pairs": (3,)})
+    plain = to_dict(used)
+    assert (plain["train"]["warmup"], plain["data"]["stream"], plain["data"]["test_pairs"]) == (5, 1, [3])
+    assert from_dict(RunSpec, plain) == used
+    assert spec_hash(used) != spec_hash(RunSpec(data=RecallSpec()))

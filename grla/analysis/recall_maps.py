@@ -51,8 +51,7 @@ def recall_scene(spec: RunSpec, pairs: int, index: int) -> Scene:
     require(flat, "the checkpoint", "must be of the recall probe with flat glyphs", type(data).__name__)
     assert isinstance(data, RecallSpec)
     require(pairs in data.num_pairs, "pairs", f"must be one of {data.num_pairs}", pairs)
-    sampler = RecallSampler(data.num_pairs, data.patch_size, data.glyph, data.texture, data.band, spec.model.upscale)
-    drawn = sampler.draw("test", 0, 0, index + 1, pairs)
+    drawn = RecallSampler.of(data, spec.model.upscale).draw("test", data.stream, 0, index + 1, pairs)
     lr, missing = drawn.lr[index], drawn.mask[index, :: spec.model.upscale, :: spec.model.upscale]
     row, column = np.argwhere(missing)[0]
     keys = lr[:, np.arange(lr.shape[1]) // (2 * data.glyph) * 2 * data.glyph]  # each pixel's cell's key

@@ -17,14 +17,15 @@ class AttentionKernel(nn.Module, ABC):
     """One attention kernel for one head width.
 
     Shapes: q (batch, num_heads, num_queries, head_dim); k and v (batch, num_heads, num_keys, head_dim); the output is
-    like q. `weights` is the slow truth; `forward` must equal `weights(q, k) @ v`, however it computes it.
+    like q. `weights` is the slow truth; `forward` must equal `weights(q, k) @ v` (see `weigh`), however it computes it.
 
     Class properties, checked by the contract test: `rows_sum_to_one` and `nonnegative` describe the weights (for the
     default options), `linear` promises time and memory linear in the number of tokens, `half_dtypes` are the 16-bit
     types for which outputs stay within the type's precision of the truth. `output_gate` asks the layer to multiply the
     output by a linear map of its input, for a kernel whose published form has one. `amplifies_rounding` scales the
     tolerance for float32 outputs, for a kernel that inverts a matrix. `vector` above 1 says that heads run fastest when
-    their width is a multiple of it, and promises that padding heads with channels of zeros changes nothing.
+    their width is a multiple of it, and promises that padding heads with channels of zeros changes nothing. With
+    `value_groups` above 1 values are split into so many groups of channels, each with weights of its own.
     """
 
     rows_sum_to_one: ClassVar[bool]
@@ -33,6 +34,7 @@ class AttentionKernel(nn.Module, ABC):
     output_gate: ClassVar[bool] = False
     amplifies_rounding: ClassVar[float] = 1.0
     vector: ClassVar[int] = 1
+    value_groups: ClassVar[int] = 1
     half_dtypes: ClassVar[tuple[torch.dtype, ...]] = (torch.bfloat16, torch.float16)
 
     def __init__(self, head_dim: int) -> None:
@@ -43,11 +45,18 @@ class AttentionKernel(nn.Module, ABC):
 
     @abstractmethod
     def weights(self, q: Tensor, k: Tensor) -> Tensor:
-        """The attention matrix (batch, num_heads, num_queries, num_keys), formed in full."""
+        """The attention matrix (batch, num_heads * value_groups, num_queries, num_keys), formed in full."""
 
     @abstractmethod
     def forward(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         """The attention output (batch, num_heads, num_queries, head_dim)."""
+
+
+def weigh(weights: Tensor, v: Tensor) -> Tensor:
+    """weights @ v; of several groups of weights a head, each weighs its part of the values' channels."""
+    groups = weights.shape[1] // v.shape[1]
+    parts = zip(weights.unflatten(1, (-1, groups)).unbind(2), v.chunk(groups, dim=-1), strict=True)
+    return torch.cat([matrix @ part for matrix, part in parts], dim=-1)
 
 
 class LinearKernel(AttentionKernel):

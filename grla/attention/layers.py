@@ -12,30 +12,48 @@ from grla.attention.linear import Linear, linear
 
 
 class GlobalAttention(nn.Module):
-    """proj(kernel(qkv(x))) over all tokens of a feature map (batch, height, width, dim); gated if the kernel asks."""
+    """proj(kernel(qkv(x))) over all tokens of a feature map (batch, height, width, dim); gated if the kernel asks.
 
-    def __init__(self, dim: int, num_heads: int, kernel: AttentionKernel) -> None:
+    With `local_values` a 5x5 depthwise convolution of the values is added to the kernel's output, as in FLatten (Han et
+    al. 2023, Eq. 7), Agent attention and PolaFormer.
+    """
+
+    def __init__(self, dim: int, num_heads: int, kernel: AttentionKernel, local_values: bool = False) -> None:
         super().__init__()
         self.num_heads = num_heads
         self.kernel = kernel
         self.qkv = Linear(dim, 3 * dim)
         self.gate = Linear(dim, dim) if kernel.output_gate else None
         self.proj = Linear(dim, dim)
+        self.local = nn.Conv2d(dim, dim, 5, padding=2, groups=dim) if local_values else None
 
     def forward(self, x: Tensor) -> Tensor:
         """(batch, height, width, dim) -> the same shape."""
-        return self.attend(x.flatten(1, 2)).view(x.shape)
+        return self.attend(x.flatten(1, 2), x.shape[1]).view(x.shape)
 
-    def attend(self, tokens: Tensor) -> Tensor:
-        """(batch, num_tokens, dim) -> the same shape; every token sees every token of its batch entry."""
+    def attend(self, tokens: Tensor, height: int = 1) -> Tensor:
+        """(batch, num_tokens, dim) -> the same shape; every token sees every token of its batch entry.
+
+        The tokens are those of an image of this height, row by row, which only the convolution of values is told.
+        """
         spare = 0 if self.kernel.plain_path else -self.kernel.head_dim % self.kernel.vector
         qkv = self._wider_qkv(tokens, spare) if spare else self.qkv(tokens)
         q, k, v = qkv.unflatten(-1, (3, self.num_heads, -1)).permute(2, 0, 3, 1, 4)
-        out = self.kernel(q, k, v).transpose(1, 2).flatten(2)
+        out = self.kernel(q, k, v)
+        if self.local is not None:
+            out = out + pad(self._convolved(v[..., : self.kernel.head_dim], height, self.local), (0, spare))
+        out = out.transpose(1, 2).flatten(2)
         if self.gate is not None:
             out = out * self.gate(tokens)
         projected: Tensor = self._narrower_proj(out, spare) if spare else self.proj(out)
         return projected
+
+    def _convolved(self, v: Tensor, height: int, convolution: nn.Conv2d) -> Tensor:
+        """The convolution of values (batch, num_heads, num_tokens, head_dim), as an image, in the same shape."""
+        image = v.transpose(2, 3).flatten(1, 2).unflatten(2, (height, -1))
+        convolved: Tensor = convolution(image)
+        heads: Tensor = convolved.flatten(2).unflatten(1, (self.num_heads, -1))
+        return heads.transpose(2, 3)
 
     def _wider_qkv(self, tokens: Tensor, spare: int) -> Tensor:
         """qkv with each head padded by `spare` channels of zeros to a multiple of the processor's vector width."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from itertools import chain
 from typing import Any
 
@@ -14,13 +15,15 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from grla.cost.counts import Counts
 from grla.cost.definition import definition_of, plain_torch
 from grla.cost.rules import price, price_by_hook
+from grla.errors import InputError
 
 
 def count(model: nn.Module, input_shape: tuple[int, ...]) -> Counts:
     """Count one forward pass of `model` on an input of `input_shape` (batch, channels, height, width).
 
     The pass runs on a copy without data (the meta device), in eval mode and on the plain path of modules that have
-    one. Raises InputError with the operation's name when the model dispatches one that has no rule.
+    one. Raises InputError with the operation's name when the model dispatches one that has no rule, and for a model
+    that does what the values of its input say: what it costs cannot be told from shapes.
     """
     return sum(counts_by_module(model, input_shape).values(), Counts())
 
@@ -31,9 +34,23 @@ def counts_by_module(model: nn.Module, input_shape: tuple[int, ...]) -> dict[str
     An operation belongs to the innermost module whose call it is part of, a tensor to the first module that holds it.
     """
     definition = definition_of(model, "meta")
-    with plain_torch(), _Meter(definition) as meter:
+    with plain_torch(), _by_shapes_alone(), _Meter(definition) as meter:
         definition(torch.empty(input_shape, device="meta"))
     return {name: held + meter.done[name] for name, held in _held(model).items()}
+
+
+@contextmanager
+def _by_shapes_alone() -> Iterator[None]:
+    """An InputError instead of the error of a tensor without data that is asked for a value."""
+    try:
+        yield
+    except (RuntimeError, NotImplementedError) as error:
+        if "meta" not in str(error) and "_local_scalar_dense" not in str(error):
+            raise
+        reason = str(error).splitlines()[0]
+        raise InputError(
+            f"cannot count this model: what it does depends on values, not on shapes alone ({reason})"
+        ) from error
 
 
 def _held(model: nn.Module) -> dict[str, Counts]:
@@ -69,5 +86,5 @@ class _Meter(TorchDispatchMode):
     def _enter(self, name: str) -> Callable[..., None]:
         return lambda *_: self._running.append(name)
 
-    def _leave(self, module: nn.Module, inputs: object, out: object) -> None:
-        self.done[self._running.pop()] += price_by_hook(module, out)
+    def _leave(self, module: nn.Module, inputs: tuple[Any, ...], out: object) -> None:
+        self.done[self._running.pop()] += price_by_hook(module, inputs, out)

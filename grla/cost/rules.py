@@ -15,10 +15,10 @@ from grla.errors import InputError
 # Operations that only move, view or create data.
 FREE_OPS = (
     "_to_copy _unsafe_view alias arange as_strided cat clone constant_pad_nd copy detach diagonal empty expand eye "
-    "fill flip full full_like gather im2col index index_put index_select lift_fresh new_empty new_full new_ones "
-    "new_zeros ones ones_like permute pixel_shuffle pixel_unshuffle reflection_pad2d repeat replication_pad2d roll "
-    "scalar_tensor scatter select slice split split_with_sizes squeeze stack t transpose tril tril_indices triu "
-    "triu_indices unbind unfold unsqueeze upsample_nearest2d view zero zeros zeros_like"
+    "fill flip full full_like gather im2col index index_put index_select lift_fresh linspace new_empty new_full "
+    "new_ones new_zeros ones ones_like permute pixel_shuffle pixel_unshuffle reflection_pad2d repeat "
+    "replication_pad2d roll scalar_tensor scatter select slice split split_with_sizes squeeze stack t transpose tril "
+    "tril_indices triu triu_indices unbind unfold unsqueeze upsample_nearest2d view zero zeros zeros_like"
 ).split()
 # One elementwise operation per output element. Roots and powers are among them: they are algebraic and cheap.
 ELEMENTWISE_OPS = (
@@ -77,31 +77,32 @@ def price(operation: Any, args: Sequence[Any], kwargs: Mapping[str, Any], out: A
     return PRICES[name](args, out)
 
 
-def _conv(module: nn.Module, out: Tensor) -> int:
-    assert isinstance(module, nn.Conv2d)
-    kernel_height, kernel_width = module.kernel_size
-    return out.numel() * kernel_height * kernel_width * module.in_channels // module.groups
+def _conv(module: nn.Module, x: Tensor, out: Tensor) -> int:
+    assert isinstance(module, CONVOLUTIONS)
+    # Each value of the input (of a transposed convolution) or of the output takes part in a kernel's worth of products.
+    values, others = (x, module.out_channels) if module.transposed else (out, module.in_channels)
+    return values.numel() * prod(module.kernel_size) * others // module.groups
 
 
-def _linear(module: nn.Module, out: Tensor) -> int:
+def _linear(module: nn.Module, x: Tensor, out: Tensor) -> int:
     assert isinstance(module, nn.Linear)
     return out.numel() * module.in_features
 
 
+CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
 # The rule that reproduces all published counts of the GRLA paper: multiply-adds of convolution and linear modules,
 # 4 operations per element for BatchNorm and LayerNorm, 3 for nn.Softmax, nothing for functions.
-HOOK_RULES: dict[type[nn.Module], Callable[[nn.Module, Tensor], int]] = {
-    nn.Conv2d: _conv,
+HOOK_RULES: dict[type[nn.Module], Callable[[nn.Module, Tensor, Tensor], int]] = {
+    **dict.fromkeys(CONVOLUTIONS, _conv),
     nn.Linear: _linear,
-    nn.BatchNorm2d: lambda _, out: 4 * out.numel(),
-    nn.LayerNorm: lambda _, out: 4 * out.numel(),
-    nn.Softmax: lambda _, out: 3 * out.numel(),
+    nn.BatchNorm2d: lambda _, x, out: 4 * out.numel(),
+    nn.LayerNorm: lambda _, x, out: 4 * out.numel(),
+    nn.Softmax: lambda _, x, out: 3 * out.numel(),
 }
-CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
 
 
-def price_by_hook(module: nn.Module, out: Any) -> Counts:
+def price_by_hook(module: nn.Module, inputs: Sequence[Any], out: Any) -> Counts:
     """What a hook sees of one call of `module`: hook_flops by the first rule that fits, and activations."""
-    flops = next((rule(module, out) for kind, rule in HOOK_RULES.items() if isinstance(module, kind)), 0)
+    flops = next((rule(module, inputs[0], out) for kind, rule in HOOK_RULES.items() if isinstance(module, kind)), 0)
     counts = isinstance(module, (*CONVOLUTIONS, nn.Linear))
     return Counts(hook_flops=flops, activations=out.numel() if counts else 0)

@@ -4,6 +4,6 @@ from grla.data.bundled import BundledPhoto, bundled_photos, photo_path
 from grla.data.images import ImagePair, TrainingImage, TrainingSplit, image_pair, test_images, training_images
 from grla.data.patches import PatchStore
 from grla.data.reading import files_checksum, find_images, image_size, read_image, read_with_alpha
-from grla.data.recall import RecallSampler
+from grla.data.recall import GRAY, RecallSampler
 from grla.data.resize import imresize, mod_crop
 from grla.data.similarity import SimilaritySampler

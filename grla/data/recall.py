@@ -8,8 +8,8 @@ which is known by its key. It is the associative recall by which attention is te
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import NamedTuple, TypeVar
+from dataclasses import dataclass, fields, replace
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,9 +45,13 @@ class RecallSampler:
     `side` is an image's side and `glyph` a glyph's, in LR pixels: a cell is `glyph` high and 2 * `glyph` wide. Flat
     glyphs have one colour; with `texture` (amplitude in [0, 1]) noise per HR pixel is added, and every copy shows
     another phase of it: the glyph is shifted cyclically by 0 to upscale - 1 HR pixels each way, so that copies together
-    hold detail that none of them shows in LR. With a `band`, that many columns of cells, filled with unrelated pairs,
+    hold detail that none of them shows in LR. `distractors` is the share of cells that show pairs which stand nowhere
+    else; with `overwritten` half of a key's intact copies, the earlier ones in reading order, show another value than
+    the others and than what is to be restored. With a `band`, that many columns of cells, filled with unrelated pairs,
     lie between all intact copies and all blanked ones. LR is the mean of upscale x upscale HR pixels. Glyphs of
-    training have an even blue, others an odd one: no glyph is seen in both.
+    training have an even blue, others an odd one: no glyph is seen in both. Images to test on also have numbers
+    `test_pairs` of pairs and are `test_size` wide and high, if that is not 0; `stream` numbers independent draws of
+    them.
     """
 
     num_pairs: tuple[int, ...]
@@ -56,6 +60,17 @@ class RecallSampler:
     texture: float
     band: int
     upscale: int
+    distractors: float = 0.0
+    overwritten: bool = False
+    test_pairs: tuple[int, ...] = ()
+    test_size: int = 0
+    stream: int = 0
+
+    @classmethod
+    def of(cls, data: Any, upscale: int) -> RecallSampler:
+        """The sampler of `data`, a `grla.spec.RecallSpec`, which has the fields of the same names."""
+        names = [one.name for one in fields(cls) if one.name not in ("side", "upscale")]
+        return cls(side=data.patch_size, upscale=upscale, **{name: getattr(data, name) for name in names})
 
     def batch(self, seed: int, step: int, batch_size: int) -> tuple[Tensor, Tensor]:
         """lr (batch, 3, p, p) and hr (batch, 3, p * upscale, p * upscale), float32 in [0, 1], to train on."""
@@ -66,23 +81,31 @@ class RecallSampler:
         """`number` images of each number of pairs to score, always the same; `stream` is "validation" or "test"."""
         return [
             ImagePair(f"{num_pairs} pairs", f"{index:03d}", *images)
-            for num_pairs in self.num_pairs
-            for drawn in [self.draw(stream, 0, 0, number, num_pairs)]
+            for num_pairs, drawn in self._drawn(stream, number)
             for index, images in enumerate(zip(drawn.hr, drawn.lr, drawn.mask, strict=True))
         ]
 
     def baselines(self, stream: str, number: int) -> dict[str, list[Pixels]]:
         """For the images of `pairs`, reference answers that know everything except the blanked values.
 
-        "no look" guesses the mean of all possible values, "mean of values" that of the image's own; with texture
-        "LR copied" knows the LR pixels of the missing value and no more. Perfect recall has no error.
+        "no look" guesses the mean of all possible values, "best guess that ignores keys" that of the image's own; with
+        texture "LR copied" knows the LR pixels of the missing value and no more. Perfect recall has no error.
         """
-        drawn = [self.draw(stream, 0, 0, number, num_pairs) for num_pairs in self.num_pairs]
+        drawn = [images for _, images in self._drawn(stream, number)]
         hr, mask, mean = (np.concatenate([getattr(part, name) for part in drawn]) for name in ("hr", "mask", "mean"))
-        guesses = {"no look": np.uint8(GRAY), "mean of values": np.rint(mean[:, None, None]).astype(np.uint8)}
+        ignoring = np.rint(mean[:, None, None]).astype(np.uint8)
+        guesses = {"no look": np.uint8(GRAY), "best guess that ignores keys": ignoring}
         if self.texture:
             guesses["LR copied"] = shrunk(hr, self.upscale).repeat(self.upscale, axis=1).repeat(self.upscale, axis=2)
         return {name: list(np.where(mask[..., None], guess, hr)) for name, guess in guesses.items()}
+
+    def _drawn(self, stream: str, number: int) -> list[tuple[int, RecallBatch]]:
+        """`number` images of each number of pairs, with that number."""
+        if stream != "test":
+            return [(pairs, self.draw(stream, 0, 0, number, pairs)) for pairs in self.num_pairs]
+        tested = replace(self, side=self.test_size or self.side)
+        numbers = (*self.num_pairs, *self.test_pairs)
+        return [(pairs, tested.draw(stream, self.stream, 0, number, pairs)) for pairs in numbers]
 
     def draw(self, stream: str, seed: int, step: int, batch_size: int, num_pairs: int) -> RecallBatch:
         """The images of (stream, seed, step) with this number of pairs."""
@@ -90,6 +113,10 @@ class RecallSampler:
         random = np.random.Generator(np.random.Philox(key=seed, counter=[0, 0, STREAMS[stream], step]))
         pair, blanked = self._places(random, batch_size, num_pairs)
         glyphs = self._glyphs(random, batch_size, int(pair.max()) + 1, odd=stream != "train")
+        first = 0
+        if self.overwritten:  # pairs from `first` on have the keys of those before, and other values
+            first = num_pairs
+            glyphs[:, first : 2 * first, 0] = glyphs[:, :first, 0]
         side = glyphs.shape[3]
         rows, columns = self.side // self.glyph, self.side // (2 * self.glyph)
         # Every copy shows its glyphs at a phase of its own.
@@ -106,7 +133,7 @@ class RecallSampler:
         hr = _assembled(cells.reshape(*grid, 3))
         mask = _assembled(missing.reshape(*grid, 1))[..., 0]
         lr = shrunk(np.where(mask[..., None], np.uint8(GRAY), hr), self.upscale)
-        return RecallBatch(lr, hr, mask, glyphs[:, :num_pairs, 1].mean((1, 2, 3)))
+        return RecallBatch(lr, hr, mask, glyphs[:, first : first + num_pairs, 1].mean((1, 2, 3)))
 
     def _places(
         self, random: np.random.Generator, batch_size: int, num_pairs: int
@@ -115,7 +142,7 @@ class RecallSampler:
         rows, columns = self.side // self.glyph, self.side // (2 * self.glyph)
         order = random.random((batch_size, rows * columns)).argsort(1)
         if not self.band:
-            return order % num_pairs, order // num_pairs % 2 == 1
+            return self._mixed(order, num_pairs)
         side = (columns - self.band) // 2  # columns of cells on either side of it
         zone = np.ones(columns, np.intp)
         zone[:side], zone[columns - side :] = 0, 2
@@ -126,6 +153,22 @@ class RecallSampler:
             inside = zones == index
             rank[inside] = order[inside].reshape(batch_size, -1).argsort(1).argsort(1).ravel()
         return np.where(zones == 1, num_pairs + rank, rank % num_pairs), zones == 2
+
+    def _mixed(self, order: NDArray[np.intp], num_pairs: int) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
+        """The same where no band is: from a random order of the cells, (batch, cells)."""
+        others = round(self.distractors * order.shape[1])
+        shown = order.shape[1] - others
+        blanked = (order // num_pairs % 2 == 1) & (order < shown)
+        pair = order % num_pairs
+        if self.overwritten:
+            for key in range(num_pairs):
+                mine = (pair == key) & (order < shown)
+                intact = mine & ~blanked
+                # Its intact copies counted in reading order; more than half of them counted: the later value.
+                late = 2 * intact.cumsum(1) > intact.sum(1, keepdims=True)
+                pair[mine & (blanked | late)] = key + num_pairs
+        numbers = (2 if self.overwritten else 1) * num_pairs
+        return np.where(order < shown, pair, numbers + order - shown), blanked
 
     def _glyphs(self, random: np.random.Generator, batch_size: int, number: int, odd: bool) -> Pixels:
         """Keys and values in HR: (batch, number, 2, glyph * upscale, glyph * upscale, 3)."""

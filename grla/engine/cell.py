@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import functools
 import json
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -20,13 +20,14 @@ from grla.cost import is_out_of_memory, process_peak_mib
 from grla.engine.cells import CellFolder
 from grla.engine.material import Material, TrainingMaterial, cell_hash, cell_source
 from grla.engine.processes import USUAL, Execution
+from grla.engine.trunk import Trunk, gain_since_half, half_of, recorded_end, trunk_of
 from grla.errors import InputError, Interrupted
 from grla.evaluation import Image, Upscaler, evaluate, network_upscaler
 from grla.files import atomic_write
-from grla.model import build_model
+from grla.model import build_seeded
 from grla.provenance import ProcessorShare
 from grla.spec import RunSpec, to_dict
-from grla.study import GRADIENT_NORM, ImageScore, Record, picture_name
+from grla.study import GRADIENT_NORM, VALIDATION_PSNR, ImageScore, Record, picture_name
 from grla.training import (
     Diverged,
     StepStats,
@@ -93,9 +94,7 @@ class TrainingJob:
 
     def trainer(self, material: TrainingMaterial, device: torch.device) -> Trainer:
         """The trainer, with the network built from the spec's seed or as it was saved."""
-        with torch.random.fork_rng():
-            torch.manual_seed(self.spec.seed)
-            model = build_model(self.spec.model)
+        model = build_seeded(self.spec.model, self.spec.seed)
         trainer = make_trainer(self.spec, model, material, device, self.execution, trainer_kind())
         if self.saved is not None:
             trainer.load_state_dict(self.saved)
@@ -126,9 +125,34 @@ def run_cell(run: CellRun, material: Material) -> Record:
 def train(run: CellRun, record: Record) -> Trainer:
     """Build and train a cell's network, validating on the way, and write into `record` how far it came.
 
-    No test image is needed and none is seen.
+    No test image is needed and none is seen. With the schedule "stable" it goes on from the longest trunk that there is
+    beside the cells, and trains what half the budget would have given (`grla.engine.trunk`).
     """
-    job = TrainingJob(run.spec, run.execution, resume_checkpoint(*run.folder.checkpoints))
+    trunk = trunk_of(run.folder.shared, run.spec, run.material, run.device)
+    half = _end_of_half(run, trunk)
+    trainer = _train(run, record, trunk)
+    gained = gain_since_half(trainer.history)
+    record.gain_db = gained if half is None else trainer.history[-1][VALIDATION_PSNR] - half
+    return trainer
+
+
+def _end_of_half(run: CellRun, trunk: Trunk | None) -> float | None:
+    """Validation PSNR-Y with half the budget, from its cell if that has been run; None where nothing is shared."""
+    spec = half_of(run.spec)
+    if spec is None:
+        return None
+    recorded = recorded_end(run.folder.beside(cell_hash(spec, run.material, run.device)).record)
+    if recorded is not None:
+        return recorded
+    halved = replace(run, spec=spec, folder=run.folder.half, listener=HalfListener(run.listener))
+    return _train(halved, Record(run.folder.name), trunk).history[-1][VALIDATION_PSNR]
+
+
+def _train(run: CellRun, record: Record, trunk: Trunk | None) -> Trainer:
+    saved = resume_checkpoint(*run.folder.checkpoints)
+    if saved is None and trunk is not None:
+        saved = trunk.state_for(run.spec.train)
+    job = TrainingJob(run.spec, run.execution, saved)
     with trained_together(job, lambda job: job.trainer(run.material, run.device)) as trainer:
         trainer.lap = run.listener.lap
         record.execution, record.threads = _in_words(run.execution.suited(trainer.model)), torch.get_num_threads()
@@ -139,7 +163,9 @@ def train(run: CellRun, record: Record) -> Trainer:
         share = ProcessorShare(record.threads)
         identity = {"cell_hash": record.cell_hash, "spec": to_dict(run.spec)}
         try:
-            fit(trainer, CellWatcher(run.spec, run.material, tracker, run.listener), run.folder.partial, identity)
+            keep = None if trunk is None else partial(trunk.keep, run.folder.partial)
+            watcher = CellWatcher(run.spec, run.material, tracker, run.listener, keep)
+            fit(trainer, watcher, run.folder.partial, identity)
             save_checkpoint(run.folder.weights, {**identity, **trainer.state_dict()})
         finally:
             tracker.close()
@@ -148,6 +174,26 @@ def train(run: CellRun, record: Record) -> Trainer:
             record.final_loss = trainer.last_loss if trainer.step else None
     run.listener.lap("logging")
     return trainer
+
+
+class HalfListener:
+    """Follows the branch that ends at half the budget, for a cell's listener: its validations are not the cell's."""
+
+    def __init__(self, inner: Listener) -> None:
+        self.should_stop = inner.should_stop
+        self.lap = inner.lap
+        self.finished = inner.finished
+        self._inner = inner
+
+    def stepped(self, progress: float, stats: StepStats) -> None:
+        """Half of the cell's own progress."""
+        self._inner.stepped(progress / 2, stats)
+
+    def validated(self, entry: dict[str, float]) -> None:
+        """Nothing."""
+
+    def checkpointed(self) -> None:
+        """Nothing: the branch is short enough to be trained again elsewhere."""
 
 
 @contextmanager
@@ -180,7 +226,7 @@ def make_trainer(
 
     Of several processes each has its slice of the batch.
     """
-    batch = own_slice(functools.partial(material.batch, spec.seed))
+    batch = own_slice(partial(material.batch, spec.seed))
     return kind(model, spec.train, batch, device, execution.prepare)
 
 
@@ -193,25 +239,43 @@ def save_images(folder: Path, material: Material, images: list[Image]) -> None:
 
 
 class CellWatcher:
-    """Scores the validation images, writes the logs, and tells the listener."""
+    """Scores the validation images, writes the logs, and tells the listener.
 
-    def __init__(self, spec: RunSpec, material: TrainingMaterial, tracker: Tracker, listener: Listener) -> None:
+    `keep_trunk` is called once the checkpoint at the end of the schedule's trunk, validation included, is written.
+    """
+
+    def __init__(
+        self,
+        spec: RunSpec,
+        material: TrainingMaterial,
+        tracker: Tracker,
+        listener: Listener,
+        keep_trunk: Callable[[], None] | None = None,
+    ) -> None:
         self.spec = spec
         self.material = material
         self.tracker = tracker
         self.listener = listener
         self.should_stop = listener.should_stop
-        self.checkpointed = listener.checkpointed
+        self._keep_trunk = keep_trunk
+        self._step = 0
         self._logged = -1
 
     def stepped(self, trainer: Trainer, stats: StepStats) -> None:
         """Log a share of the steps and pass all of them on."""
+        self._step = trainer.step
         mark = int(trainer.progress * LOGS_PER_RUN)
         if mark > self._logged:
             self._logged = mark
             peak = process_peak_mib(trainer.device)
             self.tracker.step(stats, trainer.gradient_norm(), self.spec.data.batch_size, peak)
         self.listener.stepped(trainer.progress, stats)
+
+    def checkpointed(self) -> None:
+        """Pass it on."""
+        if self._keep_trunk is not None and self._step == self.spec.train.trunk_steps:
+            self._keep_trunk()
+        self.listener.checkpointed()
 
     def validate(self, trainer: Trainer) -> dict[str, float]:
         """Mean PSNR-Y and SSIM-Y on the validation images."""

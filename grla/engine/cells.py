@@ -60,6 +60,20 @@ class CellFolder:
         return self.path / "weights.fetched"
 
     @property
+    def half(self) -> CellFolder:
+        """Where the branch that ends at half the budget is trained, see `grla.engine.trunk`."""
+        return CellFolder(self.path / "half")
+
+    @property
+    def shared(self) -> Path:
+        """The folder that holds all cells' folder, and what cells share."""
+        return self.path.parent.parent
+
+    def beside(self, cell_hash: str) -> CellFolder:
+        """Another cell's folder, which need not exist."""
+        return CellFolder(self.path.with_name(cell_hash))
+
+    @property
     def log(self) -> Path:
         """The TensorBoard log."""
         return self.path / "log"
@@ -73,6 +87,7 @@ class CellFolder:
         """Remove the checkpoints of a training that has ended."""
         for path in self.checkpoints[1:]:
             path.unlink(missing_ok=True)
+        shutil.rmtree(self.path / "half", ignore_errors=True)
 
 
 class CellStore:

@@ -129,7 +129,7 @@ def _probe(sampler: RecallSampler | SimilaritySampler, batch_size: int, device: 
 def _sampler(data: RecallSpec | SimilaritySpec, upscale: int) -> RecallSampler | SimilaritySampler:
     if isinstance(data, SimilaritySpec):
         return SimilaritySampler(data.patch_size, data.copies, upscale)
-    return RecallSampler(data.num_pairs, data.patch_size, data.glyph, data.texture, data.band, upscale)
+    return RecallSampler.of(data, upscale)
 
 
 def _checksums(test: list[ImagePair]) -> dict[str, str]:

@@ -25,13 +25,14 @@ from grla.engine.processes import (
     Arrangement,
     Execution,
     Machine,
+    Progress,
+    StopRequest,
     arrange,
     run_workers,
     team,
     threads_of,
     torchrun_group,
 )
-from grla.engine.progress import Progress, StopRequest
 from grla.engine.storage import (
     FILE_NAME,
     GRACE_SECONDS,

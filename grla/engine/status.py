@@ -9,7 +9,7 @@ from optuna.trial import FrozenTrial, TrialState
 from tabulate import tabulate
 
 from grla.engine.plan import stored_plans, stored_queue
-from grla.engine.progress import duration
+from grla.engine.processes import duration
 from grla.engine.queue import FINISHED, LATE, WORKER, Queue, worker_name
 from grla.engine.run import StudyRun
 from grla.engine.storage import open_storage, planning, require_storage
@@ -33,6 +33,17 @@ def latest_name(run: StudyRun) -> str:
     Raises InputError as `describe_status` does.
     """
     return list(_queues(run))[-1]
+
+
+def planned_rates(run: StudyRun) -> dict[str, float]:
+    """The learning rates by variant of the study of that name, none where all variants have one.
+
+    Raises InputError as `describe_status` does.
+    """
+    name = latest_name(run)
+    definition = stored_plans(open_storage(run.settings.storage_url), run.study.name, run.profile)[name]
+    rates: dict[str, float] = definition.get("rates", {})
+    return rates
 
 
 def _queues(run: StudyRun) -> dict[str, Queue]:

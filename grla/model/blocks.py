@@ -141,9 +141,8 @@ def build_attention(spec: ModelSpec, layer: AttentionLayer, shift: int) -> nn.Mo
         kernel = build_kernel("softmax", spec.dim // spec.num_heads, spec.num_heads)
         return WindowAttention(spec.dim, spec.num_heads, kernel, spec.window_size, shift)
     heads = spec.num_global_heads
-    return GlobalAttention(
-        spec.dim, heads, build_kernel(spec.kernel.name, spec.dim // heads, heads, **spec.kernel.options)
-    )
+    kernel = build_kernel(spec.kernel.name, spec.dim // heads, heads, **spec.kernel.options)
+    return GlobalAttention(spec.dim, heads, kernel, spec.local_values)
 
 
 def as_tokens(image: Tensor) -> Tensor:

@@ -4,6 +4,7 @@ from grla.report.document import Document, Figure, Link, Links, Section, Table, 
 from grla.report.figures.canvas import save
 from grla.report.figures.cell_files import CELL_FILES
 from grla.report.figures.crops import sharpest_crop
+from grla.report.figures.interventions import LOST, OTHERS, OWN, interventions_figure, interventions_table
 from grla.report.figures.maps import AttributionTile, MapRow, attribution_figure, recall_maps_figure
 from grla.report.folder import write_figures
 from grla.report.kinds import Kind, find_kinds
@@ -24,6 +25,7 @@ from grla.report.kinds.search import publish_tuning
 from grla.report.kinds.study import publish
 from grla.report.results import PROVENANCE, Results, TuningResults, export, load_results, read_json
 from grla.report.search import confirmation, to_confirm
+from grla.report.statistics.equivalence import gains_by_variant, is_rising
 from grla.report.statistics.sequential import is_open, look_seeds, until_clear
 from grla.report.statistics.simulated import check_all, check_looks
 from grla.report.statistics.verdicts import Difference, study_differences

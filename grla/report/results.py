@@ -20,6 +20,7 @@ from optuna.trial import FrozenTrial
 
 from grla.errors import InputError, require_choice
 from grla.files import write_text
+from grla.report.statistics.equivalence import Equivalence, equivalence, gains_by_variant
 from grla.report.statistics.verdicts import Difference, study_differences
 from grla.study import (
     CELL_COLUMNS,
@@ -70,6 +71,12 @@ class Results:
     def differences(self) -> dict[str, Difference]:
         """Every variant's difference to the base of its group, with the study's corrected verdicts; computed once."""
         return study_differences(self.layout, self.images)
+
+    @functools.cached_property
+    def equivalences(self) -> dict[str, Equivalence]:
+        """By variant, what the study says of its equality with the base within the layout's margin."""
+        gains = gains_by_variant(self.cells)
+        return {name: equivalence(d, self.layout.margin, gains, name) for name, d in self.differences.items()}
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from grla.report.document import EMPTY, Marks, Number, Strong, Table
 from grla.report.results import Results
 from grla.report.statistics.verdicts import Difference, best_and_second
 from grla.study import COSTS as RECORD_COSTS
-from grla.study import Group, Shown
+from grla.study import VALIDATION_PSNR, Group, Layout, Shown
 
 FAILURES = {"diverged": "diverged", "out_of_memory": "ran out of memory", "error": "failed"}
 # column of the images frame -> (column heading, format); columns without any value are left out
@@ -22,6 +22,7 @@ METRICS = {"ssim_y": ("SSIM-Y", ".4f"), "mse": ("MSE (RGB)", ".4f"), "psnr_y_out
 
 MARKED = "Bold: the best, underlined: the second best; what cannot be told from them at 95 percent shares the mark."
 DIFFERENCE = "difference to base dB"
+DOUBLED = "gain of last doubling dB"
 GAIN = ("copies", "alone")  # test sets of the self-similarity probe: what a network gains from the copies
 
 STEPS_TIME = Shown("s per 1000 steps", 1.0, ".1f")
@@ -54,6 +55,20 @@ def verdict(difference: Difference) -> str | Strong:
     if difference.num_seeds == 1:
         return f"{difference.verdict} on this seed (seeds not sampled)"
     return Strong(difference.verdict)
+
+
+def within(margin: float) -> str:
+    """The heading of what is said of equality with the base."""
+    return f"equal within {margin:g} dB"
+
+
+def steps_to(threshold: float, curves: pd.DataFrame, cells: pd.DataFrame) -> Number | str:
+    """The median over cells of the first validated step with at least `threshold` dB of PSNR-Y."""
+    mine = curves[curves["cell_hash"].isin(cells["cell_hash"])]
+    reached = mine[pd.to_numeric(mine[VALIDATION_PSNR]) >= threshold].groupby("cell_hash")["step"].min()
+    steps = np.sort([*reached, *[np.inf] * (len(cells) - len(reached))])
+    middle = float(steps[len(steps) // 2]) if len(steps) else np.inf
+    return Number(middle, ".0f") if np.isfinite(middle) else f"not reached ({len(reached)} of {len(cells)} cells)"
 
 
 def outcomes(cells: pd.DataFrame) -> str:
@@ -93,21 +108,22 @@ def study_tables(results: Results) -> list[tuple[Group, Table]]:
     """Each group of a study with its table, whose parts are quality and costs."""
     found = []
     for group in results.layout.groups():
-        frame = group_table(group, results.cells, results.images, results.differences)
+        frame = group_table(group, results)
         caption = f"{results.layout.study}, {group.title}"
-        parts = _parts(frame, table_marks(group, results.images), caption)
+        words = ("variant", "verdict", within(results.layout.margin))
+        parts = _parts(frame, table_marks(group, results.images), caption, words)
         file = re.sub(r"[^\w.]+", "-", group.title).strip("-")
-        found.append((group, Table(frame, caption, ("variant", "verdict"), file=file, parts=parts)))
+        found.append((group, Table(frame, caption, words, file=file, parts=parts)))
     return found
 
 
-def _parts(frame: pd.DataFrame, marks: Marks, caption: str) -> tuple[Table, Table]:
+def _parts(frame: pd.DataFrame, marks: Marks, caption: str, words: tuple[str, ...]) -> tuple[Table, Table]:
     """The columns of quality and those of cost, each with the variants; the costs without rows that have none."""
     costs = frame[["variant", *(name for name in COSTS if name in frame)]]
     known = costs.iloc[:, 1:].map(lambda cell: cell is not None and str(cell) != EMPTY).any(axis=1)
     quality = frame.drop(columns=costs.columns[1:])
     return (
-        Table(quality, f"{caption}: quality. {MARKED}", ("variant", "verdict"), marks),
+        Table(quality, f"{caption}: quality. {MARKED}", words, marks),
         Table(costs[known], f"{caption}: costs.", ("variant",)),
     )
 
@@ -128,14 +144,13 @@ def table_marks(group: Group, images: pd.DataFrame) -> Marks:
     }
 
 
-def group_table(
-    group: Group, cells: pd.DataFrame, images: pd.DataFrame, differences: Mapping[str, Difference]
-) -> pd.DataFrame:
-    """The values of a group's table: the baselines, then a row per level; needs the frames of `grla.report.results`.
+def group_table(group: Group, results: Results) -> pd.DataFrame:
+    """The values of a group's table: the baselines, then a row per level.
 
     PSNR-Y and SSIM-Y are means over images, then over seeds; with several test sets each also has its PSNR-Y column.
     A variant without a finished cell keeps its row and says what became of it.
     """
+    cells, images, differences = results.cells, results.images, results.differences
     sets = list(dict.fromkeys(images["test_set"]))
     baselines = baseline_rows(images, group).assign(seed=0)
     names = images.loc[images["seed"].isna(), "variant"].unique()
@@ -147,17 +162,29 @@ def group_table(
         mine = cells[cells["variant"] == variant]
         scores = images[images["variant"] == variant]
         row: dict[str, object] = {"variant": group.name(label, variant), "seeds": scores["seed"].nunique()}
+        if results.layout.rates:
+            row["learning rate"] = Number(_rate(results.layout, variant), "g")
         row["images"] = len(scores[["test_set", "image"]].drop_duplicates())
         row |= _quality(scores, sets)
         for name in names[:1]:
             row[f"over {name} dB"] = Number(_by_seed(scores, "psnr_y").mean() - reference, "+.3f")
         row |= _comparison(differences.get(variant), outcomes(mine))
+        row[within(results.layout.margin)] = results.equivalences.get(variant)
+        if results.layout.threshold is not None:
+            row[f"steps to {results.layout.threshold:g} dB"] = steps_to(results.layout.threshold, results.curves, mine)
+        if "gain_db" in mine:
+            row[DOUBLED] = replace(decibel(pd.to_numeric(mine["gain_db"])), format="+.3f")
         rows.append(row | _costs(mine))
     columns = list(dict.fromkeys(column for row in reversed(rows) for column in row))
     known = {column for row in rows for column, cell in row.items() if str(cell) != EMPTY}
-    optional = {heading for heading, _ in METRICS.values()}
+    optional = {heading for heading, _ in METRICS.values()} | {DOUBLED}
     shown = [column for column in columns if column in known or column not in optional]
     return pd.DataFrame([[row.get(column) for column in shown] for row in rows], columns=shown, dtype=object)
+
+
+def _rate(layout: Layout, variant: str) -> float:
+    (row,) = (row for row in layout.rows() if layout.variant(row) == variant)
+    return layout.rates.get(layout.rated_as(row), np.nan)
 
 
 def _quality(scores: pd.DataFrame, sets: list[str]) -> dict[str, Number]:

@@ -13,6 +13,7 @@ from grla.errors import InputError
 from grla.provenance import PROTOCOL, commit_is_known
 from grla.report.results import (
     DEFINITION,
+    PROVENANCE,
     ROWS,
     TuningResults,
     own_storage,
@@ -24,6 +25,7 @@ from grla.spec import RunSpec, from_dict, spec_hash, to_dict, with_changes
 from grla.study import (
     CONFIRMED,
     OPEN_FIELDS,
+    RATES,
     TUNING_SEED,
     Cell,
     Changes,
@@ -37,6 +39,7 @@ from grla.study import (
     layout_to_json,
     load_search,
     load_study,
+    rates_study,
     resized_study,
     trial_label,
 )
@@ -114,8 +117,9 @@ def code_faults(versions: Iterable[str]) -> list[str]:
 def recorded_study(folder: Path) -> Study:
     """The study recorded in `folder`, made from the files of today, with what the run chose for itself.
 
-    Of a study at equal cost these are the recorded dims; of a confirmation the configurations, which must be among the
-    trials of the search, whose folder lies beside this one. Raises InputError when there is no such file, or when what
+    Of a study at equal cost these are the recorded dims; of one that tries learning rates the rates; of a confirmation
+    the configurations, which must be among the trials of the search, whose folder lies beside this one. Each variant's
+    own rate is one of any study's. Raises InputError when there is no such file, or when what
     was recorded cannot come from it.
     """
     layout = layout_from_json(read_json(folder / DEFINITION))
@@ -126,7 +130,11 @@ def recorded_study(folder: Path) -> Study:
         trials = trial_changes(Path(before + after))
         chosen = {number: trials[number] for number in _confirmed(layout.factors[0], trials)}
         return confirming_study(load_search(file), layout.profile, chosen)
-    study = load_study(file)
+    study = dataclasses.replace(load_study(file), rates=layout.rates)
+    if layout.study == file + RATES:
+        tried = [float(label) for label in layout.factors[-1].levels]
+        base = study.cells(layout.profile, read_json(folder / PROVENANCE).get("base_changes", {}), seeds=1)[0].spec
+        return rates_study(study, layout.profile, base, tried)
     return study if layout.study == file else resized_study(study, layout)
 
 

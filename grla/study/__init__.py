@@ -2,7 +2,9 @@
 
 from grla.study.catalogue import ABLATIONS, SEARCHES
 from grla.study.claims import (
+    FAR_BELOW,
     NO_GAIN,
+    NOISE,
     Claim,
     Rule,
     Test,
@@ -14,16 +16,27 @@ from grla.study.claims import (
     worse_than_base,
 )
 from grla.study.confirm import CONFIRMED, CONFIRMING_SEEDS, confirming_study, read_base, trial_label
-from grla.study.definition import OPEN_FIELDS, Cell, Profile, Study, load_study, study_names
+from grla.study.definition import OPEN_FIELDS, RATE, Cell, Profile, Study, load_study, study_names
 from grla.study.layout import BASE, Changes, Factor, Group, Layout, layout_from_json, layout_to_json, level_text, vary
 from grla.study.parameters import Choice, Float, Int, Parameter, Value, When
-from grla.study.profiles import QUICK, RECALL, SMOKE, STANDARD, UNMEASURED, recall_profiles, usual_profiles
+from grla.study.profiles import (
+    QUICK,
+    RATES_AROUND_THE_PAPERS,
+    RECALL,
+    SMOKE,
+    STANDARD,
+    UNMEASURED,
+    recall_profiles,
+    usual_profiles,
+)
+from grla.study.rates import RATES, SHARE, best_rates, rates_study, shorter, tried_rates, wider
 from grla.study.record import (
     CELL_COLUMNS,
     COSTS,
     CURVE_COLUMNS,
     GRADIENT_NORM,
     IMAGE_COLUMNS,
+    MOSTLY_ELEMENTWISE,
     NESTED,
     VALIDATION_PSNR,
     ImageScore,

@@ -12,9 +12,14 @@ from typing import Literal
 
 from grla.errors import InputError
 from grla.study.catalogue import ABLATIONS, load_module
+from grla.study.layout import BASE
 
 NO_GAIN = 0.05
 """dB; "no better" is supported only if a larger gain can be excluded."""
+FAR_BELOW = 1.0
+"""dB under the baseline; a network that ends there has failed, whether or not its loss became infinite."""
+NOISE = 1.05
+"""A ratio of training times or of memory within this and its inverse counts as equal."""
 
 Test = Literal["worse", "better", "no better", "diverging", "cheaper to train"]
 
@@ -23,26 +28,38 @@ Test = Literal["worse", "better", "no better", "diverging", "cheaper to train"]
 class Rule:
     """What must hold of a study's `variants`, by their labels, for a claim to be supported; `words` state the rule.
 
-    The functions below make one each; `grla.report` applies them to a study's results.
+    `size` is by how many dB at least, where the claim says; `control` are the variants that must not show what the
+    others do. The functions below make one each; `grla.report` applies them to a study's results.
     """
 
     test: Test
     variants: tuple[str, ...]
     words: str
+    size: float = 0.0
+    control: tuple[str, ...] = (BASE,)
 
 
 @dataclass(frozen=True)
 class Claim:
-    """A statement, the paper's evidence for it, and the rule that judges it. The study is that of the file it is in."""
+    """A statement, the paper's evidence for it, and the rule that judges it. The study is that of the file it is in.
+
+    `small` asks the same question of the levels that the small profiles have, where those of `rule` are too large for
+    them.
+    """
 
     statement: str
     paper: str
     rule: Rule
+    small: Rule | None = None
 
 
-def worse_than_base(*variants: str, words: str) -> Rule:
-    """Supported if every variant is worse than the base (the study's verdicts), contradicted if one is better."""
-    return Rule("worse", variants, words)
+def worse_than_base(*variants: str, words: str, by: float = 0.0) -> Rule:
+    """Supported if every variant is worse than the base (the study's verdicts), contradicted if one is better.
+
+    With `by`, a size in dB, supported only if the intervals leave out every smaller loss, and contradicted if one
+    leaves out a loss as large.
+    """
+    return Rule("worse", variants, words, by)
 
 
 def better_than_base(*variants: str, words: str) -> Rule:
@@ -51,17 +68,23 @@ def better_than_base(*variants: str, words: str) -> Rule:
 
 
 def no_better_than_base(*variants: str, words: str) -> Rule:
-    """Supported if a gain of NO_GAIN over the base can be excluded for all, contradicted if one is better."""
+    """Supported if a gain of NO_GAIN over the base can be excluded for all, contradicted if one is better.
+
+    Nothing is settled while the base or a variant still rises by more than the study's margin.
+    """
     return Rule("no better", variants, words)
 
 
-def diverging(*variants: str, words: str) -> Rule:
-    """Supported if every cell of these variants diverged, contradicted if none did in profile paper."""
-    return Rule("diverging", variants, words)
+def diverging(*variants: str, words: str, control: str = BASE) -> Rule:
+    """Supported if every cell of these variants failed and none of `control` did, contradicted if none did in paper.
+
+    A cell failed if it diverged, or ended FAR_BELOW under the baseline (bicubic).
+    """
+    return Rule("diverging", variants, words, control=(control,))
 
 
 def cheaper_to_train(*variants: str, words: str) -> Rule:
-    """Supported if the base trains with less memory and in less time than every variant, contradicted if with more."""
+    """Supported if every variant takes more memory and time than the base, beyond NOISE, contradicted if all less."""
     return Rule("cheaper to train", variants, words)
 
 

@@ -10,10 +10,11 @@ from typing import TypeVar
 from grla.errors import InputError, require, require_choice
 from grla.spec import RunSpec, with_changes
 from grla.study.catalogue import ABLATIONS, load_named, names_of
-from grla.study.layout import Changes, Combination, Factor, Layout
+from grla.study.layout import MARGIN, Changes, Combination, Factor, Layout
 
 OPEN_FIELDS = ("data.train", "data.test", "train.budget")
 """What a run may change in the base without changing the question: where images are, and how long to train."""
+RATE = "train.learning_rate"
 Named = TypeVar("Named")
 
 
@@ -21,13 +22,15 @@ Named = TypeVar("Named")
 class Profile:
     """How large a study is run: spec changes on top of the base, number of seeds, and the time to expect.
 
-    `factors` replace the study's factors of the same names, where a profile is too small for their large levels.
+    `factors` replace the study's factors of the same names, where a profile is too small for their large levels. With
+    `rates` to try each variant trains at the one that suits it best, see `grla.study.rates`.
     """
 
     changes: Changes
     seeds: int
     expected_time: str
     factors: tuple[Factor, ...] = ()
+    rates: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -45,8 +48,11 @@ class Study:
 
     `source` says which table or figure of the paper it answers to. "one_at_a_time" varies one factor around the base,
     "grid" takes all combinations; with "panels" the levels of the first factor (upscale factors, say) are not compared
-    with each other, and within each of them the other factors are varied one at a time. `file` is the name of the file
-    that a study derived from another comes from.
+    with each other, and within each of them the other factors are varied one at a time. Variants within `margin` dB of
+    each other count as equal, which is tested; it is stated before anything is run. `rates` are learning rates by
+    variant, which replace the base's (`grla.study.rates`). Where a study states a `threshold` in dB of validation
+    PSNR-Y, its tables say after how many steps it was reached. `file` is the name of the file that a study derived from
+    another comes from.
     """
 
     question: str
@@ -57,6 +63,9 @@ class Study:
     design: Combination = "one_at_a_time"
     name: str = ""
     file: str = ""
+    margin: float = MARGIN
+    rates: Mapping[str, float] = field(default_factory=dict)
+    threshold: float | None = None
 
     def profile(self, name: str) -> Profile:
         """The profile called `name`; raises InputError listing the known ones."""
@@ -70,7 +79,18 @@ class Study:
     def layout(self, profile: str, base: RunSpec) -> Layout:
         """A profile's layout around `base`; raises InputError unless `base` is at a level of every factor."""
         factors = tuple(factor.standing(base) for factor in self.resolved_factors(profile))
-        return Layout(self.name, self.question, self.source, profile, self.design, factors, self.file)
+        return Layout(
+            self.name,
+            self.question,
+            self.source,
+            profile,
+            self.design,
+            factors,
+            self.file,
+            margin=self.margin,
+            rates=self.rates,
+            threshold=self.threshold,
+        )
 
     def cells(self, profile: str, changes: Changes, seeds: int | None = None) -> tuple[Cell, ...]:
         """All cells of a profile with further spec `changes`: for each seed the base first, then each variant.
@@ -84,7 +104,8 @@ class Study:
             base = with_changes(self.base, {**chosen.changes, **changes})
             layout = self.layout(profile, base)
             variants = [
-                Cell(layout.variant(row), row, with_changes(base, layout.changes(row))) for row in layout.rows()
+                Cell(layout.variant(row), row, with_changes(base, layout.changes(row) | self._rate(layout, row)))
+                for row in layout.rows()
             ]
         except InputError as error:
             raise InputError(f"study {self.name!r}, profile {profile!r}: {error}") from error
@@ -93,6 +114,10 @@ class Study:
             for seed in range(num_seeds)
             for cell in variants
         )
+
+    def _rate(self, layout: Layout, row: Mapping[str, str]) -> dict[str, object]:
+        variant = layout.rated_as(row)
+        return {RATE: self.rates[variant]} if variant in self.rates else {}
 
 
 def replaced(usual: tuple[Named, ...], own: tuple[Named, ...], key: str = "name") -> tuple[Named, ...]:

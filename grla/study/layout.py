@@ -9,13 +9,15 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 from grla.errors import InputError, require
 from grla.spec import RunSpec, with_changes
 
 BASE = "base"
+MARGIN = 0.02
+"""dB within which variants count as equal where a study says nothing else: a third of what papers call a gain."""
 Combination = Literal["one_at_a_time", "grid", "panels"]
 Changes = Mapping[str, object]
 """Spec fields by dotted path and their new values."""
@@ -80,7 +82,10 @@ class Layout:
     "one_at_a_time" varies one factor around the base, "grid" takes all combinations. In "panels" each level of the
     first factor is a panel with a base of its own, around which the other factors are varied one at a time.
     `num_looks` is the number of looks at which verdicts may be given (see `grla.report.statistics.sequential`). `file`
-    is the name of the file of the study or search that it comes from, where the study's own name differs.
+    is the name of the file of the study or search that it comes from, where the study's own name differs. Within
+    `margin` dB variants count as equal, see `grla.report.statistics.equivalence`. `rates` are learning rates by
+    variant, where each has its own (`grla.study.rates`). `threshold` is a validation PSNR-Y of which tables say after
+    how many steps it was reached.
     """
 
     study: str
@@ -91,6 +96,9 @@ class Layout:
     factors: tuple[Factor, ...]
     file: str = ""
     num_looks: int = 1
+    margin: float = MARGIN
+    rates: Mapping[str, float] = field(default_factory=dict)
+    threshold: float | None = None
 
     def __post_init__(self) -> None:
         enough = self.design != "panels" or len(self.factors) > 1
@@ -103,6 +111,12 @@ class Layout:
         """
         changed = [f"{f.name}={levels[f.name]}" for f in self.factors if levels.get(f.name, f.base) != f.base]
         return ", ".join(changed) or BASE
+
+    def rated_as(self, levels: Mapping[str, str]) -> str:
+        """The variant whose learning rate the variant with these levels has: in panels that of the base's panel."""
+        if self.design != "panels":
+            return self.variant(levels)
+        return self.variant({**levels, self.factors[0].name: self.factors[0].base})
 
     def changes(self, levels: Mapping[str, str]) -> dict[str, object]:
         """The spec fields that the variant with these levels changes in the base."""
@@ -147,16 +161,18 @@ class Layout:
 
 
 def layout_to_json(layout: Layout) -> dict[str, Any]:
-    """The layout as it is recorded: the levels of each factor with what they change."""
+    """The layout as it is recorded: with what each level changes, and the margin and rates only if it has its own."""
     plain: dict[str, Any] = json.loads(json.dumps(asdict(layout)))
-    return plain
+    usual = {"margin": MARGIN, "rates": {}, "threshold": None}  # all that there was before studies could state others
+    return {name: value for name, value in plain.items() if name not in usual or value != usual[name]}
 
 
 def layout_from_json(content: Mapping[str, Any]) -> Layout:
     """The layout of a record. Records of the first format only name their levels, which then change nothing."""
     factors = tuple(Factor(one["name"], _levels(one["levels"]), one["base"]) for one in content["factors"])
     texts = {name: content[name] for name in ("study", "question", "source", "profile", "design")}
-    return Layout(**texts, factors=factors, file=content.get("file", ""), num_looks=content.get("num_looks", 1))
+    further = {name: content[name] for name in ("file", "num_looks", "margin", "rates", "threshold") if name in content}
+    return Layout(**texts, factors=factors, **further)
 
 
 def _levels(recorded: Mapping[str, Changes] | Sequence[str]) -> Mapping[str, Changes]:

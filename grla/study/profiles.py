@@ -43,20 +43,26 @@ PAPER: Changes = {"train.budget": Budget(800_000, "steps")}
 """The paper's network and recipe: 1000 epochs of 800 images with 16 crops each, in batches of 16 (not stated there)."""
 
 UNMEASURED = "not measured; needs a GPU and training images"
+RATES_AROUND_THE_PAPERS = (2.5e-4, 5e-4, 1e-3)
+"""The paper's learning rate, half and twice of it."""
 
 
 def usual_profiles(
-    small: tuple[Factor, ...] = (), quick: Changes | None = None, tiny: tuple[Factor, ...] | None = None
+    small: tuple[Factor, ...] = (),
+    quick: Changes | None = None,
+    tiny: tuple[Factor, ...] | None = None,
+    rates: tuple[float, ...] = (),
 ) -> dict[str, Profile]:
     """The four profiles; `small` factors replace those of the study in smoke and quick, `tiny` those of smoke alone.
 
-    `quick` holds further changes of the quick profile (and of smoke, where they fit both).
+    `quick` holds further changes of the quick profile (and of smoke, where they fit both). A study of kernels has
+    `rates` to try in standard, so that each is judged at its own; quick has no time for that, and says so.
     """
     more = quick or {}
     return {
         "smoke": Profile({**SMOKE, **more}, 1, "about 3 s a cell on 2 cores", small if tiny is None else tiny),
         "quick": Profile({**QUICK, **more}, 2, "about 25 s a cell on 2 cores", small),
-        "standard": Profile(STANDARD, 3, UNMEASURED),
+        "standard": Profile(STANDARD, 3, UNMEASURED, rates=rates),
         "paper": Profile(PAPER, 3, UNMEASURED),
     }
 
@@ -79,6 +85,6 @@ def recall_profiles(
     return {
         "smoke": Profile({**smoke, **cost}, 1, "about a second a cell on 2 cores", tiny),
         "quick": Profile({}, seeds, expected_time, quick),
-        "standard": Profile({}, 3, "not measured"),
+        "standard": Profile({}, 3, "not measured", rates=(1e-3, 3e-3, 1e-2)),
         "paper": Profile({"train.budget": Budget(10_000, "steps")}, 3, "not measured"),
     }

@@ -47,7 +47,8 @@ class Record:
     `train_seconds` are those of a process with `threads` threads, beside which `workers` - 1 other cells ran on the
     machine, and which got `processor_share` (0 to 1) of the processor time that its threads could use. `execution` says
     how it was trained (see `grla.engine.processes.execution`), "" for the usual way; nothing else depends on it, and
-    training memory is that of one process. `source` names the code that computed it (`grla.study.source`),
+    training memory is that of one process. `gain_db` is by how much validation PSNR-Y rose over the last doubling of
+    the steps (`grla.engine.trunk` says against what). `source` names the code that computed it (`grla.study.source`),
     `code_version` the commit it was part of. `images` and `history` are tables of their own, see IMAGE_COLUMNS and
     CURVE_COLUMNS.
     """
@@ -70,6 +71,7 @@ class Record:
     train_peak_memory_mib: float | None = measured("train MiB", 1.0, ".0f")
     train_seconds: float | None = measured("train s", 1.0, ".0f")
     steps: int = 0
+    gain_db: float | None = None
     final_loss: float | None = None
     device: str = "cpu"
     workers: int = 1
@@ -111,6 +113,9 @@ CURVE_COLUMNS = ["step", "seconds", "loss", VALIDATION_PSNR, "val_ssim_y"]
 GRADIENT_NORM = "gradient_norm."
 
 
+MOSTLY_ELEMENTWISE = 0.2
+"""Elementwise operations per multiply-add from which `macs` must not be read as all multiply-adds: a product written as
+an elementwise product and a sum, as a scan in plain PyTorch is, is among the former."""
 COSTS: dict[str, Shown] = {one.name: one.metadata["shown"] for one in fields(Record) if "shown" in one.metadata}
 """The columns of tables of cost, by field."""
 

@@ -113,7 +113,7 @@ class Trainer:
         answers with another shape than hr's.
         """
         start = time.perf_counter()
-        learning_rate = scheduled_rate(self.spec, self.progress)
+        learning_rate = scheduled_rate(self.spec, self.progress, self.step)
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate
         if not self.model.training:
@@ -223,11 +223,18 @@ def fit(trainer: Trainer, watcher: Watcher, checkpoint: Path, identity: dict[str
             saved_at = save()
 
 
-def scheduled_rate(spec: TrainSpec, progress: float) -> float:
-    """The learning rate at `progress` (0 to 1) of the budget."""
+def scheduled_rate(spec: TrainSpec, progress: float, step: int) -> float:
+    """The learning rate at `progress` (0 to 1) of the budget, after `step` steps."""
+    return spec.learning_rate * _share(spec, progress) * min(1.0, (step + 1) / (spec.warmup + 1))
+
+
+def _share(spec: TrainSpec, progress: float) -> float:
+    """The part of the learning rate that the schedule leaves at `progress`."""
     if spec.schedule == "cosine":
-        return spec.learning_rate * 0.5 * (1 + math.cos(math.pi * progress))
-    return spec.learning_rate * 0.5 ** int(5 * progress)  # GRLA A.1: halved every 200 of 1000 epochs
+        return 0.5 * (1 + math.cos(math.pi * progress))
+    if spec.schedule == "stable":
+        return 1.0 if progress <= 0.8 else 5 * (1 - progress)
+    return 0.5 ** int(5 * progress)  # GRLA A.1: halved every 200 of 1000 epochs
 
 
 def _passes_mark(before: float, after: float, marks: int) -> bool:

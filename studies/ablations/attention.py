@@ -7,7 +7,7 @@ Command   python studies/run_ablation.py attention --profile quick
 Time      smoke about a minute, quick under ten minutes on two cores; standard and paper need a GPU and DIV2K.
 """
 
-from grla.study import Study, usual_profiles, vary
+from grla.study import RATES_AROUND_THE_PAPERS, Study, usual_profiles, vary
 
 STUDY = Study(
     question="Does the Gaussian-RBF kernel beat softmax, ReLU, averaging and no attention, next to depth and norm?",
@@ -17,5 +17,5 @@ STUDY = Study(
         vary("depth", "model.depth", 4, 5, 6, 7),
         vary("norm", "model.norm", "batch", "layer", "none"),
     ),
-    profiles=usual_profiles(small=(vary("depth", "model.depth", 1, 2),)),
+    profiles=usual_profiles(small=(vary("depth", "model.depth", 1, 2),), rates=RATES_AROUND_THE_PAPERS),
 )

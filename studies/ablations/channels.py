@@ -26,5 +26,10 @@ CLAIMS = (
             "channels=65",
             words="supported if for 60 and 65 a gain of 0.05 dB can be excluded; contradicted if one is better",
         ),
+        small=no_better_than_base(
+            "channels=20",
+            "channels=24",
+            words="for 20 and 24 against 16 a gain of 0.05 dB can be excluded; contradicted if one is better",
+        ),
     ),
 )

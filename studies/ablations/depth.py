@@ -6,7 +6,7 @@ Command   python studies/run_ablation.py depth --profile quick
 Time      quick about 5 minutes on two cores.
 """
 
-from grla.study import Claim, Study, usual_profiles, vary, worse_than_base
+from grla.study import Claim, Study, better_than_base, usual_profiles, vary, worse_than_base
 
 STUDY = Study(
     question="How many blocks are worth it?",
@@ -21,6 +21,9 @@ CLAIMS = (
         "figure 8",
         worse_than_base(
             "depth=4", "depth=5", words="supported if 4 and 5 are both worse than 6; contradicted if one is better"
+        ),
+        small=better_than_base(
+            "depth=2", "depth=3", words="2 and 3 blocks are both better than 1; contradicted if one is worse"
         ),
     ),
 )

@@ -36,16 +36,24 @@ CLAIMS = (
         ),
     ),
     Claim(
-        "gamma = 1 and 2/3 diverge",
+        "gamma = 1 and 2/3 diverge, with q and k normalised",
         "table 4",
         diverging(
             "gamma=1",
             "gamma=2/3",
+            words="supported if all cells at 1 and 2/3 fail, none at 1/2; contradicted if none fails in profile paper",
+        ),
+    ),
+    Claim(
+        "gamma = 1 and 2/3 diverge, without normalisation",
+        "table 4, read otherwise",
+        diverging(
             "gamma=1, qk_norm=none",
             "gamma=2/3, qk_norm=none",
+            control="qk_norm=none",
             words=(
-                "supported if all cells at 1 and 2/3 diverge, with q and k normalised or not; contradicted if none "
-                "does in profile paper"
+                "supported if all cells at 1 and 2/3 fail and none at 1/2, all without normalisation; contradicted if "
+                "none fails in profile paper"
             ),
         ),
     ),

@@ -6,7 +6,7 @@ Command   python studies/run_ablation.py kernels --profile quick
 Time      quick about 10 minutes on two cores.
 """
 
-from grla.study import Claim, Study, usual_profiles, vary, worse_than_base
+from grla.study import RATES_AROUND_THE_PAPERS, Claim, Study, usual_profiles, vary, worse_than_base
 
 STUDY = Study(
     question="Which attention kernel is best in the linear layers, and does any beat plain averaging or nothing?",
@@ -19,7 +19,7 @@ STUDY = Study(
             *("rbf_ridge", "random_features", "softmax", "exact_rbf", "uniform", "none"),
         ),
     ),
-    profiles=usual_profiles(),
+    profiles=usual_profiles(rates=RATES_AROUND_THE_PAPERS),
 )
 
 CLAIMS = (

@@ -34,9 +34,10 @@ CLAIMS = (
         "table 2",
         diverging(
             "key_weight=without phi, qk_norm=none",
+            control="qk_norm=none",
             words=(
-                "supported if all cells without phi diverge (unnormalised q and k, where phi is not a constant); "
-                "contradicted if none does in profile paper"
+                "supported if all cells without phi fail and none with it (unnormalised q and k, where phi is not a "
+                "constant); contradicted if none fails in profile paper"
             ),
         ),
     ),

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from grla.attention import build_kernel, kernel_names
-from grla.attention.interface import AttentionKernel
+from grla.attention.interface import AttentionKernel, weigh
 from grla.cost import peak_memory_mib
 
 HEAD_DIM = 11
@@ -26,6 +26,18 @@ OTHER_OPTIONS = [
     ("gaussian_rbf", {"learn_gamma": True, "gamma": 8, "taylor_order": 2}),
     ("rbf_ridge", {"ridge": 1e-2, "num_features": 20, "gamma": 1}),
     ("random_features", {"gamma": 2, "num_features": 30}),
+    ("gaussian_rbf", {"gain": True}),
+    ("gaussian_rbf", {"gain": True, "learn_gamma": True, "taylor_order": 2}),
+    ("focused", {"focus": 7}),
+    ("agent", {"num_agents": 3}),
+    ("mesa", {"ridge": 1.0}),
+    *(
+        ("readout", {"features": features, "share": share, "normalised": normalised, "solved": solved})
+        for features in ("fourier", "taylor", "plain")
+        for share in (False, True)
+        for normalised in (False, True)
+        for solved in (False, True)
+    ),
 ]
 VARIANTS = [(name, {}) for name in KERNELS] + [("gaussian_rbf", options) for options in GRBF_OPTIONS] + OTHER_OPTIONS
 
@@ -49,7 +61,7 @@ def gradients(out: Tensor, inputs: list[Tensor]) -> list[Tensor]:
 
 
 def truth(kernel: AttentionKernel, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-    return kernel.weights(q, k) @ v
+    return weigh(kernel.weights(q, k), v)
 
 
 @pytest.mark.parametrize(("name", "options"), VARIANTS)
@@ -83,7 +95,7 @@ def test_declared_properties_of_the_weights_hold(name: str) -> None:
     kernel = build_kernel(name, HEAD_DIM)
     q, k, _ = tokens(50, 60, seed=5)
     weights = kernel.weights(q, k)
-    assert weights.shape == (2, 3, 50, 60)
+    assert weights.shape == (2, 3 * kernel.value_groups, 50, 60)
     sums = weights.sum(-1)
     if kernel.rows_sum_to_one:
         torch.testing.assert_close(sums, torch.ones_like(sums))
@@ -120,7 +132,7 @@ def test_tiny_and_huge_tokens_give_the_truth_and_no_nan(name: str, scale: float)
     q, k, v = q.float().double(), k.float().double(), v.float().double()
     # What rounding can do to a sum is a few units in the last place of its terms' sizes, which weights of both signs
     # (MALA's grow with the tokens) do not bound by the values.
-    rounding = 8 * torch.finfo(torch.float32).eps * float((kernel.weights(q, k).detach().abs() @ v.abs()).max())
+    rounding = 8 * torch.finfo(torch.float32).eps * float(weigh(kernel.weights(q, k).detach().abs(), v.abs()).max())
     torch.testing.assert_close(out.double(), truth(kernel, q, k, v), rtol=1e-3, atol=max(1e-4, rounding))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 from fvcore.nn import ActivationCountAnalysis, FlopCountAnalysis
-from torch import nn
+from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from grla.cost import Counts, count, counts_by_module
@@ -147,3 +147,35 @@ def test_counts_do_not_depend_on_values_or_path_and_scale_with_the_batch() -> No
     one, four = count(model, (1, 3, 8, 8)), count(model, (4, 3, 8, 8))
     assert (four.macs, four.hook_flops) == (4 * one.macs, 4 * one.hook_flops)
     assert four.num_params == one.num_params
+
+
+@pytest.mark.parametrize(
+    ("layer", "shape"),
+    [
+        (nn.Conv1d(4, 6, 3, groups=2), (2, 4, 9)),
+        (nn.Conv3d(2, 3, (3, 1, 2)), (1, 2, 5, 4, 6)),
+        (nn.ConvTranspose2d(4, 6, 3, stride=2, groups=2), (1, 4, 5, 7)),
+        (nn.ConvTranspose1d(3, 5, 4), (1, 3, 8)),
+    ],
+)
+def test_hooks_count_every_convolution_as_the_operations_do(layer: nn.Module, shape: tuple[int, ...]) -> None:
+    counts = count(nn.Sequential(layer), shape)
+    assert counts.hook_flops == counts.macs > 0
+
+
+class Spaced(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return x + torch.linspace(0, 1, x.shape[-1], device=x.device)
+
+
+class Undecided(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return x * 2 if x.sum() > 0 else x
+
+
+def test_evenly_spaced_numbers_are_free_and_branches_on_values_are_refused() -> None:
+    assert count(Spaced(), (1, 3, 4, 4)).elementwise_ops == 48
+    with pytest.raises(
+        InputError, match="cannot count this model: what it does depends on values, not on shapes alone"
+    ):
+        count(Undecided(), (1, 3, 4, 4))

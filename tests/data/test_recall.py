@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -37,7 +39,11 @@ def matched(pair: ImagePair, glyph: int) -> Pixels:
     return restored.transpose(0, 2, 1, 3, 4).reshape(sr.shape)
 
 
-@pytest.mark.parametrize("sampler", [FLAT, APART], ids=["mixed", "apart"])
+NOISY = replace(FLAT, num_pairs=(2, 4, 8), distractors=0.25)
+OVERWRITTEN = replace(FLAT, num_pairs=(2, 4), overwritten=True)
+
+
+@pytest.mark.parametrize("sampler", [FLAT, APART, NOISY], ids=["mixed", "apart", "with distractors"])
 def test_matching_keys_exactly_is_perfect_recall(sampler: RecallSampler) -> None:
     for pair in sampler.pairs("test", 8):
         found = score(pair, matched(pair, sampler.glyph), border=2)
@@ -47,7 +53,7 @@ def test_matching_keys_exactly_is_perfect_recall(sampler: RecallSampler) -> None
 def test_baselines_are_what_a_blind_guess_can_reach() -> None:
     """Values are uniform in 0..255: a variance of 1/12; the image's mean leaves (n - 1) / n of it."""
     pairs, answers = FLAT.pairs("test", 500), FLAT.baselines("test", 500)
-    for name, shares in (("no look", [1, 1, 1, 1]), ("mean of values", [1 / 2, 3 / 4, 7 / 8, 15 / 16])):
+    for name, shares in (("no look", [1, 1, 1, 1]), ("best guess that ignores keys", [1 / 2, 3 / 4, 7 / 8, 15 / 16])):
         errors = [score(pair, answer, 2).mse for pair, answer in zip(pairs, answers[name], strict=True)]
         means = np.reshape(np.array(errors, float), (4, 500)).mean(1)
         np.testing.assert_allclose(means, np.array(shares) / 12, rtol=0.06)
@@ -106,7 +112,7 @@ def test_texture_holds_more_than_lr_shows() -> None:
         name: np.mean([score(pair, answer, 2).mse for pair, answer in zip(pairs, images, strict=True)])
         for name, images in answers.items()
     }
-    assert 0 < errors["LR copied"] < 0.5 * errors["mean of values"] < 0.5 * errors["no look"]
+    assert 0 < errors["LR copied"] < 0.5 * errors["best guess that ignores keys"] < 0.5 * errors["no look"]
     image = pairs[0]
     shown = cells(image.lr, 4).reshape(-1, 4, 8, 3)
     flat = shown[:, :, :4].mean((1, 2))
@@ -140,3 +146,45 @@ def test_batches_take_the_numbers_of_pairs_in_turn() -> None:
         hr = FLAT.batch(0, step, 1)[1][0]
         keys = hr[:, ::4, ::8].reshape(3, -1).unique(dim=1)
         assert keys.shape[1] == num_pairs
+
+
+def test_distractors_stand_once_and_have_their_share() -> None:
+    for pair in NOISY.pairs("test", 4):
+        keys = cells(pair.hr, 4)[..., 0, 0, :].reshape(-1, 3)
+        _, counts = np.unique(keys, axis=0, return_counts=True)
+        assert (counts == 1).sum() == 8  # a quarter of 32 cells
+        assert (counts > 1).sum() == int(pair.test_set.split()[0])
+
+
+def test_of_an_overwritten_key_the_later_value_counts() -> None:
+    """By hand, cell by cell in reading order: the last intact copy has what is missing, the first something else."""
+    for pair in OVERWRITTEN.pairs("test", 8):
+        grid, shown = cells(pair.hr, 4).reshape(32, 4, 8, 3), cells(pair.lr, 2).reshape(32, 2, 4, 3)
+        blanked = (shown[:, :, 2:] == GRAY).all((1, 2, 3))
+        for key in np.unique(grid[:, 0, 0], axis=0):
+            mine = (grid[:, 0, 0] == key).all(1)
+            values = grid[mine & ~blanked, 0, 4]
+            missing = grid[mine & blanked, 0, 4]
+            assert len(missing) > 0
+            assert (missing == values[-1]).all()
+            assert (values[0] != values[-1]).any()
+            assert len(np.unique(values, axis=0)) == 2
+
+
+def test_longer_tests_have_pairs_and_sizes_that_training_has_not() -> None:
+    longer = replace(FLAT, num_pairs=(2, 4), test_pairs=(64,), test_size=32)
+    assert longer.batch(0, 0, 2)[0].shape == (2, 3, 16, 16)
+    pairs = longer.pairs("test", 2)
+    assert [pair.test_set for pair in pairs] == ["2 pairs"] * 2 + ["4 pairs"] * 2 + ["64 pairs"] * 2
+    assert {pair.hr.shape for pair in pairs} == {(64, 64, 3)}
+    assert len(np.unique(cells(pairs[-1].hr, 4)[..., 0, 0, :].reshape(-1, 3), axis=0)) == 64
+    assert {pair.hr.shape for pair in longer.pairs("validation", 2)} == {(32, 32, 3)}
+    assert len(longer.baselines("test", 2)["no look"]) == 6
+
+
+def test_streams_of_tests_are_independent_and_the_first_is_what_it_was() -> None:
+    first, second = (replace(FLAT, stream=number) for number in (0, 1))
+    assert all((a.hr == b.hr).all() for a, b in zip(FLAT.pairs("test", 2), first.pairs("test", 2), strict=True))
+    assert not any((a.hr == b.hr).all() for a, b in zip(first.pairs("test", 2), second.pairs("test", 2), strict=True))
+    assert (first.pairs("validation", 2)[0].hr == second.pairs("validation", 2)[0].hr).all()
+    assert torch.equal(first.batch(3, 5, 2)[0], second.batch(3, 5, 2)[0])

@@ -20,8 +20,8 @@ def test_bfloat16_is_close_to_float32_and_has_finite_gradients(kernel: str, trai
     with torch.backends.mkldnn.flags(enabled=False), torch.autocast("cpu", torch.bfloat16):
         half = model(lr)
     assert half.dtype == torch.bfloat16
-    # 8 bits of precision through 8 layers; ReLU's weights can be nearly all zero, and their sum then is, too.
-    limit = 0.2 if kernel == "relu" else 0.03
+    # 8 bits of precision through 8 layers; weights by ReLU can be nearly all zero, and their sum then is, too.
+    limit = 0.2 if kernel in ("relu", "focused") else 0.03
     torch.testing.assert_close(half.detach().float(), expected, rtol=0, atol=limit * float(expected.abs().max()))
     half.float().abs().mean().backward()
     assert all(p.grad is None or p.grad.isfinite().all() for p in model.parameters())

@@ -25,7 +25,7 @@ COSTS = {
 SPEC = {
     "model": {"upscale": 4, "dim": 55, "depth": 6, "window_size": 16},
     "data": {"batch_size": 16, "patch_size": 64},
-    "train": {"budget": {"amount": 400, "unit": "steps"}},
+    "train": {"budget": {"amount": 400, "unit": "steps"}, "learning_rate": 0.005},
     "cost": {"count_output": [720, 1280], "latency_input": [48, 64]},
 }
 

@@ -19,7 +19,7 @@ MODEL = {"upscale": 4, "dim": 55, "depth": 6, "window_size": 16}
 BASE: dict[str, Any] = {
     "model": MODEL,
     "data": {"batch_size": 16, "patch_size": 64},
-    "train": {"budget": {"amount": 800, "unit": "steps"}},
+    "train": {"budget": {"amount": 800, "unit": "steps"}, "learning_rate": 0.005},
     "cost": {"count_output": [720, 1280], "latency_input": [48, 64]},
 }
 SCORES = {2: 34.0, 4: 28.0}

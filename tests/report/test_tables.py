@@ -257,3 +257,20 @@ def test_rows_from_before_a_column_was_there_have_tables_without_it(made_up: Any
     found = study_tables(older)[0][1].frame
     assert "memory MiB" not in found
     assert "latency ms" in found
+
+
+def test_equality_gains_rates_and_steps_are_columns_where_they_are_known(made_up: Any) -> None:
+    plain = table(made_up, 0)
+    assert plain.loc["relu", "equal within 0.02 dB"] == "not yet settled: still rising"  # no gain is known
+    assert not {"gain of last doubling dB", "learning rate"} & set(plain)
+    cells = made_up.cells.assign(gain_db=[0.001 * seed for seed in made_up.cells["seed"]])
+    layout = dataclasses.replace(made_up.layout, rates={"base": 0.003, "kernel=relu": 0.001}, threshold=25.0)
+    rows = table(made_up._replace(cells=cells, layout=layout), 0)
+    assert rows.loc["relu", "equal within 0.02 dB"] == "equivalent"
+    assert rows.loc["softmax", "equal within 0.02 dB"] == "different"
+    assert rows.loc["gaussian_rbf (base)", "equal within 0.02 dB"] == "-"
+    assert rows.loc["relu", "gain of last doubling dB"] == "+0.001 ± +0.001"
+    assert rows["learning rate"].tolist() == ["-", "0.003", "0.001", "-"]
+    assert rows.loc["gaussian_rbf (base)", "steps to 25 dB"] == "300"  # 20 + step / 50 + seed: 300 and 200
+    never = table(made_up._replace(layout=dataclasses.replace(layout, threshold=99.0)), 0)
+    assert never.loc["relu", "steps to 99 dB"] == "not reached (0 of 2 cells)"

@@ -17,7 +17,8 @@ SLOW = """
 import sys, time, torch
 sys.path.insert(0, {root!r})
 from pathlib import Path
-from grla.engine import RunSettings, progress
+from grla.engine import RunSettings
+from grla.engine.processes import progress
 original = progress.CellProgress.stepped
 def slow(self, *arguments):
     print("step", flush=True)

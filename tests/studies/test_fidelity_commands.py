@@ -60,6 +60,31 @@ def test_recall_maps_are_drawn_for_checkpoints_of_the_probe_only(tmp_path: Path,
     assert "CHECKPOINTS must hold one of seed 7" in call("run_recall_maps.py", probe, "--seed", 7, code=1)
 
 
+def test_interventions_measure_probe_networks_and_those_of_photographs(
+    tmp_path: Path, checkpoint: Path, photo: Path
+) -> None:
+    probe = tmp_path / "probe.pt"
+    spec = RunSpec(ModelSpec(upscale=2, dim=8, depth=1, layers=("global",), kernel=KernelSpec("softmax")), RecallSpec())
+    save_checkpoint(probe, {"spec": to_dict(spec), "model": build_model(spec.model).state_dict(), "ema": None})
+    call("run_interventions.py", probe, "--images", 1, "--out", tmp_path / "one")
+    rows = pd.read_csv(tmp_path / "one" / "interventions.csv")
+    assert set(rows["test_set"]) == {"2 pairs", "4 pairs", "8 pairs", "16 pairs"}
+    assert "follows the swapped value" in set(rows["what"])
+    (tmp_path / "set").mkdir()
+    photo.rename(tmp_path / "set" / photo.name)
+    call("run_interventions.py", checkpoint, "--test-data", tmp_path / "set", "--out", tmp_path / "two")
+    rows = pd.read_csv(tmp_path / "two" / "interventions.csv")
+    assert set(rows["what"]) == {
+        f"dB lost with uniform weights in {name}" for name in ("layer 1", "layer 2", "all layers")
+    }
+    assert {path.name for path in (tmp_path / "two").iterdir()} == {
+        "interventions.csv",
+        "interventions.png",
+        "interventions.svg",
+        "summary.csv",
+    }
+
+
 def test_attribution_draws_each_checkpoint(tmp_path: Path, checkpoint: Path, photo: Path) -> None:
     out = tmp_path / "out"
     sizes = ("--steps", 3, "--size", 8, "--top", 4)

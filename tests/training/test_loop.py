@@ -146,10 +146,25 @@ def test_a_time_budget_ends_by_the_clock(tmp_path: Path) -> None:
 
 @given(st.floats(0, 1))
 def test_schedules(progress: float) -> None:
-    halving = scheduled_rate(TrainSpec(learning_rate=1.0, schedule="halving"), progress)
+    halving = scheduled_rate(TrainSpec(learning_rate=1.0, schedule="halving"), progress, 0)
     assert halving == {0: 1, 1: 0.5, 2: 0.25, 3: 0.125, 4: 0.0625, 5: 0.03125}[int(5 * progress)]
-    cosine = scheduled_rate(TrainSpec(learning_rate=1.0, schedule="cosine"), progress)
+    cosine = scheduled_rate(TrainSpec(learning_rate=1.0, schedule="cosine"), progress, 0)
     assert cosine == pytest.approx(math.cos(math.pi * progress / 2) ** 2)
+    stable = scheduled_rate(TrainSpec(learning_rate=1.0, schedule="stable"), progress, 0)
+    assert stable == (1.0 if progress <= 0.8 else pytest.approx((1 - progress) / 0.2))
+
+
+def test_a_stable_rate_is_the_same_at_equal_steps_of_any_budget() -> None:
+    """To the bit, or runs that share a trunk would not."""
+    spec = TrainSpec(learning_rate=0.003, schedule="stable", warmup=7, validations=5)
+    for step in range(0, 800, 7):
+        assert len({scheduled_rate(spec, step / budget, step) for budget in (1000, 2000, 30_000)}) == 1
+
+
+def test_warm_up_rises_to_the_schedule() -> None:
+    spec = TrainSpec(learning_rate=1.0, warmup=4)
+    rates = [scheduled_rate(spec, 0.0, step) for step in range(6)]
+    assert rates == pytest.approx([0.2, 0.4, 0.6, 0.8, 1.0, 1.0])
 
 
 def test_every_phase_is_told_as_it_ends(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ class Kernel(FirstOrderKernel):
     phi(x) = exp(-g |x|^2); t is the Taylor expansion of exp: t(x) = 1 + x (order 1, Eq. 9) or 1 + x + x^2 / 2 (order 2,
     table 5); phi(q_i) cancels (Eq. 12). g = `gamma` / sqrt(head_dim): the paper's 1 / (2 sqrt(d)) is gamma = 0.5.
     With `learn_gamma` each head learns its own g, which starts there.
+    With `gain` all of it is divided by 2 g: what tells keys apart then has the amplitude of the Taylor kernel's.
     `qk_norm` says which of q and k are L2-normalised, `key_weight` whether phi(k_j) is part of the sum; with normalised
     keys phi is a constant and cancels.
 
@@ -41,6 +42,7 @@ class Kernel(FirstOrderKernel):
         taylor_order: int = 1,
         qk_norm: Literal["both", "query", "none"] = "both",
         key_weight: bool = True,
+        gain: bool = False,
     ) -> None:
         super().__init__(head_dim)
         require(gamma > 0, "gaussian_rbf: gamma", "must be above 0", gamma)
@@ -53,6 +55,15 @@ class Kernel(FirstOrderKernel):
         self.taylor_order = taylor_order
         self.qk_norm = qk_norm
         self.key_weight = key_weight
+        self.gain = gain
+
+    def weights(self, q: Tensor, k: Tensor) -> Tensor:
+        """The attention matrix; see the class."""
+        return self._gained(super().weights(q, k))
+
+    def forward(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        """The attention output; see the class."""
+        return self._gained(super().forward(q, k, v))
 
     def map_q(self, q: Tensor) -> Tensor:
         """The Taylor features of the queries; see the class."""
@@ -72,6 +83,9 @@ class Kernel(FirstOrderKernel):
         """2 g in the paper's setting, in which phi cancels; None in all others."""
         papers = self.taylor_order == 1 and self.qk_norm == "both" and self.log_width is None
         return 2 * self.width if papers else None
+
+    def _gained(self, x: Tensor) -> Tensor:
+        return x / (2 * self._width()) if self.gain else x
 
     def _width(self) -> Tensor | float:
         return self.width if self.log_width is None else self.log_width.exp()

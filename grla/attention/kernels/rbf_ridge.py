@@ -4,7 +4,8 @@ GRLA's Eq. 3 weighs values by a Gaussian RBF of query and key, which is the Nada
 query. The better-known estimate with the same kernel is kernel ridge regression, and with random Fourier features
 (Rahimi & Recht 2007, "Random Features for Large-Scale Kernel Machines", algorithm 1) it is linear in tokens as well.
 Reading values out by least squares is also done by Garnelo & Czarnecki 2023 ("Exploring the Space of Key-Value-Query
-Models with Intention") and von Oswald et al. 2023 ("Uncovering mesa-optimization algorithms in Transformers").
+Models with Intention"), von Oswald et al. 2023 ("Uncovering mesa-optimization algorithms in Transformers") and 2025
+("MesaNet: Sequence Modeling by Locally Optimal Test-Time Training"), whose input strengths resemble the shares here.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ from multiprocessing.process import BaseProcess
 import torch
 
 from grla.cost import fresh_processes
-from grla.engine.progress import StopRequest
+from grla.engine.processes.progress import StopRequest
 from grla.errors import InputError, Interrupted
 
 Job = Callable[[StopRequest], None]

@@ -10,6 +10,7 @@ import pandas as pd
 from grla.report.document import EMPTY, Number
 from grla.report.figures.bars import PARTS, SHARE, network_frame, phases
 from grla.report.figures.scaling import LINE
+from grla.study import MOSTLY_ELEMENTWISE
 
 Record = Mapping[Any, Any]
 
@@ -45,6 +46,12 @@ def cost_text(record: Record, tree_depth: int) -> str:
         }
     )
     parts = [shown.to_markdown(index=False, floatfmt=".2f"), LEGEND]
+    parts += [
+        f"{row['model']}: elementwise operations are {row['elementwise_ops'] / row['macs']:.0%} of its MACs, which are "
+        "not all multiply-adds if products are written elementwise."
+        for row in frame.to_dict("records")
+        if row["elementwise_ops"] > MOSTLY_ELEMENTWISE * row["macs"] > 0
+    ]
     if tree_depth > 0:
         parts += [f"\n{row['model']}\n{tree_text(row['tree'], tree_depth)}" for row in record["models"]]
     if "readings" in record:

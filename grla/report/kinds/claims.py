@@ -57,12 +57,13 @@ SETTLED_CLAIMS = (
         "table 3: 56.5 G against 63.6 G",
         "supported if GRLA's MACs, every product counted as SwinIR-light's are, lie below SwinIR-light's",
         fewer_flops,
-        (SETTLED,),
+        ("benchmark/cost.json", "benchmark/*/cost.json"),
     ),
     RecordClaim(
         "phi(K) is needed with normalised keys",
         "section 3 and table 2",
-        "supported if phi(K) changes any output by more than 1e-9 when keys have unit length",
+        "supported if phi(K) changes any output by more than 1e-9 when keys have unit length; contradicted if it does "
+        "not, and random weights do",
         key_weight_matters,
         (SETTLED,),
     ),
@@ -141,8 +142,10 @@ def judged(claim: Claim, study: str, results: Results | None) -> Judgement:
     """A claim judged by the `results` of its `study`; the evidence names profile, cells, seeds and budget."""
     if results is None:
         return Judgement(NOT_YET_RUN, f"study {study} has no records")
-    found = judge(claim.rule, results)
-    where = "" if found.verdict == NOT_YET_RUN else _where(results)
+    found, range_asked = judge(claim.rule, results), ""
+    if found.verdict == NOT_YET_RUN and claim.small is not None:
+        found, range_asked = judge(claim.small, results), f"in the range of this profile ({claim.small.words}): "
+    where = "" if found.verdict == NOT_YET_RUN else _where(results) + range_asked
     return Judgement(found.verdict, where + found.evidence)
 
 

@@ -6,18 +6,30 @@ Each function gives a verdict and the measured evidence behind it, in words.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
+from math import nan
 from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
 
 from grla.report.kinds.benchmark_tables import LINEAR
 from grla.report.results import Results
+from grla.report.statistics.equivalence import gains_by_variant, is_rising
 from grla.report.statistics.verdicts import Difference
 from grla.report.statistics.verdicts import Verdict as DifferenceVerdict
 from grla.report.tables import interval
-from grla.study import BASE, NO_GAIN, Rule, Test
+from grla.study import BASE, FAR_BELOW, NO_GAIN, NOISE, Rule, Test
 
-Verdict = Literal["supported", "contradicted", "not distinguishable at this budget", "not yet run"]
+Verdict = Literal[
+    "supported",
+    "contradicted",
+    "not distinguishable at this budget",
+    "not yet settled: still rising",
+    "not yet run",
+]
 UNCLEAR: Verdict = "not distinguishable at this budget"
 NOT_YET_RUN: Verdict = "not yet run"
 
@@ -39,47 +51,90 @@ class Judgement:
 
 def judge(rule: Rule, results: Results) -> Judgement:
     """What a study's `results` say by the `rule` of a claim; not yet run where one of its variants has no cell."""
-    if not set(rule.variants) <= set(results.cells["variant"]):
+    if not {*rule.variants, *rule.control} <= set(results.cells["variant"]):
         named = "; ".join(rule.variants)
         return Judgement(NOT_YET_RUN, f"no records of {named} at a size this can be told from")
-    return TESTS[rule.test](results, rule.variants)
+    found = TESTS[rule.test](results, rule)
+    lost = _lost(results, (*rule.control, *rule.variants))
+    return replace(found, evidence=f"{found.evidence}; {lost}") if lost and rule.test != "diverging" else found
 
 
-def _each(
-    results: Results, variants: tuple[str, ...], wanted: DifferenceVerdict, against: DifferenceVerdict
-) -> Judgement:
+def _worse(results: Results, rule: Rule) -> Judgement:
+    """By the study's verdicts and, where the claim has a size, by whether each interval leaves out a smaller loss."""
+    if rule.size == 0:
+        return _each(results, rule, wanted="worse", against="better")
+    found = [results.differences[variant] for variant in rule.variants]
+    large = all(one.verdict == "worse" and one.high <= -rule.size for one in found)
+    small = any(one.low > -rule.size for one in found)
+    return _judgement(large, small, _words(results, rule.variants))
+
+
+def _each(results: Results, rule: Rule, wanted: DifferenceVerdict, against: DifferenceVerdict) -> Judgement:
     """Supported if the study's verdict on every variant is `wanted`, contradicted if it is `against` on one."""
-    found = {results.differences[variant].verdict for variant in variants}
-    return _judgement(found == {wanted}, against in found, _words(results, variants))
+    found = {results.differences[variant].verdict for variant in rule.variants}
+    return _judgement(found == {wanted}, against in found, _words(results, rule.variants))
 
 
-def _no_better(results: Results, variants: tuple[str, ...]) -> Judgement:
+def _no_better(results: Results, rule: Rule) -> Judgement:
     """Each 95 % interval must exclude NO_GAIN: a rule that needs all of them to hold is no laxer for having many."""
-    found = [results.differences[variant] for variant in variants]
+    found = [results.differences[variant] for variant in rule.variants]
     small = all(difference.high < NO_GAIN for difference in found)
     better = any(difference.verdict == "better" for difference in found)
-    return _judgement(small and not better, better, _words(results, variants))
+    judgement = _judgement(small and not better, better, _words(results, rule.variants))
+    gains = gains_by_variant(results.cells)
+    rising = [
+        name for name in (*rule.control, *rule.variants) if is_rising(gains.get(name, nan), results.layout.margin)
+    ]
+    if judgement.verdict == "supported" and rising:
+        return Judgement(
+            "not yet settled: still rising", f"{judgement.evidence}; not known to have flattened: {', '.join(rising)}"
+        )
+    return judgement
 
 
-def _diverging(results: Results, variants: tuple[str, ...]) -> Judgement:
-    outcomes = results.cells.loc[results.cells["variant"].isin(variants), "outcome"]
-    diverged = int((outcomes == "diverged").sum())
-    words = f"{diverged} of {len(outcomes)} cells diverged ({'; '.join(variants)})"
-    none = diverged == 0 and results.layout.profile == "paper"
-    return _judgement(diverged == len(outcomes), none, words)
+def _diverging(results: Results, rule: Rule) -> Judgement:
+    """A control that fails as well says that it is not the variants that do it."""
+    failed, control = (_failed(results, names) for names in (rule.variants, rule.control))
+    words = (
+        f"{failed.sum()} of {len(failed)} cells failed ({'; '.join(rule.variants)}), {control.sum()} of {len(control)} "
+        f"of the control ({'; '.join(rule.control)}), at a learning rate of {results.base['train']['learning_rate']:g}"
+    )
+    none = not failed.any() and results.layout.profile == "paper"
+    return _judgement(bool(failed.all() and not control.any()), none, words)
 
 
-def _cheaper_to_train(results: Results, variants: tuple[str, ...]) -> Judgement:
+def _failed(results: Results, variants: tuple[str, ...]) -> NDArray[np.bool_]:
+    """For each cell of these variants whether it diverged, or ended FAR_BELOW under the first baseline."""
+    cells, images = results.cells, results.images
+    baselines = images[images["seed"].isna()]
+    reference = baselines.loc[baselines["variant"].isin(baselines["variant"].head(1)), "psnr_y"].mean()
+    mine = cells[cells["variant"].isin(variants)]
+    keys = pd.MultiIndex.from_frame(mine[["variant", "seed"]])
+    scores = images[images["seed"].notna()].groupby(["variant", "seed"])["psnr_y"].mean().reindex(keys)
+    low = scores.to_numpy(np.float64) < reference - FAR_BELOW
+    return np.asarray(low | (mine["outcome"] == "diverged").to_numpy())
+
+
+def _lost(results: Results, variants: tuple[str, ...]) -> str:
+    """The cells of these variants that are not in the comparison, in words; "" if all are."""
+    mine = results.cells[results.cells["variant"].isin(variants)]
+    lost = mine[mine["outcome"] != "ok"].groupby("variant", sort=False).size()
+    counts = ", ".join(f"{name}: {number}" for name, number in lost.items())
+    return f"without the cells that failed ({counts})" if counts else ""
+
+
+def _cheaper_to_train(results: Results, rule: Rule) -> Judgement:
     costs = results.cells.groupby("variant")[["train_peak_memory_mib", "train_seconds"]].mean()
-    base, others = costs.loc[BASE], costs.loc[list(variants)]
-    less = (others > base).all()
-    ratios = (others / base).round(2)
-    words = "; ".join(f"{name}: {m:.2f} x memory, {s:.2f} x time of the base" for name, m, s in ratios.itertuples())
-    return _judgement(bool(less.all()), not less.any(), words)
+    ratios = costs.loc[list(rule.variants)] / costs.loc[BASE]
+    words = "; ".join(
+        f"{name}: {m:.2f} x memory, {s:.2f} x time of the base" for name, m, s in ratios.round(2).itertuples()
+    )
+    dearer, cheaper = (ratios > NOISE).all(axis=None), (ratios < 1 / NOISE).all(axis=None)
+    return _judgement(bool(dearer), bool(cheaper), words)
 
 
-TESTS: dict[Test, Callable[[Results, tuple[str, ...]], Judgement]] = {
-    "worse": partial(_each, wanted="worse", against="better"),
+TESTS: dict[Test, Callable[[Results, Rule], Judgement]] = {
+    "worse": _worse,
     "better": partial(_each, wanted="better", against="worse"),
     "no better": _no_better,
     "diverging": _diverging,
@@ -115,25 +170,36 @@ def faster_than_swinir(latency: Record | None) -> Judgement:
     return _judgement(row["low"] >= FASTER, row["high"] < FASTER, words)
 
 
-def fewer_flops(settled: Record | None) -> Judgement:
-    """From settled.json: supported if GRLA has fewer multiply-adds than SwinIR-light when both are counted alike."""
-    if settled is None:
-        return Judgement(NOT_YET_RUN, "needs `claims.py`")
-    grla, by_hooks, swinir = (settled[name] / 1e9 for name in ("grla_macs", "grla_hook_flops", "swinir_light_macs"))
+def fewer_flops(cost: Record | None) -> Judgement:
+    """From cost.json: supported if GRLA has fewer multiply-adds than SwinIR-light when both are counted alike."""
+    rows = {} if cost is None else {row["model"].lower(): row for row in cost["models"]}
+    swinir = [row for name, row in rows.items() if "swinir" in name]
+    if cost is None or not swinir or KERNEL not in rows:
+        needs = f"needs `run_benchmark.py cost` of {KERNEL} and an outside model whose name holds swinir"
+        return Judgement(NOT_YET_RUN, needs)
+    grla, by_hooks, theirs = rows[KERNEL]["macs"], rows[KERNEL]["hook_flops"], swinir[0]["macs"]
+    height, width = (side * cost["upscale"] for side in cost["lr_size"])
     words = (
-        f"GRLA x4 at 1280x720: {grla:.1f} G MACs with every product, {by_hooks:.1f} G by the paper's rule (without "
-        f"those inside attention); SwinIR-light, every product: {swinir:.1f} G"
+        f"GRLA x{cost['upscale']} at {width}x{height}: {grla / 1e9:.1f} G MACs with every product, "
+        f"{by_hooks / 1e9:.1f} G by the paper's rule (without those inside attention); "
+        f"SwinIR-light, every product: {theirs / 1e9:.1f} G"
     )
-    return _judgement(grla < swinir, grla >= swinir, words)
+    return _judgement(grla < theirs, grla >= theirs, words)
 
 
 def key_weight_matters(settled: Record | None) -> Judgement:
-    """From settled.json: supported if phi(K) changes any output by more than CHANGE when keys have unit length."""
+    """From settled.json: supported if phi(K) changes any output by more than CHANGE when keys have unit length.
+
+    Random weights in the place of phi are the control: where they change nothing, the computation cannot tell.
+    """
     if settled is None:
         return Judgement(NOT_YET_RUN, "needs `claims.py`")
-    largest, tokens = settled["largest_change_by_phi"], settled["num_tokens"]
-    words = f"largest change of an output by phi(K), {tokens} random unit keys, float64: {largest:.1e}"
-    return _judgement(largest > CHANGE, largest <= CHANGE, words)
+    largest, control, tokens = (settled[name] for name in ("largest_change_by_phi", "by_random_weights", "num_tokens"))
+    words = (
+        f"largest change of an output by phi(K), {tokens} random unit keys, float64: {largest:.1e}; by random weights "
+        f"in its place: {control:.1e}"
+    )
+    return _judgement(largest > CHANGE, largest <= CHANGE < control, words)
 
 
 def _judgement(supported: bool, contradicted: bool, evidence: str) -> Judgement:

@@ -29,6 +29,7 @@ from grla.report.results import (
 )
 from grla.report.tables import interval, provenance_table, study_tables, verdict
 from grla.report.verify import identity_faults, recorded_study, row_faults
+from grla.study import MOSTLY_ELEMENTWISE, Layout
 
 TITLE = "Studies"
 COUNTING = """\
@@ -36,14 +37,14 @@ How to read the tables: PSNR-Y and SSIM-Y on the Y channel, mean over images, th
 to the base is paired by image and seed; its 95 % interval (hierarchical bootstrap over seeds and images, corrected for
 few of either) covers other seeds and other images of the same kind. Where it covers 0 the two are not distinguishable;
 where it does not, they may still not be once the verdict is corrected for all comparisons of the study (Holm).
-MACs: every multiply-add. hook_flops: the paper's rule, which leaves out the matrix products inside attention; not
-comparable with MACs. FLOPs would be 2 x MACs. Cost columns are means over cells."""
+MACs: every multiply-add{among}. hook_flops: the paper's rule, which leaves out the matrix products inside attention;
+not comparable with MACs. FLOPs would be 2 x MACs. Cost columns are means over cells."""
 
 PROBE = """\
 The images are a probe: PSNR-Y and MSE (RGB, of [0, 1]) are those of the blanked pixels, "outside" is the rest. The
-baselines are exact: "no look" guesses the mean of all values there can be, "mean of values" that of the values
-in the image, "LR copied" knows the missing LR pixels and nothing finer. Perfect recall has no error; the others do not
-bound what a network of several layers can reach."""
+baselines are exact: "no look" guesses the mean of all values there can be, "best guess that ignores keys" ("mean of
+values" in older records) that of the values in the image, "LR copied" knows the missing LR pixels and nothing finer.
+Perfect recall has no error; the others do not bound what a network of several layers can reach."""
 
 
 def folders(root: Path) -> list[Path]:
@@ -107,7 +108,10 @@ def study_document(results: Results, folder: Path) -> Document:
     probe = [Text(PROBE)] if "mse" in results.images and results.images["mse"].notna().any() else []
     sections = (
         Section("Verdicts", (*mixed, Text(verdict_lines(results))), summary=False),
-        Section("Method", (*mixed, Text(measured(results, about)), Text(COUNTING), *probe)),
+        Section(
+            "Method",
+            (*mixed, Text(measured(results, about)), Text(COUNTING.format(among=mostly_elementwise(cells))), *probe),
+        ),
         *(Section(group.title, (table,)) for group, table in study_tables(results)),
         Section("Figures", (*figures, *_other_pictures(folder, {figure.name for figure in figures}))),
         _unfinished(cells),
@@ -128,6 +132,21 @@ def mixed_code(cells: pd.DataFrame) -> str:
     unknown = cells[cells["source"].fillna("") == ""] if "source" in cells else cells
     versions = sorted(set(unknown["code_version"]))
     return f"Mixed code: cells were computed at commits {', '.join(versions)}." if len(versions) > 1 else ""
+
+
+def mostly_elementwise(cells: pd.DataFrame) -> str:
+    """Of which variants MACs are not every multiply-add, in words that follow "every multiply-add"; "" if of none."""
+    if not {"elementwise_ops", "macs"} <= set(cells):
+        return ""
+    shares = (pd.to_numeric(cells["elementwise_ops"]) / pd.to_numeric(cells["macs"])).groupby(cells["variant"]).max()
+    found = shares[shares > MOSTLY_ELEMENTWISE]
+    if found.empty:
+        return ""
+    named = ", ".join(f"{variant} ({share:.0%})" for variant, share in found.items())
+    return (
+        " of a matrix product or convolution, but not of products that are written elementwise, of which there may be "
+        f"many where elementwise operations are a large part of the MACs: {named}"
+    )
 
 
 def verdict_lines(results: Results) -> str:
@@ -161,6 +180,7 @@ def measured(results: Results, about: Mapping[str, Any]) -> str:
     lines = [
         f"Source: {layout.source}",
         f"Profile: {layout.profile}; budget of every cell: {train['budget']['amount']:g} {unit} of {batch}",
+        _rates(layout, train["learning_rate"]),
         f"Cells: {finished} of {len(cells)} finished; {_count(cells['seed'].nunique(), 'seed')}",
         f"Test images: {', '.join(sets)}",
         f"Base network: {_network(base['model'])}",
@@ -171,6 +191,16 @@ def measured(results: Results, about: Mapping[str, Any]) -> str:
         name = layout.factors[0].name
         lines.append(f"Compare only within one {name}: each {name} has its own base and its own baselines")
     return "\n".join(f"- {line}" for line in lines)
+
+
+def _rates(layout: Layout, base: float) -> str:
+    """Whether each variant trained at a learning rate that suits it."""
+    if layout.rates:
+        return "Learning rates: each variant's own, the best of shorter runs by their validation images (in the table)"
+    return (
+        f"Learning rate: {base:g} for all variants; none was given one of its own (`--rates` does that): variants that "
+        "another suits better may gain by it"
+    )
 
 
 def _circumstances(cells: pd.DataFrame, about: Mapping[str, Any]) -> list[str]:

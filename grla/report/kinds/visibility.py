@@ -9,15 +9,17 @@ import pandas as pd
 
 from grla.report.document import Number, Section, Table, Text
 from grla.report.statistics.power import MOST_SEEDS, POWER, effect_size, seeds_needed, smallest_visible
-from grla.report.statistics.verdicts import LEVEL, Difference
+from grla.report.statistics.verdicts import LEVEL, SKEWED, Difference
 
 WANTED = 0.05  # dB, the size of difference by which the paper ranks kernels
 
 EXPLAINED = f"""\
 Of the paired differences to the base: effect size d (mean difference over the sd of one image's difference from one
 seed, Westfall et al. 2014); the sd of their seed effects, image effects and noise; the smallest true difference that
-a study of this size calls real with {POWER:.0%} probability, corrected for its comparisons; and how many seeds it takes
-for {WANTED} dB on as many images. Variances from few seeds are themselves rough, and so are these numbers."""
+a study of this size calls real with {POWER:.0%} probability, corrected for its comparisons; how many seeds it takes
+for {WANTED} dB on as many images; and what pairing left of the variance between seeds (that of the differences over the
+sum of both variants' own: 1 if equal seeds brought nothing). Variances from few seeds are themselves rough, and so are
+these numbers."""
 
 
 def visibility_section(differences: Mapping[str, Difference]) -> Section:
@@ -33,7 +35,13 @@ def visibility_section(differences: Mapping[str, Difference]) -> Section:
 def limits_section(cells: pd.DataFrame, differences: Mapping[str, Difference]) -> Section:
     """What the study could not have told, in a few honest lines."""
     compared = [difference for difference in differences.values() if difference.verdict != "not compared"]
+    bold = [variant for variant, difference in differences.items() if difference.too_bold]
     lines = [*_smallest(compared), *_seeds(cells["seed"].nunique(), differences), *_correction(compared)]
+    if bold:
+        lines.append(
+            f"Differences that a few images dominate (skewness above {SKEWED:g}), whose 95 % intervals are too narrow "
+            f"and would cover about 90 %: {', '.join(bold)}."
+        )
     lines.append(
         "A small budget does not rank kernels: what is equal after a short training of a small model may "
         "differ after a long one, and the other way round."
@@ -51,6 +59,7 @@ def _row(difference: Difference) -> dict[str, object]:
         "sd of images dB": Number(np.sqrt(variance.image), ".3f"),
         "sd of noise dB": Number(np.sqrt(variance.noise), ".3f"),
         "smallest visible dB": Number(smallest, ".3f"),
+        "left by pairing": Number(difference.pairing, ".2f"),
         f"seeds for {WANTED} dB": f"over {MOST_SEEDS}: more images" if np.isinf(seeds) else Number(seeds, ".0f"),
     }
 

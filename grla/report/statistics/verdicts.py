@@ -19,6 +19,7 @@ from typing import Literal
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 
 from grla.errors import InputError
 from grla.report.statistics.bootstrap import Floats, crossed_interval
@@ -28,6 +29,8 @@ from grla.study import BASE, Layout
 Verdict = Literal["better", "worse", "not distinguishable", "not compared"]
 Mark = Literal["best", "second"]
 
+SKEWED = 2.0
+"""The skewness of image effects above which 95 % intervals cover less: 90 % where they are lognormal (sigma 1.2)."""
 LEVEL = 0.05  # of false positives: of one comparison's interval, and of a whole study's verdicts
 
 
@@ -38,7 +41,8 @@ class Difference:
     `verdict` is "not compared" where no pair was measured. It is that of a study's `num_comparisons` comparisons
     together, at `num_looks` looks; from `paired_difference`, that of this comparison alone. `note` names what was not
     sampled, "" if both seeds and images were. `base` is the variant that it is compared with; `pairs`, of shape
-    (num_seeds, num_images), are the differences it comes from.
+    (num_seeds, num_images), are the differences it comes from. `pairing` is their variance between seeds over the sum
+    of both variants' own: 0 where equal seeds make them alike in all that varies, about 1 where pairing brings nothing.
     """
 
     mean: float
@@ -52,6 +56,7 @@ class Difference:
     num_comparisons: int = 1
     num_looks: int = 1
     pairs: Floats = field(default_factory=lambda: np.empty((0, 0)), repr=False, compare=False)
+    pairing: float = np.nan
 
     @property
     def half_width(self) -> float:
@@ -69,6 +74,12 @@ class Difference:
         return LEVEL / self.num_looks / self.num_comparisons
 
     @property
+    def too_bold(self) -> bool:
+        """Whether the effects of images are so skewed that the interval is narrower than it should be; see SKEWED."""
+        effects = self.pairs.mean(axis=0) if self.pairs.size else np.empty(0)
+        return effects.size > 2 and float(np.ptp(effects)) > 0 and abs(float(stats.skew(effects))) > SKEWED
+
+    @property
     def variance(self) -> Variance:
         """The parts of the differences' variance; all NaN unless both seeds and images were sampled."""
         return variance_parts(self.pairs)
@@ -81,7 +92,9 @@ def paired_difference(images: pd.DataFrame, variant: str, base: str = BASE, metr
     a common seed, or whose difference is not finite, is left out for all seeds. With one seed (or one image) only the
     other level is resampled, as `note` says; with one of each there is no interval (NaN).
     """
-    return replace(difference_of(_paired(images, variant, base, metric)), base=base)
+    mine, theirs = _paired(images, variant, base, metric)
+    found = difference_of(mine - theirs)
+    return replace(found, base=base, pairing=_pairing(mine, theirs))
 
 
 def difference_of(pairs: Floats) -> Difference:
@@ -161,14 +174,24 @@ def _is_real(difference: Difference, level: float) -> bool:
     return _side(*crossed_interval(difference.pairs, 1 - level)) == difference.verdict
 
 
-def _paired(images: pd.DataFrame, variant: str, base: str, metric: str) -> Floats:
-    """Differences of shape (num_seeds, num_images): the seeds that both have, the images that all of these have."""
+def _paired(images: pd.DataFrame, variant: str, base: str, metric: str) -> tuple[Floats, Floats]:
+    """Both variants' values, (num_seeds, num_images): the seeds that both have, the images that all of these have."""
     missing = {"variant", "seed", "test_set", "image", metric} - set(images.columns)
     if missing:
         raise InputError(f"the table of images must have the columns {', '.join(sorted(missing))}")
     mine, theirs = (_by_seed(images[images["variant"] == name], metric) for name in (variant, base))
     difference = (mine - theirs).replace([np.inf, -np.inf], np.nan)
-    return difference.dropna(axis="index", how="all").dropna(axis="columns").to_numpy(np.float64)
+    known = difference.dropna(axis="index", how="all").dropna(axis="columns")
+    first, second = (frame.reindex(index=known.index, columns=known.columns) for frame in (mine, theirs))
+    return first.to_numpy(np.float64), second.to_numpy(np.float64)
+
+
+def _pairing(mine: Floats, theirs: Floats) -> float:
+    """Of values (num_seeds, num_images): variances between seeds, summed over images; NaN for one seed."""
+    if len(mine) < 2 or mine.shape[1] == 0:
+        return np.nan
+    own = mine.var(axis=0, ddof=1).sum() + theirs.var(axis=0, ddof=1).sum()
+    return float((mine - theirs).var(axis=0, ddof=1).sum() / own) if own > 0 else np.nan
 
 
 def _by_seed(rows: pd.DataFrame, metric: str) -> pd.DataFrame:

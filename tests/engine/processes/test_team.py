@@ -14,7 +14,7 @@ import pytest
 from grla.engine import StudyRun, run_study
 from grla.engine.cells import open_cells
 from grla.engine.processes.arrangement import Arrangement
-from grla.engine.progress import StopRequest
+from grla.engine.processes.progress import StopRequest
 from grla.engine.run import open_plan, work
 from grla.errors import InputError, Interrupted
 from grla.report.results import Results, load_results

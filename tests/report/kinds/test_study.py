@@ -37,3 +37,12 @@ def test_it_is_said_how_costs_were_measured_and_cells_trained(
     assert not any(part in text for part in not_said)
     if QUIET in said:
         assert "cells were trained up to 2 at once with 1 thread each" in text
+
+
+def test_variants_of_many_elementwise_operations_are_named(made_up: Any, summary: Callable[[Any], str]) -> None:
+    few = made_up._replace(cells=made_up.cells.assign(elementwise_ops=0.19 * made_up.cells["macs"]))
+    assert "MACs: every multiply-add. hook_flops" in summary(few)
+    many = few.cells["elementwise_ops"].where(few.cells["variant"] != "depth=1", 0.5 * few.cells["macs"])
+    text = " ".join(summary(few._replace(cells=few.cells.assign(elementwise_ops=many))).split())
+    assert "every multiply-add of a matrix product or convolution, but not of products that are written" in text
+    assert "a large part of the MACs: depth=1 (50%). hook_flops" in text

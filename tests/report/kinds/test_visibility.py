@@ -54,7 +54,18 @@ def test_the_correction_is_told_where_there_is_one() -> None:
 @pytest.mark.parametrize("pairs", [np.full((2, 3), 0.1), np.zeros((2, 3))])
 def test_nothing_varies(pairs: np.ndarray) -> None:
     row = visibility({"a": difference_of(pairs)}).iloc[0]
-    assert row.tolist() == ["a", "-", "0.000", "0.000", "0.000", "0.000", "2"]
+    assert row.tolist() == ["a", "-", "0.000", "0.000", "0.000", "0.000", "-", "2"]
+
+
+def test_what_pairing_left_is_shown_and_a_skewed_difference_is_named() -> None:
+    found = dataclasses.replace(difference_of(HAND), pairing=0.42)
+    assert visibility({"a": found}).loc[0, "left by pairing"] == "0.42"
+    skewed = difference_of(np.array([[0.0] * 11 + [5.0]] * 2))
+    assert skewed.too_bold
+    text = limits_section(CELLS, {"a": found, "b": skewed}).markdown()
+    assert "Differences that a few images dominate" in text
+    assert text.split("would cover about 90 %: ")[1].startswith("b.")
+    assert "dominate" not in limits_section(CELLS, {"a": found}).markdown()
 
 
 def test_one_seed_has_an_interval_but_no_power() -> None:

@@ -216,3 +216,22 @@ def test_ties_share_the_mark(means: dict[str, float], best: set[str], second: se
 def test_a_variant_without_scores_has_no_mark() -> None:
     marks = best_and_second(scores(a=0.0, b=0.5), ["a", "b", "c"], "psnr_y")
     assert marks == {"b": "best", "a": "second"}
+
+
+def test_pairing_is_the_variance_between_seeds_that_it_leaves() -> None:
+    """By hand: variances of seeds 0.02 and 0.02 on each image; differences that vary by 0, 0.04 and 0.08."""
+    base = np.array([[28.0, 30.0], [28.2, 30.2]])
+    alike, unlike = base + 0.1, base[::-1] + 0.1
+    assert paired_difference(frame(alike, base), "kernel=relu").pairing == pytest.approx(0)
+    assert paired_difference(frame(unlike, base), "kernel=relu").pairing == pytest.approx(2)  # worse than unpaired
+    still = np.array([[28.0, 30.0]] * 2)
+    assert paired_difference(frame(still, base), "kernel=relu").pairing == pytest.approx(1)  # nothing in common
+    assert np.isnan(paired_difference(frame(base[:1], base[:1]), "kernel=relu").pairing)
+
+
+def test_effects_of_images_are_too_skewed_for_an_interval_only_where_they_are() -> None:
+    random = np.random.default_rng(0)
+    assert not difference_of(random.normal(0, 1, (3, 100))).too_bold
+    assert difference_of(np.exp(1.5 * random.normal(0, 1, (1, 100))).repeat(3, 0)).too_bold
+    assert not difference_of(np.zeros((3, 5))).too_bold
+    assert not difference_of(np.empty((0, 0))).too_bold

@@ -6,7 +6,7 @@ import io
 
 import pytest
 
-from grla.engine.progress import Progress, StopRequest, duration
+from grla.engine.processes.progress import Progress, StopRequest, duration
 from grla.provenance import ProcessorShare
 from grla.training import StepStats
 

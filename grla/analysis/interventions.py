@@ -1,0 +1,144 @@
+"""What trained networks do when something is changed: causal evidence, where attention maps only describe weights.
+
+Two interventions. A value that an image shows is swapped for another: where does the output follow? And the weights of
+a trained layer are replaced by uniform ones when the network is tested: what does that cost in dB?
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from grla.analysis.checkpoints import to_batch
+from grla.attention import GlobalAttention
+from grla.data import GRAY, ImagePair
+from grla.errors import require
+from grla.evaluation import evaluate, network_upscaler
+
+Pixels = NDArray[np.uint8]
+Value = TypeVar("Value", bound=np.generic)
+
+
+@dataclass(frozen=True)
+class Swap:
+    """An image of the recall probe with flat glyphs in which one key's value is another at all its intact copies.
+
+    `lr` and `changed` are LR before and after, uint8 (p, p, 3); `change` (3,) is by how much the value changed, on
+    [0, 1]; `own` and `others` (upscale * p, upscale * p) are True on the blanked copies of that key, and of all others.
+    """
+
+    lr: Pixels
+    changed: Pixels
+    change: NDArray[np.float64]
+    own: NDArray[np.bool_]
+    others: NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Response:
+    """How far the output follows a swapped value: 1 if it changes as much as the value did, 0 if not at all.
+
+    `own` is that at the blanked copies of the swapped key, where recall gives 1, `others` that at the blanked copies of
+    other keys, where recall gives 0. Averaging over n equally frequent keys gives 1 / n at both.
+    """
+
+    test_set: str
+    image: str
+    own: float
+    others: float
+
+
+def swaps(pair: ImagePair, glyph: int, seed: int) -> Iterator[Swap]:
+    """For each key with blanked copies in an image, that image with the key's value swapped for a random one."""
+    assert pair.mask is not None
+    upscale = pair.hr.shape[0] // pair.lr.shape[0]
+    random = np.random.default_rng([seed, *pair.name.encode()])
+    grid = _cells(pair.lr, glyph)
+    keys, values = grid[:, :, 0, 0], grid[:, :, 0, glyph]
+    blanked = _cells(pair.mask[::upscale, ::upscale, None], glyph)[:, :, 0, glyph, 0]
+    for key in np.unique(keys[blanked], axis=0):
+        mine = (keys == key).all(-1)
+        intact = np.argwhere(mine & ~blanked)
+        new = random.integers(0, 256, 3, dtype=np.uint8)
+        new[2] |= 1  # as all glyphs of the test
+        changed = grid.copy()
+        for row, column in intact:
+            changed[row, column, :, glyph:] = new
+        change = (new.astype(float) - values[tuple(intact[-1])]) / 255
+        parts = (_enlarged(which & blanked, glyph, upscale) & pair.mask for which in (mine, ~mine))
+        yield Swap(pair.lr, _image(changed), change, *parts)
+
+
+@torch.inference_mode()
+def respond(network: nn.Module, pair: ImagePair, glyph: int, seed: int = 0) -> Response:
+    """The mean response of `network`, in evaluation mode, over the keys of an image."""
+    own, others = [], []
+    for swap in swaps(pair, glyph, seed):
+        require(bool((swap.lr != GRAY).any()), "the image", "must show something", pair.name)
+        before, after = (network(to_batch(lr))[0].double().numpy() for lr in (swap.lr, swap.changed))
+        along = np.tensordot(swap.change, after - before, axes=1) / (swap.change**2).sum()
+        own.append(along[swap.own].mean())
+        if swap.others.any():
+            others.append(along[swap.others].mean())
+    return Response(pair.test_set, pair.name, float(np.mean(own)), float(np.mean(others)) if others else np.nan)
+
+
+def global_layers(network: nn.Module) -> dict[str, GlobalAttention]:
+    """The global attention layers of a network, "layer 1", "layer 2", ... in its order; InputError if it has none."""
+    # WindowAttention derives from GlobalAttention, but its tokens are those of one window.
+    found = [module for module in network.modules() if type(module) is GlobalAttention]
+    require(len(found) > 0, "the network", "must have a global attention layer", type(network).__name__)
+    return {f"layer {index}": layer for index, layer in enumerate(found, start=1)}
+
+
+@contextmanager
+def uniform_weights(layers: Sequence[GlobalAttention]) -> Iterator[None]:
+    """Inside, each of these layers gives every query the mean of all values, whatever its kernel."""
+
+    def averaged(kernel: nn.Module, inputs: tuple[Tensor, Tensor, Tensor], out: Tensor) -> Tensor:
+        return inputs[2].mean(-2, keepdim=True).expand_as(out)
+
+    with ExitStack() as stack:
+        for layer in layers:
+            stack.callback(layer.kernel.register_forward_hook(averaged).remove)
+        yield
+
+
+def losses_without(network: nn.Module, pairs: Sequence[ImagePair], upscale: int) -> dict[str, list[float]]:
+    """By layer, and for "all layers", the dB of PSNR-Y that each image loses when its weights are uniform."""
+    layers = global_layers(network)
+    upscaler = network_upscaler(network, upscale)
+    whole = [score.psnr_y for score in evaluate(upscaler, pairs, upscale)[0]]
+    found = {}
+    for name, replaced in {
+        **{name: [layer] for name, layer in layers.items()},
+        "all layers": [*layers.values()],
+    }.items():
+        with uniform_weights(replaced):
+            scores, _ = evaluate(upscaler, pairs, upscale)
+        found[name] = [before - score.psnr_y for before, score in zip(whole, scores, strict=True)]
+    return found
+
+
+def _cells(image: NDArray[Value], glyph: int) -> NDArray[Value]:
+    """(height, width, channels) as cells (rows, columns, glyph, 2 * glyph, channels): keys left, values right."""
+    height, width, channels = image.shape
+    return image.reshape(height // glyph, glyph, width // (2 * glyph), 2 * glyph, channels).transpose(0, 2, 1, 3, 4)
+
+
+def _image(cells: NDArray[Value]) -> NDArray[Value]:
+    """The inverse of `_cells`."""
+    rows, columns, glyph, width, channels = cells.shape
+    return cells.transpose(0, 2, 1, 3, 4).reshape(rows * glyph, columns * width, channels)
+
+
+def _enlarged(cells: NDArray[np.bool_], glyph: int, upscale: int) -> NDArray[np.bool_]:
+    """A value for each cell as one for each HR pixel."""
+    return cells.repeat(glyph * upscale, axis=0).repeat(2 * glyph * upscale, axis=1)

@@ -1,0 +1,101 @@
+"""Several budgets from one run: what runs with the schedule "stable" share, and what half the budget would have given.
+
+Such runs keep their rate until the last fifth of the budget. Those that differ in their budget alone have the same
+first steps, their trunk, which is trained once: a longer run goes on, to the bit, from where a shorter one branched
+off. Each run also trains the branch that ends at half its budget, so that its record can say what the last doubling of
+the steps was worth.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from grla.engine.material import TrainingMaterial, cell_hash
+from grla.files import atomic_write
+from grla.spec import Budget, RunSpec, TrainSpec, with_changes
+from grla.study import VALIDATION_PSNR
+from grla.training import load_checkpoint
+
+TRUNKS = "trunks"
+
+
+@dataclass(frozen=True)
+class Trunk:
+    """The file of a trunk: the checkpoint of the longest run so far where its branch begins."""
+
+    path: Path
+
+    def state_for(self, spec: TrainSpec) -> dict[str, Any] | None:
+        """The trunk's state as the run of `spec` would have come to it; None if there is none on its way.
+
+        The run's history has fewer validations on the same way than a shorter run's: a loss is the mean over the steps
+        since the last one.
+        """
+        if not self.path.exists():
+            return None
+        state = load_checkpoint(self.path)
+        step, every = state["step"], int(spec.budget.amount) / spec.validations
+        marks = [mark for k in range(1, spec.validations + 1) if (mark := k * every) <= step]
+        known = {entry["step"] for entry in state["history"]}
+        on_the_way = step <= (spec.trunk_steps or 0) and step in marks and known.issuperset(marks)
+        return {**state, "history": _thinned(state["history"], marks)} if on_the_way else None
+
+    def keep(self, checkpoint: Path) -> None:
+        """Copy a run's checkpoint at the end of its trunk, unless a longer trunk is there."""
+        if not self.path.exists() or load_checkpoint(self.path)["step"] < load_checkpoint(checkpoint)["step"]:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with checkpoint.open("rb") as source, atomic_write(self.path) as file:
+                shutil.copyfileobj(source, file)
+
+
+def trunk_of(root: Path, spec: RunSpec, material: TrainingMaterial, device: Any) -> Trunk | None:
+    """The trunk, below folder `root`, of a run that has one: named by all that its steps depend on."""
+    if spec.train.trunk_steps is None:
+        return None
+    # Any budget that is the same for all; a trunk knows no other.
+    alike = with_changes(spec, {"train.budget": Budget(10, "steps"), "train.validations": 5})
+    return Trunk(root / TRUNKS / f"{cell_hash(alike, material, device)}.pt")
+
+
+def half_of(spec: RunSpec) -> RunSpec | None:
+    """The run with half the budget, if it has the same trunk; None where there is no such budget."""
+    amount = spec.train.budget.amount
+    if spec.train.trunk_steps is None or amount % 20:
+        return None
+    # Of the type that it has: 20 and 20.0 steps have different names.
+    return with_changes(spec, {"train.budget": Budget(type(amount)(amount / 2), "steps")})
+
+
+def gain_since_half(history: list[dict[str, float]]) -> float | None:
+    """dB of validation PSNR-Y between the last validation and the last one in the first half of the steps.
+
+    In the middle of a schedule that falls all the time the rate is still high, so that this is more than a run of half
+    the budget would have left to gain. None where there is no such validation.
+    """
+    halves = [entry for entry in history if 2 * entry["step"] <= history[-1]["step"]]
+    return history[-1][VALIDATION_PSNR] - halves[-1][VALIDATION_PSNR] if halves else None
+
+
+def recorded_end(record: Path) -> float | None:
+    """The last validation PSNR-Y in a cell's record.json, if it is there and the cell was trained to its end."""
+    if not record.exists():
+        return None
+    values = json.loads(record.read_text(encoding="utf-8"))
+    return values["history"][-1][VALIDATION_PSNR] if values["outcome"] == "ok" else None
+
+
+def _thinned(history: list[dict[str, float]], marks: list[float]) -> list[dict[str, float]]:
+    """The entries at `marks`, each with the mean loss since the one before."""
+    kept, start, total = [], 0.0, 0.0
+    before = 0.0
+    for entry in history:
+        total += entry["loss"] * (entry["step"] - before)
+        before = entry["step"]
+        if entry["step"] in marks:
+            kept.append({**entry, "loss": total / (before - start)})
+            start, total = before, 0.0
+    return kept

@@ -1,0 +1,55 @@
+"""What interventions on trained networks did: means over seeds and images with intervals, as a table and a figure.
+
+Rows have a network, a seed, what was measured, a test set, an image and a value; see `grla.analysis.interventions`.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from grla.report.figures.canvas import PALETTE, list_rows, panels
+from grla.report.statistics.bootstrap import crossed_interval
+
+OWN, OTHERS, LOST = "follows the swapped value", "follows it at other keys", "dB lost with uniform weights in "
+"""What was measured: responses at the blanked copies of the swapped key and of others, and losses by layer."""
+
+
+def interventions_table(rows: pd.DataFrame) -> pd.DataFrame:
+    """A row per network, thing measured and test set: mean, low, high (95 %, over seeds and images), seeds, images."""
+    found = []
+    for names, mine in rows.groupby(["network", "what", "test_set"], sort=False):
+        values = mine.pivot(index="seed", columns="image", values="value").to_numpy(np.float64)
+        low, high = crossed_interval(values)
+        found.append((*names, values.mean(), low, high, *values.shape))
+    return pd.DataFrame(found, columns=["network", "what", "test_set", "mean", "low", "high", "seeds", "images"])
+
+
+def interventions_figure(rows: pd.DataFrame) -> Figure:
+    """A panel for each test set and kind of measurement: each network's mean with its 95 % interval.
+
+    Responses are shown at the swapped key (filled) and at other keys (open); losses by layer, each in a colour.
+    """
+    table = interventions_table(rows)
+    kinds = [("response: 1 where the output follows the swapped value", [OWN, OTHERS])]
+    kinds.append(("dB lost with uniform weights", [str(w) for w in table["what"].unique() if str(w).startswith(LOST)]))
+    shown = [(kind, wanted) for kind, wanted in kinds if table["what"].isin(wanted).any()]
+    networks, sets = list(table["network"].unique()), list(table["test_set"].unique())
+    size = (4.2 * len(sets) + 2, 0.45 * len(networks) * len(shown) + 1.6 * len(shown))
+    figure, axes = panels([1.0] * len(shown), len(sets), size)
+    for index, panel in enumerate(axes):
+        (label, wanted), name = shown[index // len(sets)], sets[index % len(sets)]
+        list_rows(panel, name, networks if index % len(sets) == 0 else [""] * len(networks))
+        for number, what in enumerate(wanted):
+            mine = table[(table["what"] == what) & (table["test_set"] == name)].set_index("network").reindex(networks)
+            height = np.arange(len(networks)) + 0.5 * (number - (len(wanted) - 1) / 2) / len(wanted)
+            error = [mine["mean"] - mine["low"], mine["high"] - mine["mean"]]
+            inside = "white" if what == OTHERS else PALETTE[number]
+            short = what.removeprefix(LOST)
+            panel.errorbar(mine["mean"], height, xerr=error, fmt="o", color=PALETTE[number], label=short, mfc=inside)
+        panel.axvline(0, color="black", linewidth=0.8)
+        panel.set_xlabel(label)
+    for row in range(len(shown)):
+        axes[row * len(sets)].legend(fontsize=8, frameon=False, loc="best")
+    return figure

@@ -1,0 +1,60 @@
+"""Means of interventions with their intervals, and what the figure shows of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from grla.report.figures.interventions import LOST, OTHERS, OWN, interventions_figure, interventions_table
+from grla.report.statistics.bootstrap import crossed_interval
+from tests.report.figures.drawn import check_saved
+
+MEANS = {OWN: 0.9, OTHERS: 0.1, f"{LOST}layer 1": 2.0, f"{LOST}all layers": 5.0}
+
+
+@pytest.fixture
+def rows() -> pd.DataFrame:
+    """Two networks of 3 seeds on 5 images of 2 test sets; the second responds half as much."""
+    random = np.random.default_rng(0)
+    found = [
+        (network, seed, what, test_set, f"{image}", factor * mean + random.normal(0, 0.01))
+        for network, factor in (("softmax", 1.0), ("gaussian_rbf", 0.5))
+        for seed in range(3)
+        for what, mean in MEANS.items()
+        for test_set in ("2 pairs", "4 pairs")
+        for image in range(5)
+    ]
+    return pd.DataFrame(found, columns=["network", "seed", "what", "test_set", "image", "value"])
+
+
+def test_the_table_has_means_over_seeds_and_images_with_intervals(rows: pd.DataFrame) -> None:
+    table = interventions_table(rows).set_index(["network", "what", "test_set"])
+    assert len(table) == 2 * 4 * 2
+    row = table.loc[("gaussian_rbf", OWN, "4 pairs")]
+    assert row["mean"] == pytest.approx(0.45, abs=0.01)
+    assert (row["seeds"], row["images"]) == (3, 5)
+    mine = rows[(rows["network"] == "gaussian_rbf") & (rows["what"] == OWN) & (rows["test_set"] == "4 pairs")]
+    values = mine["value"].to_numpy().reshape(3, 5)
+    assert (row["low"], row["high"]) == pytest.approx(crossed_interval(values))
+
+
+def test_the_figure_shows_every_mean_by_test_set_and_kind(rows: pd.DataFrame, tmp_path: Path) -> None:
+    figure = interventions_figure(rows)
+    assert len(figure.axes) == 4
+    first = figure.axes[0]
+    drawn = [line.get_xdata() for line in first.get_lines() if len(line.get_xdata()) == 2 and line.get_marker() == "o"]
+    assert [list(values) for values in drawn] == [
+        pytest.approx([0.9, 0.45], abs=0.02),
+        pytest.approx([0.1, 0.05], abs=0.02),
+    ]
+    assert [axes.get_title(loc="left") for axes in figure.axes[:2]] == ["2 pairs", "4 pairs"]
+    assert figure.axes[2].get_xlabel() == "dB lost with uniform weights"
+    check_saved(figure, tmp_path)
+
+
+def test_networks_of_photographs_have_losses_alone(rows: pd.DataFrame) -> None:
+    losses = rows[rows["what"].str.startswith(LOST)]
+    assert len(interventions_figure(losses).axes) == 2
