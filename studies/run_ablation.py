@@ -19,8 +19,6 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import tyro
-from own_rates import with_own_rates
-from until_flat import run_until_flat
 
 from command import command
 
@@ -44,7 +42,9 @@ from grla.report import CELL_FILES, export, publish
 from grla.spec import Budget
 from grla.study import load_study, read_base
 from overview import show_cost, show_studies
+from own_rates import with_own_rates
 from until_clear import run_until_clear
+from until_flat import run_until_flat
 
 
 @dataclass(frozen=True)

@@ -108,3 +108,18 @@ def test_specs_studies_and_reports_load_without_torch() -> None:
 def test_nothing_that_they_import_loads_torch() -> None:
     code = f"import sys, {', '.join(f'grla.{name}' for name in sorted(PURE))}; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
+
+
+COMMANDS = [
+    path
+    for path in sorted((ROOT / "studies").glob("*.py"))
+    if path.stem != "command" and "command(main" in path.read_text(encoding="utf-8")
+]
+
+
+@pytest.mark.parametrize("path", COMMANDS, ids=lambda path: path.stem)
+def test_a_command_puts_the_project_on_the_path_before_it_imports_anything_of_it(path: Path) -> None:
+    """Only as a process of its own would it fail: tests have the project on the path."""
+    beside = {other.stem for other in (ROOT / "studies").glob("*.py")}
+    ours = [name.split(".")[0] for name in imports(path) if name.split(".")[0] in {"grla", *beside}]
+    assert ours[0] == "command"

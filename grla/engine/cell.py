@@ -125,8 +125,8 @@ def run_cell(run: CellRun, material: Material) -> Record:
 def train(run: CellRun, record: Record) -> Trainer:
     """Build and train a cell's network, validating on the way, and write into `record` how far it came.
 
-    No test image is needed and none is seen. With the schedule "stable" it goes on from the longest trunk that there is
-    beside the cells, and trains what half the budget would have given (`grla.engine.trunk`).
+    No test image is needed and none is seen. With the schedule "stable" it goes on from where others on the same way
+    branched off, and trains what half the budget would have given (`grla.engine.trunk`).
     """
     trunk = trunk_of(run.folder.shared, run.spec, run.material, run.device)
     half = _end_of_half(run, trunk)
@@ -163,7 +163,8 @@ def _train(run: CellRun, record: Record, trunk: Trunk | None) -> Trainer:
         share = ProcessorShare(record.threads)
         identity = {"cell_hash": record.cell_hash, "spec": to_dict(run.spec)}
         try:
-            keep = None if trunk is None else partial(trunk.keep, run.folder.partial)
+            ends = run.spec.train.trunk_steps
+            keep = None if trunk is None or ends is None else partial(trunk.keep, run.folder.partial, ends)
             watcher = CellWatcher(run.spec, run.material, tracker, run.listener, keep)
             fit(trainer, watcher, run.folder.partial, identity)
             save_checkpoint(run.folder.weights, {**identity, **trainer.state_dict()})

@@ -25,31 +25,34 @@ TRUNKS = "trunks"
 
 @dataclass(frozen=True)
 class Trunk:
-    """The file of a trunk: the checkpoint of the longest run so far where its branch begins."""
+    """The folder of a trunk: checkpoints at the steps where branches began, each named by its step."""
 
-    path: Path
+    folder: Path
 
     def state_for(self, spec: TrainSpec) -> dict[str, Any] | None:
-        """The trunk's state as the run of `spec` would have come to it; None if there is none on its way.
+        """The latest state on the way of the run of `spec`, as it would have come there itself; None if there is none.
 
-        The run's history has fewer validations on the same way than a shorter run's: a loss is the mean over the steps
-        since the last one.
+        The run may validate more rarely than the one that left the checkpoint: a loss is the mean over the steps since
+        the last validation.
         """
-        if not self.path.exists():
-            return None
-        state = load_checkpoint(self.path)
-        step, every = state["step"], int(spec.budget.amount) / spec.validations
-        marks = [mark for k in range(1, spec.validations + 1) if (mark := k * every) <= step]
-        known = {entry["step"] for entry in state["history"]}
-        on_the_way = step <= (spec.trunk_steps or 0) and step in marks and known.issuperset(marks)
-        return {**state, "history": _thinned(state["history"], marks)} if on_the_way else None
+        every = int(spec.budget.amount) / spec.validations
+        for step in sorted((int(path.stem) for path in self.folder.glob("*.pt")), reverse=True):
+            if step <= (spec.trunk_steps or 0):
+                state = load_checkpoint(self._path(step))
+                marks = [mark for k in range(1, spec.validations + 1) if (mark := k * every) <= step]
+                known = {entry["step"] for entry in state["history"]}
+                if step in marks and known.issuperset(marks):
+                    return {**state, "history": _thinned(state["history"], marks)}
+        return None
 
-    def keep(self, checkpoint: Path) -> None:
-        """Copy a run's checkpoint at the end of its trunk, unless a longer trunk is there."""
-        if not self.path.exists() or load_checkpoint(self.path)["step"] < load_checkpoint(checkpoint)["step"]:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            with checkpoint.open("rb") as source, atomic_write(self.path) as file:
-                shutil.copyfileobj(source, file)
+    def keep(self, checkpoint: Path, step: int) -> None:
+        """Copy a run's checkpoint at `step`, the end of its trunk."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with checkpoint.open("rb") as source, atomic_write(self._path(step)) as file:
+            shutil.copyfileobj(source, file)
+
+    def _path(self, step: int) -> Path:
+        return self.folder / f"{step}.pt"
 
 
 def trunk_of(root: Path, spec: RunSpec, material: TrainingMaterial, device: Any) -> Trunk | None:
@@ -58,7 +61,7 @@ def trunk_of(root: Path, spec: RunSpec, material: TrainingMaterial, device: Any)
         return None
     # Any budget that is the same for all; a trunk knows no other.
     alike = with_changes(spec, {"train.budget": Budget(10, "steps"), "train.validations": 5})
-    return Trunk(root / TRUNKS / f"{cell_hash(alike, material, device)}.pt")
+    return Trunk(root / TRUNKS / cell_hash(alike, material, device))
 
 
 def half_of(spec: RunSpec) -> RunSpec | None:

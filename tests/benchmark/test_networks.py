@@ -66,7 +66,7 @@ def test_a_look_up_leaves_the_callers_generator_as_it_was(look_up: Any) -> None:
 
 def test_an_unknown_name_is_refused_and_leaves_the_generator_as_it_was() -> None:
     before = torch.get_rng_state()
-    with pytest.raises(InputError, match=r"model must be a kernel \(efficient, .*\), edsr_lite, .* got 'sofmax'"):
+    with pytest.raises(InputError, match=r"model must be a kernel \(agent, .*\), edsr_lite, .* got 'sofmax'"):
         find_network("sofmax", 4)
     assert torch.equal(torch.get_rng_state(), before)
 

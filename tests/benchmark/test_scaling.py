@@ -48,8 +48,8 @@ GOOD: dict[str, Any] = {
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"kernels": ("sofmax",)}, "unknown kernel 'sofmax'; known kernels: efficient"),
-        ({"models": ("sofmax",)}, r"model must be a kernel \(efficient"),
+        ({"kernels": ("sofmax",)}, "unknown kernel 'sofmax'; known kernels: agent"),
+        ({"models": ("sofmax",)}, r"model must be a kernel \(agent"),
         ({"kernels": (), "models": ()}, "kernels must name something to measure"),
         ({"tokens": (16, 32, 32)}, r"tokens must hold at least 3 different sizes from `fit_from` \(1\) on"),
         ({"fit_from": 17}, r"tokens must hold at least 3 different sizes from `fit_from` \(17\) on"),

@@ -85,7 +85,7 @@ def test_a_missing_storage_or_study_is_named(published: tuple[StudyRun, str], tm
 
 
 def test_a_cell_s_trip_to_the_optimiser_is_short(make_run: Callable[..., StudyRun], monkeypatch) -> None:
-    """The frames that a reader goes through: with `main` before them and `train_step` after them, eight."""
+    """The frames that a reader goes through: with `main` before them and `train_step` after them, nine."""
     trips, original = set(), Trainer.train_step
 
     def counting(trainer: Trainer) -> StepStats:
@@ -96,7 +96,7 @@ def test_a_cell_s_trip_to_the_optimiser_is_short(make_run: Callable[..., StudyRu
 
     monkeypatch.setattr(Trainer, "train_step", counting)
     run_study(make_run())
-    assert trips == {("run_study", "work", "run_claimed", "run_cell", "train", "fit")}
+    assert trips == {("run_study", "work", "run_claimed", "run_cell", "train", "_train", "fit")}
 
 
 def test_where_cells_lie_is_written_as_it_was_given_and_found_from_anywhere(

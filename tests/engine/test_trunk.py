@@ -74,9 +74,15 @@ def test_a_longer_run_goes_on_from_a_shorter_one_to_the_bit(
     assert not list(tmp_path.glob("*/cells/*/half"))
 
 
-def test_a_shorter_run_does_not_use_a_longer_one(run_for: Callable[[int, str], Results], tmp_path: Path) -> None:
+def test_a_shorter_run_goes_on_from_where_a_longer_one_branched_off(
+    run_for: Callable[[int, str], Results], count_steps: list[int], tmp_path: Path
+) -> None:
+    """40 steps leave checkpoints at 16 and 32: 20 steps go on from the first."""
     run_for(40, "first")
-    same(run_for(20, "first"), run_for(20, "alone"), tmp_path, ("first", "alone"))
+    count_steps.clear()
+    shorter = run_for(20, "first")
+    assert len(count_steps) == 2 * (4 + 10)  # half of it is trained from the start: nothing branched off before 8
+    same(shorter, run_for(20, "alone"), tmp_path, ("first", "alone"))
 
 
 def test_the_gain_is_that_over_half_the_budget_annealed(run_for: Callable[[int, str], Results]) -> None:
@@ -96,13 +102,14 @@ def test_without_a_trunk_the_gain_is_that_of_the_curve() -> None:
 
 def test_only_a_trunk_on_the_way_is_used(tmp_path: Path) -> None:
     entries = [{"step": step, "seconds": step / 10, "loss": 1 / step, "val_psnr_y": 20.0} for step in (4, 8, 12, 16)]
-    trunk = Trunk(tmp_path / "trunk.pt")
+    trunk = Trunk(tmp_path / "trunk")
 
     def spec(steps: int, validations: int = 5) -> TrainSpec:
         return TrainSpec(Budget(steps, "steps"), schedule="stable", validations=validations)
 
     assert trunk.state_for(spec(40)) is None
-    save_checkpoint(trunk.path, {"step": 16, "history": entries})
+    save_checkpoint(tmp_path / "partial", {"step": 16, "history": entries})
+    trunk.keep(tmp_path / "partial", 16)
     state = trunk.state_for(spec(40))
     assert state is not None
     assert [entry["step"] for entry in state["history"]] == [8, 16]
@@ -111,6 +118,11 @@ def test_only_a_trunk_on_the_way_is_used(tmp_path: Path) -> None:
     assert trunk.state_for(spec(10)) is None  # it is past its end
     assert trunk.state_for(spec(60)) is None  # which validates at 12, but not at 16
     assert trunk.state_for(spec(40, 20)) is None  # which validates at 2
+    denser = [{**entries[0], "step": step} for step in (2, 4, 6, 8)]
+    save_checkpoint(tmp_path / "partial", {"step": 8, "history": denser})
+    trunk.keep(tmp_path / "partial", 8)
+    found = [trunk.state_for(spec(steps)) for steps in (10, 20, 40)]
+    assert [state and state["step"] for state in found] == [8, 16, 16]
 
 
 def test_half_a_budget_has_a_trunk_of_its_own_or_is_none() -> None:

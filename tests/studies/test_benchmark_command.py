@@ -89,13 +89,13 @@ def test_results_of_the_first_layout_are_left_alone(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("cost", "--models", "sofmax"), "--models must be a kernel (efficient"),
+        (("cost", "--models", "sofmax"), "--models must be a kernel (agent"),
         (("cost", "--published", 56.5), "--published must be the figure of one model: name that one only, got"),
         (("cost", "--models"), "--models must name at least one, got ()"),
         (("cost", "--upscale", 5), "--upscale must be one of 2, 3, 4, got 5"),
         (("memory", "--lr-size", 0, 0), "--lr-size must be a whole number of at least 1, got 0"),
         (("latency", "--models", "relu", "--lr-size", 8, 0), "--lr-size must be a whole number of at least 1, got 0"),
-        (("latency", "--models", "X"), "--models must be a kernel (efficient"),
+        (("latency", "--models", "X"), "--models must be a kernel (agent"),
         (("latency", "--fail-above", 0), "--fail-above must be above 0, got 0.0"),
         (("latency", "--base", "nothing"), "--base must be one of the models, gaussian_rbf"),
         (("latency", "--compare", "missing.json"), "cannot read missing.json: "),

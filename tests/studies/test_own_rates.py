@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from own_rates import with_own_rates
 
 from grla.engine import StudyRun, run_study
 from grla.errors import InputError
 from grla.report.kinds.study import faults, publish
 from grla.spec import Budget, RunSpec
 from grla.study import best_rates, load_study, rates_study, shorter, tried_rates, wider
+from own_rates import with_own_rates
 from tests.shared import ABLATIONS
 
 MakeRun = Callable[..., StudyRun]
@@ -62,7 +62,7 @@ def test_every_variant_is_tried_at_every_rate_and_the_bases_own() -> None:
 
 def test_a_study_trains_each_variant_at_its_own(make_run: MakeRun, tmp_path: Path) -> None:
     """A rate that destroys everything is never chosen; what was chosen is in table, record and hashes."""
-    run = make_run(study=load_study("depth"), model__upscale=2, train__budget=Budget(20, "steps"))
+    run = make_run(study=load_study("aggregation"), model__upscale=2, train__budget=Budget(20, "steps"))
     base = run.cells()[0].spec.train.learning_rate
     own = with_own_rates(run, (base, 100.0))
     rates = own.study.rates
@@ -72,9 +72,9 @@ def test_a_study_trains_each_variant_at_its_own(make_run: MakeRun, tmp_path: Pat
     publish(own.settings.storage_url, run_study(own), own.folder)
     summary = (own.folder / "summary.md").read_text()
     assert "Learning rates: each variant's own" in summary
-    table = pd.read_csv(next((own.folder / "tables").glob("*.csv")))
+    table = pd.read_csv(own.folder / "tables" / "aggregation.csv")
     assert table["learning rate"].dropna().tolist() == pytest.approx(list(rates.values()))
-    for folder in (own.folder, tmp_path / "out" / "depth_rates" / "smoke"):
+    for folder in (own.folder, tmp_path / "out" / "aggregation_rates" / "smoke"):
         assert [fault for fault in faults(folder) if not fault.startswith("code ")] == []
     again = with_own_rates(run, (base, 100.0))
     assert again.study.rates == rates

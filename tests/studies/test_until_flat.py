@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import pytest
-from until_flat import run_until_flat
 
 from grla.engine import StudyRun
 from grla.errors import InputError
 from grla.report import load_results
 from grla.spec import Budget
+from until_flat import run_until_flat
 
 MakeRun = Callable[..., StudyRun]
 BUDGET = {"train__budget": Budget(20, "steps"), "train__validations": 5}
@@ -20,7 +21,7 @@ def test_steps_double_while_anything_rises(make_run: MakeRun, capsys: pytest.Cap
     last, name = run_until_flat(make_run(**BUDGET), 1e-6, 50)
     assert last.changes["train.budget"] == Budget(40, "steps")
     printed = capsys.readouterr().out
-    assert "20 steps: base; kernel=relu; depth=2 still rising by more than 1e-06 dB." in printed
+    assert re.search(r"20 steps: (base|kernel=relu|depth=2).* still rising by more than 1e-06 dB\.", printed)
     assert "40 steps: " in printed
     cells = load_results(last.settings.storage_url, name).cells
     assert set(cells["steps"]) == {40}
