@@ -42,7 +42,7 @@ from grla.training import (
     trainer_kind,
 )
 
-LOGS_PER_RUN = 200
+LOGS_PER_RUN = 100
 SHOWN_IMAGES = 3  # of the test images, how many SR results are kept as pictures
 
 

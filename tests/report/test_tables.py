@@ -261,7 +261,7 @@ def test_rows_from_before_a_column_was_there_have_tables_without_it(made_up: Any
 
 def test_equality_gains_rates_and_steps_are_columns_where_they_are_known(made_up: Any) -> None:
     plain = table(made_up, 0)
-    assert plain.loc["relu", "equal within 0.02 dB"] == "not yet settled: still rising"  # no gain is known
+    assert plain.loc["relu", "equal within 0.02 dB"] == "not yet settled: gain not known"
     assert not {"gain of last doubling dB", "learning rate"} & set(plain)
     cells = made_up.cells.assign(gain_db=[0.001 * seed for seed in made_up.cells["seed"]])
     layout = dataclasses.replace(made_up.layout, rates={"base": 0.003, "kernel=relu": 0.001}, threshold=25.0)

@@ -18,8 +18,9 @@ import pandas as pd
 from grla.report.statistics.bootstrap import crossed_interval
 from grla.report.statistics.verdicts import Difference
 
-Equivalence = Literal["equivalent", "different", "open", "not yet settled: still rising"]
-RISING: Equivalence = "not yet settled: still rising"
+Equivalence = Literal[
+    "equivalent", "different", "open", "not yet settled: still rising", "not yet settled: gain not known"
+]
 
 
 def equivalence(difference: Difference, margin: float, gains: Mapping[str, float], variant: str) -> Equivalence:
@@ -31,8 +32,10 @@ def equivalence(difference: Difference, margin: float, gains: Mapping[str, float
     if min(difference.num_seeds, difference.num_images) > 1:
         low, high = crossed_interval(difference.pairs, 1 - 2 * difference.level)
         if -margin < low and high < margin:
-            rising = any(is_rising(gains.get(name, np.nan), margin) for name in (variant, difference.base))
-            return RISING if rising else "equivalent"
+            both = [gains.get(name, np.nan) for name in (variant, difference.base)]
+            if any(gain > margin for gain in both):
+                return "not yet settled: still rising"
+            return "not yet settled: gain not known" if np.isnan(both).any() else "equivalent"
     return "different" if difference.verdict in ("better", "worse") else "open"
 
 
