@@ -118,10 +118,14 @@ def study_tables(results: Results) -> list[tuple[Group, Table]]:
 
 
 def _parts(frame: pd.DataFrame, marks: Marks, caption: str, words: tuple[str, ...]) -> tuple[Table, Table]:
-    """The columns of quality and those of cost, each with the variants; the costs without rows that have none."""
+    """The columns of quality and those of cost, each with the variants; the costs without rows that have none.
+
+    A page is not wide enough for more: what all rows have in common is left out.
+    """
     costs = frame[["variant", *(name for name in COSTS if name in frame)]]
     known = costs.iloc[:, 1:].map(lambda cell: cell is not None and str(cell) != EMPTY).any(axis=1)
-    quality = frame.drop(columns=costs.columns[1:])
+    told = [name for name in ("seeds", "images") if frame[name].nunique() <= 1]
+    quality = frame.drop(columns=[*costs.columns[1:], *told])  # numbers that are the same in all rows are in the method
     return (
         Table(quality, f"{caption}: quality. {MARKED}", words, marks),
         Table(costs[known], f"{caption}: costs.", ("variant",)),

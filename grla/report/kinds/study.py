@@ -37,6 +37,8 @@ How to read the tables: PSNR-Y and SSIM-Y on the Y channel, mean over images, th
 to the base is paired by image and seed; its 95 % interval (hierarchical bootstrap over seeds and images, corrected for
 few of either) covers other seeds and other images of the same kind. Where it covers 0 the two are not distinguishable;
 where it does not, they may still not be once the verdict is corrected for all comparisons of the study (Holm).
+Equality within the study's margin is tested (two one-sided tests at the study's level), and not settled while either
+side gains more than the margin by twice the steps.
 MACs: every multiply-add{among}. hook_flops: the paper's rule, which leaves out the matrix products inside attention;
 not comparable with MACs. FLOPs would be 2 x MACs. Cost columns are means over cells."""
 
