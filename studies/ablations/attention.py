@@ -4,7 +4,7 @@ Question  Does the Gaussian-RBF kernel beat softmax, ReLU and two null hypothese
           no attention), is our own `rbf_ridge` better, and do kernels matter as much as depth and norm?
 Source    GRLA paper: table 1 (kernels), figure 8 (depth), section 3 (batch norm in the local branch).
 Command   python studies/run_ablation.py attention --profile quick
-Time      smoke about a minute, quick under ten minutes on two cores; standard and paper need a GPU and DIV2K.
+Time      smoke about a minute, quick about five minutes on two cores; standard and paper need a GPU and DIV2K.
 """
 
 from grla.study import RATES_AROUND_THE_PAPERS, Study, usual_profiles, vary

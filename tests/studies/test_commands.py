@@ -18,7 +18,7 @@ def test_list_groups_studies_with_their_questions_and_profiles() -> None:
     assert "Does the Gaussian-RBF kernel beat softmax" in shown
     assert shown.index("Tables and figures of the paper") < shown.index("Beyond the paper") < shown.index("span")
     assert "Cells: smoke 9, quick 18" in shown
-    assert "about 25 s a cell" in shown
+    assert "about 17 s a cell" in shown
 
 
 def test_dry_run_shows_cells_costs_and_time_and_writes_nothing(tmp_path: Path) -> None:
