@@ -34,7 +34,7 @@ QUICK: Changes = {
     "cost.latency_input": (64, 64),
     "cost.latency_runs": 20,
 }
-"""About 17 seconds a cell on two cores, which train two at a time: networks of 22 thousand parameters that beat bicubic."""
+"""About 17 seconds a cell on two cores, two at a time: networks of 22 thousand parameters that beat bicubic."""
 
 STANDARD: Changes = {"train.budget": Budget(50_000, "steps"), "train.schedule": "cosine", "train.amp": True}
 """The paper's network, a sixteenth of its training; for a GPU and a folder of training images."""
