@@ -118,7 +118,7 @@ def test_a_ledger_is_judged_again_and_has_a_page(record: Path, tmp_path: Path) -
     report.write_pages(report.find(str(root)), tmp_path / "html")
     page = (tmp_path / "html" / "claims.html").read_text()
     assert "recall_photos, quick, 12 cells, 3 seeds" in page
-    assert "2 contradicted" in (tmp_path / "html" / "index.html").read_text()
+    assert "1 contradicted" in (tmp_path / "html" / "index.html").read_text()
     replace(root / "claims.md", "contradicted", "supported")
     with pytest.raises(InputError, match=r"claims\.md: is not what the records give"):
         report.check(report.find(str(root)))

@@ -47,7 +47,10 @@ class Kernel(AttentionKernel):
             return (self._look(queries, agents) @ gathered).to(v.dtype)
 
     def _look(self, q: Tensor, k: Tensor) -> Tensor:
-        return torch.as_tensor(self.softmax(q @ k.mT / math.sqrt(self.head_dim)))
+        # Of q and k the one with fewer tokens is scaled: their product is the largest tensor here.
+        few, many = (q, k) if q.shape[-2] < k.shape[-2] else (k, q)
+        scaled = few / math.sqrt(self.head_dim)
+        return torch.as_tensor(self.softmax(scaled @ many.mT if few is q else many @ scaled.mT))
 
     def _agents(self, q: Tensor) -> Tensor:
         """(..., num_agents, head_dim): means of chunks that begin at floor(i n / m) and end at ceil((i + 1) n / m)."""
