@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import functools
+import os
 import sqlite3
 import sys
 import time
@@ -132,8 +134,13 @@ def _writable(url: str) -> URL:
     if _is_file(location):
         path = Path(location.database or "")
         path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("ab"):
-            pass
+        # A database is never opened beside SQLite: closing it would drop the locks of this process' connections (POSIX
+        # locks are a process'), others would take the write-ahead log for left behind, and what they write be lost.
+        if not path.exists():
+            path.touch()
+        elif path.is_dir() or not os.access(path, os.W_OK):
+            number = errno.EISDIR if path.is_dir() else errno.EACCES
+            raise OSError(number, os.strerror(number), str(path))
     return location
 
 

@@ -21,9 +21,12 @@ from pathlib import Path
 import pytest
 from optuna.trial import FrozenTrial, TrialState
 
+from grla.engine import StudyRun, run_study
 from grla.engine.plan import stored_plans, stored_queue
 from grla.engine.queue import FINISHED, WORKER, Queue
 from grla.engine.storage import open_storage, planning, storage_url
+from grla.report.results import load_results
+from grla.spec import Budget
 from tests.shared import ROOT
 
 COMMAND = ROOT / "tests" / "shared" / "grid_command.py"
@@ -214,6 +217,19 @@ def test_stopping_the_run_stops_its_workers_and_leaves_their_cells_to_whoever_co
     assert left
     finish(start(crops, tmp_path / "out", 4, workers=2, storage=some_url))
     assert len(scores(queue)) == 8
+
+
+def test_studies_one_after_the_other_in_one_process_keep_what_their_workers_found(
+    make_run: Callable[..., StudyRun],
+) -> None:
+    """What opens the database beside SQLite and closes it drops this process' locks on it; the cells of the second study
+    were then lost when its workers ended."""
+    for budget in (6, 8):
+        run = make_run(settings={"workers": 2}, train__budget=Budget(budget, "steps"))
+        name = run_study(run)
+        cells = load_results(run.settings.storage_url, name).cells
+        assert cells["outcome"].tolist() == ["ok"] * 3
+        assert cells["steps"].tolist() == [budget] * 3
 
 
 def test_workers_end_when_the_run_that_started_them_is_killed(crops: Path, tmp_path: Path) -> None:
