@@ -222,8 +222,8 @@ def test_stopping_the_run_stops_its_workers_and_leaves_their_cells_to_whoever_co
 def test_studies_one_after_the_other_in_one_process_keep_what_their_workers_found(
     make_run: Callable[..., StudyRun],
 ) -> None:
-    """What opens the database beside SQLite and closes it drops this process' locks on it; the cells of the second study
-    were then lost when its workers ended."""
+    """What opens the database beside SQLite and closes it drops this process' locks: a second study's cells were lost,
+    when its workers ended."""
     for budget in (6, 8):
         run = make_run(settings={"workers": 2}, train__budget=Budget(budget, "steps"))
         name = run_study(run)
