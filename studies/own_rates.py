@@ -11,7 +11,7 @@ import pandas as pd
 from grla.engine import StudyRun, planned_rates, run_study
 from grla.errors import require
 from grla.report import publish
-from grla.study import SHARE, VALIDATION_PSNR, best_rates, rates_study, shorter, tried_rates, wider
+from grla.study import VALIDATION_PSNR, best_rates, rates_study, shorter, tried_rates, wider
 
 MOST_TIMES_WIDER = 2
 
@@ -32,9 +32,9 @@ def with_own_rates(run: StudyRun, rates: Sequence[float]) -> StudyRun:
         study = rates_study(run.study, run.profile, base, rates)
         trying = replace(run, study=study, seeds=1, changes={**run.changes, "train.budget": budget})
         number = len(study.resolved_factors(run.profile)[0].levels) * len(tried_rates(study, run.profile))
-        print(
-            f"Choosing learning rates: {number} runs of {budget}, {SHARE:.0%} of a cell's.", file=sys.stderr, flush=True
-        )
+        share = budget.amount / base.train.budget.amount
+        words = f"Choosing learning rates: {number} runs of {budget}, {share:.0%} of a cell's."
+        print(words, file=sys.stderr, flush=True)
         name = run_study(trying)
         results = publish(run.settings.storage_url, name, trying.folder)
         best = best_rates(_ends(results.cells, results.curves))

@@ -21,7 +21,7 @@ from grla.report.results import (
     study_results,
     trial_changes,
 )
-from grla.spec import RunSpec, from_dict, spec_hash, to_dict, with_changes
+from grla.spec import Budget, RunSpec, from_dict, spec_hash, to_dict, with_changes
 from grla.study import (
     CONFIRMED,
     OPEN_FIELDS,
@@ -169,7 +169,9 @@ def _record_faults(definition: Content, about: Content, versions: set[str]) -> l
 
 def _study_faults(study: Study, definition: Content, changes: Content) -> list[str]:
     """The base and levels in which the study's file of today, with the run's `changes`, differs from the record."""
-    base = study.cells(definition["profile"], changes, seeds=1)[0].spec
+    # The budget is open, and what else was changed may not go with that of the file.
+    budget = Budget(**definition["base"]["train"]["budget"])
+    base = study.cells(definition["profile"], {**changes, "train.budget": budget}, seeds=1)[0].spec
     faults = base_faults(definition["base"], base)
     today = {one["name"]: one for one in layout_to_json(study.layout(definition["profile"], base))["factors"]}
     for factor in definition["factors"]:
