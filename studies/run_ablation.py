@@ -42,9 +42,7 @@ from grla.report import CELL_FILES, export, publish
 from grla.spec import Budget
 from grla.study import load_study, read_base
 from overview import show_cost, show_studies
-from own_rates import with_own_rates
-from until_clear import run_until_clear
-from until_flat import run_until_flat
+from rounds import run_until_clear, run_until_flat, with_own_rates
 
 
 @dataclass(frozen=True)

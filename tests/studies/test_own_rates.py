@@ -14,7 +14,7 @@ from grla.errors import InputError
 from grla.report.kinds.study import faults, publish
 from grla.spec import Budget, RunSpec
 from grla.study import best_rates, load_study, rates_study, shorter, tried_rates, wider
-from own_rates import with_own_rates
+from rounds import with_own_rates
 from tests.shared import ABLATIONS
 
 MakeRun = Callable[..., StudyRun]

@@ -13,7 +13,7 @@ from grla.errors import InputError
 from grla.report.kinds.study import study_document
 from grla.report.results import load_results
 from grla.report.statistics.verdicts import Difference, study_differences
-from until_clear import run_until_clear
+from rounds import run_until_clear
 
 MakeRun = Callable[..., StudyRun]
 

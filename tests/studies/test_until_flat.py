@@ -11,7 +11,7 @@ from grla.engine import StudyRun
 from grla.errors import InputError
 from grla.report import load_results
 from grla.spec import Budget
-from until_flat import run_until_flat
+from rounds import run_until_flat
 
 MakeRun = Callable[..., StudyRun]
 BUDGET = {"train__budget": Budget(20, "steps"), "train__validations": 5}
