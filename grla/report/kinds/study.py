@@ -12,6 +12,7 @@ from grla.errors import InputError
 from grla.provenance import BUSY
 from grla.report.document import Document, Link, Number, Picture, Section, Strong, Table, Text
 from grla.report.folder import document_faults, write_document
+from grla.report.kinds.each_set import each_set_blocks
 from grla.report.kinds.study_figures import study_figures
 from grla.report.kinds.visibility import limits_section, visibility_section
 from grla.report.published import load_published, published_section
@@ -107,6 +108,7 @@ def study_document(results: Results, folder: Path) -> Document:
     about = read_json(path) if path.is_file() else {}
     figures = study_figures(results, folder)
     mixed = [Text(text) for text in [mixed_code(cells)] if text]
+    alone = each_set_blocks(results)
     probe = [Text(PROBE)] if "mse" in results.images and results.images["mse"].notna().any() else []
     sections = (
         Section("Verdicts", (*mixed, Text(verdict_lines(results))), summary=False),
@@ -114,7 +116,7 @@ def study_document(results: Results, folder: Path) -> Document:
             "Method",
             (*mixed, Text(measured(results, about)), Text(COUNTING.format(among=mostly_elementwise(cells))), *probe),
         ),
-        *(Section(group.title, (table,)) for group, table in study_tables(results)),
+        *(Section(group.title, (table, *alone.get(group.title, ()))) for group, table in study_tables(results)),
         Section("Figures", (*figures, *_other_pictures(folder, {figure.name for figure in figures}))),
         _unfinished(cells),
         visibility_section(results.differences),
