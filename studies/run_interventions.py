@@ -4,26 +4,49 @@
     python studies/run_interventions.py results/recall_photos/quick/cells/*/weights.pt --test-data data/Set5
 
 Of networks of the recall probe one intact value is swapped for another: does the output follow at the blanked copies of
-its key, and only there? And in any network the weights of a layer are replaced by uniform ones: what does that cost?
-Averaged over all queries, images and seeds. Minutes on one core.
+its key, and only there? They are also tested on larger images with more pairs, with cells that match nothing, and with
+keys that stand with two values. And in any network the weights of a layer are replaced by uniform ones: what does that
+cost? Averaged over all queries, images and seeds. Minutes on one core.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 import tyro
+from torch import nn
 from tqdm import tqdm
 
 from command import command
 
-from grla.analysis import load_trained, losses_without, model_label, respond
-from grla.data import ImagePair, RecallSampler, test_images
+from grla.analysis import (
+    IGNORING,
+    flat_probe,
+    load_networks,
+    losses_without,
+    model_label,
+    other_tests,
+    probe_images,
+    respond,
+    scores_ignoring_keys,
+    scores_on,
+)
+from grla.data import ImagePair, test_images
 from grla.errors import require
 from grla.files import write_text
-from grla.report import LOST, OTHERS, OWN, interventions_figure, interventions_table, save
+from grla.report import (
+    LOST,
+    OTHERS,
+    OWN,
+    SCORE,
+    intervals_table,
+    interventions_figure,
+    other_tests_figure,
+    save,
+)
 from grla.spec import RecallSpec, RunSpec
 
 
@@ -44,39 +67,57 @@ class Arguments:
 def main(arguments: Arguments) -> None:
     """Measure, write and print."""
     require(arguments.images >= 1, "images", "must be at least 1", arguments.images)
-    require(len(arguments.checkpoints) > 0, "checkpoints", "must name at least one file", arguments.checkpoints)
     rows = []
-    for path in tqdm(arguments.checkpoints, "interventions", disable=None):
-        spec, network = load_trained(path)
-        pairs = tested(spec, arguments)
+    loaded = load_networks(arguments.checkpoints)
+    for spec, network in tqdm(loaded, "interventions", disable=None):
         about = {"network": model_label(spec.model), "seed": spec.seed}
-        if isinstance(spec.data, RecallSpec):
-            for found in (respond(network, pair, spec.data.glyph) for pair in pairs):
-                where = {"test_set": found.test_set, "image": found.image}
-                rows += [about | where | {"what": OWN, "value": found.own}]
-                rows += [about | where | {"what": OTHERS, "value": found.others}]
-        for layer, losses in losses_without(network, pairs, spec.model.upscale).items():
-            for pair, loss in zip(pairs, losses, strict=True):
-                where = {"test_set": pair.test_set, "image": pair.name}
-                rows.append(about | where | {"what": LOST + layer, "value": loss})
+        rows += [about | row for row in measured(spec, network, arguments)]
+    probes = {(spec.data, spec.model.upscale) for spec, _ in loaded if isinstance(spec.data, RecallSpec)}
+    for data, upscale in probes:
+        rows += [{"network": IGNORING, "seed": 0} | row for row in scored_without_keys(data, upscale, arguments.images)]
     frame = pd.DataFrame(rows).dropna(subset=["value"])
-    table = interventions_table(frame)
+    table = intervals_table(frame)
     print(table.to_markdown(index=False, floatfmt="+.3f"))
     write_text(arguments.out / "interventions.csv", frame.to_csv(index=False))
     write_text(arguments.out / "summary.csv", table.to_csv(index=False))
     save(interventions_figure(frame), arguments.out / "interventions")
-    print(f"Rows, table and figure: {arguments.out}")
+    if probes:
+        save(other_tests_figure(frame), arguments.out / "other_tests")
+    print(f"Rows, table and figures: {arguments.out}")
 
 
-def tested(spec: RunSpec, arguments: Arguments) -> list[ImagePair]:
-    """The test images of a network: those of its probe, or the photographs asked for."""
-    if not isinstance(spec.data, RecallSpec):
+def measured(spec: RunSpec, network: nn.Module, arguments: Arguments) -> Iterator[dict[str, object]]:
+    """The rows of one network, without its name."""
+    upscale = spec.model.upscale
+    if isinstance(spec.data, RecallSpec):
+        data = flat_probe(spec)
+        pairs = probe_images(data, upscale, arguments.images)
+        for found in (respond(network, pair, data.glyph) for pair in pairs):
+            where = {"test_set": found.test_set, "image": found.image}
+            yield where | {"what": OWN, "value": found.own}
+            yield where | {"what": OTHERS, "value": found.others}
+        for name, test in other_tests(data).items():
+            images = probe_images(test, upscale, arguments.images)
+            yield from rows_of(SCORE + name, images, scores_on(network, images, upscale))
+    else:
         sources = list(map(str, arguments.test_data)) or ["bundled"]
-        return [pair for source in sources for pair in test_images(source, spec.model.upscale)]
-    data = spec.data
-    require(data.texture == 0, "checkpoints", "must be of the recall probe with flat glyphs", data.texture)
-    sampler = RecallSampler.of(data, spec.model.upscale)
-    return sampler.pairs("test", arguments.images)
+        pairs = [pair for source in sources for pair in test_images(source, upscale)]
+    for layer, losses in losses_without(network, pairs, upscale).items():
+        yield from rows_of(LOST + layer, pairs, losses)
+
+
+def scored_without_keys(data: RecallSpec, upscale: int, number: int) -> Iterator[dict[str, object]]:
+    """The rows of the best guess that ignores keys on all tests of a probe."""
+    for name, test in other_tests(data).items():
+        yield from rows_of(
+            SCORE + name, probe_images(test, upscale, number), scores_ignoring_keys(test, upscale, number)
+        )
+
+
+def rows_of(what: str, pairs: list[ImagePair], values: list[float]) -> Iterator[dict[str, object]]:
+    """A row per image."""
+    for pair, value in zip(pairs, values, strict=True):
+        yield {"test_set": pair.test_set, "image": pair.name, "what": what, "value": value}
 
 
 if __name__ == "__main__":

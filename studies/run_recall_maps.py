@@ -1,64 +1,97 @@
-"""Draw where networks of the recall probe look: the attention weights of one blanked pixel, layer by layer.
+"""Draw and measure where networks of the recall probe look: the attention weights of blanked pixels, layer by layer.
 
     python studies/run_recall_maps.py results/recall/quick/cells/*/weights.pt
     python studies/run_recall_maps.py A.pt B.pt --pairs 16 --image 3
 
-Seconds on one core.
+Shares are means over all blanked pixels, images and seeds; the maps are those of one key of one image, mean over its
+blanked pixels and the seeds. They describe weights: what causes the output, `run_interventions.py` measures. A minute
+on one core.
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import tyro
+from tqdm import tqdm
 
 from command import command
 
-from grla.analysis import load_trained, model_label, recall_scene, weight_maps
+from grla.analysis import flat_probe, layer_weights, load_networks, look, model_label, probe_images, recall_scenes
 from grla.errors import require
 from grla.files import write_text
-from grla.report import MapRow, recall_maps_figure, save
+from grla.report import MapRow, intervals_table, recall_maps_figure, save
+
+SIGNED, ABSOLUTE = "signed", "absolute"
 
 
 @dataclass(frozen=True)
 class Arguments:
-    """Draw the attention weights of one blanked pixel over the image, for each checkpoint and layer."""
+    """Measure and draw the attention weights of blanked pixels, for each kernel and layer."""
 
     checkpoints: tyro.conf.Positional[tuple[Path, ...]]
     """Checkpoint files of the study `recall`, all of the same images."""
     pairs: int = 4
-    """Number of distinct pairs in the image."""
+    """Number of distinct pairs in the image that is drawn."""
     image: int = 0
-    """Which of the test images."""
-    seed: int | None = 0
-    """Draw only checkpoints of this seed; None draws all."""
+    """Which of the images with so many pairs is drawn."""
+    images: int = 16
+    """Test images for each number of pairs that the shares are means over."""
     out: Path = Path("results/recall_maps")
     """Folder for the picture and the table."""
 
 
 def main(arguments: Arguments) -> None:
     """Compute, draw and print."""
-    require(arguments.image >= 0, "image", "must be at least 0", arguments.image)
-    loaded = [load_trained(path) for path in arguments.checkpoints]
-    chosen = [(spec, network) for spec, network in loaded if arguments.seed in (None, spec.seed)]
-    require(len(chosen) > 0, "checkpoints", f"must hold one of seed {arguments.seed}", len(loaded))
-    scenes = [recall_scene(spec, arguments.pairs, arguments.image) for spec, _ in chosen]
-    same = all((scene.lr.shape, scene.lr.tobytes()) == (scenes[0].lr.shape, scenes[0].lr.tobytes()) for scene in scenes)
-    require(same, "checkpoints", "must all be of the same probe images", "different ones")
-    rows, table = [], []
-    for (spec, network), scene in zip(chosen, scenes, strict=True):
-        label, maps = model_label(spec.model), weight_maps(network, scene)
-        titled = tuple((f"{found.layer}: {found.found:.0%} on copies", found.weights) for found in maps)
-        rows.append((max(found.found for found in maps), MapRow(label, titled)))
-        table += [(label, spec.seed, found.layer, found.found) for found in maps]
-    frame = pd.DataFrame(table, columns=["kernel", "seed", "layer", "weight_on_copies"])
-    print(frame.to_markdown(index=False, floatfmt=".3f"))
-    write_text(arguments.out / "recall_maps.csv", frame.to_csv(index=False))
-    ordered = [row for _, row in sorted(rows, key=lambda pair: -pair[0])]
-    save(recall_maps_figure(scenes[0].lr, scenes[0].query, scenes[0].answers, ordered), arguments.out / "recall_maps")
+    loaded = load_networks(arguments.checkpoints)
+    (data, upscale), *others = {(flat_probe(spec), spec.model.upscale) for spec, _ in loaded}
+    require(not others, "checkpoints", "must all be of the same probe images", others)
+    tested = probe_images(data, upscale, arguments.images)
+    named = [(f"{arguments.pairs} pairs", f"{arguments.image:03d}")]
+    drawn = [pair for pair in tested if (pair.test_set, pair.name) in named]
+    shown = sorted({pair.test_set for pair in tested})
+    require(len(drawn) == 1, "pairs and image", f"must be of {shown} and below {arguments.images}", named[0])
+    rows, maps = [], defaultdict(list)
+    for spec, network in tqdm(loaded, "networks", disable=None):
+        label = model_label(spec.model)
+        for pair in tested:
+            scenes = list(recall_scenes(pair, data.glyph))
+            about = {"network": label, "seed": spec.seed, "test_set": pair.test_set, "image": pair.name}
+            for layer, weights in layer_weights(network, pair.lr).items():
+                looks = [look(weights, scene) for scene in scenes]
+                rows += [about | {"what": f"{layer}, {SIGNED}", "value": np.mean([one.signed for one in looks])}]
+                rows += [about | {"what": f"{layer}, {ABSOLUTE}", "value": np.mean([one.absolute for one in looks])}]
+                if pair is drawn[0]:
+                    maps[label, layer].append(looks[0].weights)
+    frame = pd.DataFrame(rows)
+    table = intervals_table(frame.dropna(subset=["value"]))
+    print(table.to_markdown(index=False, floatfmt=".3f"))
+    write_text(arguments.out / "recall_maps.csv", table.to_csv(index=False))
+    scene = next(recall_scenes(drawn[0], data.glyph))
+    figure = recall_maps_figure(drawn[0].lr, scene.queries, scene.answers, map_rows(maps, table, drawn[0].test_set))
+    save(figure, arguments.out / "recall_maps")
     print(f"Figure and table: {arguments.out}")
+
+
+def map_rows(maps: dict[tuple[str, str], list[np.ndarray]], table: pd.DataFrame, test_set: str) -> list[MapRow]:
+    """By kernel the mean map of each layer, titled with its shares on this test set; who looks most comes first."""
+    shares = table[table["test_set"] == test_set].set_index(["network", "what"])["mean"]
+    rows = []
+    for label in dict.fromkeys(label for label, _ in maps):
+        layers = [layer for network, layer in maps if network == label]
+        found = {
+            layer: [shares.get((label, f"{layer}, {how}"), np.nan) for how in (SIGNED, ABSOLUTE)] for layer in layers
+        }
+        titled = [
+            (f"{layer}: {signed:.0%}, absolute {absolute:.0%}", np.mean(maps[label, layer], axis=0))
+            for layer, (signed, absolute) in found.items()
+        ]
+        rows.append((np.nanmax([0, *(absolute for _, absolute in found.values())]), MapRow(label, tuple(titled))))
+    return [row for _, row in sorted(rows, key=lambda pair: -pair[0])]
 
 
 if __name__ == "__main__":

@@ -1,10 +1,19 @@
 """Looking into trained networks, and at what kernels compute."""
 
 from grla.analysis.attribution import Target, attribution_map, diffusion_index, strength_map
-from grla.analysis.checkpoints import checkpoint_name, find_upscaler, load_trained, model_label, picture, to_batch
+from grla.analysis.checkpoints import (
+    checkpoint_name,
+    find_upscaler,
+    load_networks,
+    load_trained,
+    model_label,
+    picture,
+    to_batch,
+)
 from grla.analysis.fidelity import distances_to_softmax, fidelity_kernels, kernel_profiles
 from grla.analysis.interventions import losses_without, respond
-from grla.analysis.recall_maps import recall_scene, weight_maps
+from grla.analysis.probe_tests import IGNORING, flat_probe, other_tests, probe_images, scores_ignoring_keys, scores_on
+from grla.analysis.recall_maps import layer_weights, look, recall_scenes
 from grla.analysis.score import score_model
 from grla.analysis.settled import settled_record
 from grla.analysis.taylor import denominator_margins, taylor_errors, taylor_histogram

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -36,6 +36,21 @@ def load_trained(path: Path, upscale: int | None = None) -> tuple[RunSpec, nn.Mo
     weights = {name.removeprefix("module."): value for name, value in averaged.items() if name != "n_averaged"}
     network.load_state_dict(weights or state["model"])
     return spec, network.eval()
+
+
+def load_networks(paths: Sequence[Path]) -> list[tuple[RunSpec, nn.Module]]:
+    """`load_trained` of each file; raises InputError without one, and for two of one network and seed.
+
+    Means over seeds are of networks that differ in nothing else: two learning rates, say, cannot go into one.
+    """
+    require(len(paths) > 0, "checkpoints", "must name at least one file", paths)
+    loaded = [load_trained(path) for path in paths]
+    known: dict[tuple[str, int], Path] = {}
+    for path, (spec, _) in zip(paths, loaded, strict=True):
+        name = (model_label(spec.model), spec.seed)
+        rule = f"must name one of {name[0]} with seed {name[1]}, and more than one does"
+        require(known.setdefault(name, path) is path, "checkpoints", rule, f"{known[name]} and {path}")
+    return loaded
 
 
 def find_upscaler(

@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from grla.analysis.checkpoints import to_batch
+from grla.analysis.probe_tests import scores_on
 from grla.attention import GlobalAttention
-from grla.data import GRAY, ImagePair
+from grla.data import ImagePair
 from grla.errors import require
-from grla.evaluation import evaluate, network_upscaler
 
 Pixels = NDArray[np.uint8]
 Value = TypeVar("Value", bound=np.generic)
@@ -30,11 +30,10 @@ Value = TypeVar("Value", bound=np.generic)
 class Swap:
     """An image of the recall probe with flat glyphs in which one key's value is another at all its intact copies.
 
-    `lr` and `changed` are LR before and after, uint8 (p, p, 3); `change` (3,) is by how much the value changed, on
-    [0, 1]; `own` and `others` (upscale * p, upscale * p) are True on the blanked copies of that key, and of all others.
+    `changed` is its LR, uint8 (p, p, 3); `change` (3,) is by how much the value changed, on [0, 1]; `own` and `others`
+    (upscale * p, upscale * p) are True on the blanked copies of that key, and of all others.
     """
 
-    lr: Pixels
     changed: Pixels
     change: NDArray[np.float64]
     own: NDArray[np.bool_]
@@ -73,17 +72,18 @@ def swaps(pair: ImagePair, glyph: int, seed: int) -> Iterator[Swap]:
             changed[row, column, :, glyph:] = new
         change = (new.astype(float) - values[tuple(intact[-1])]) / 255
         parts = (_enlarged(which & blanked, glyph, upscale) & pair.mask for which in (mine, ~mine))
-        yield Swap(pair.lr, _image(changed), change, *parts)
+        yield Swap(_image(changed), change, *parts)
 
 
 @torch.inference_mode()
 def respond(network: nn.Module, pair: ImagePair, glyph: int, seed: int = 0) -> Response:
     """The mean response of `network`, in evaluation mode, over the keys of an image."""
+    swapped = list(swaps(pair, glyph, seed))
+    batch = torch.cat([to_batch(lr) for lr in (pair.lr, *(swap.changed for swap in swapped))])
+    before, *after = network(batch).double().numpy()
     own, others = [], []
-    for swap in swaps(pair, glyph, seed):
-        require(bool((swap.lr != GRAY).any()), "the image", "must show something", pair.name)
-        before, after = (network(to_batch(lr))[0].double().numpy() for lr in (swap.lr, swap.changed))
-        along = np.tensordot(swap.change, after - before, axes=1) / (swap.change**2).sum()
+    for swap, changed in zip(swapped, after, strict=True):
+        along = np.tensordot(swap.change, changed - before, axes=1) / (swap.change**2).sum()
         own.append(along[swap.own].mean())
         if swap.others.any():
             others.append(along[swap.others].mean())
@@ -111,19 +111,18 @@ def uniform_weights(layers: Sequence[GlobalAttention]) -> Iterator[None]:
         yield
 
 
-def losses_without(network: nn.Module, pairs: Sequence[ImagePair], upscale: int) -> dict[str, list[float]]:
+def losses_without(network: nn.Module, pairs: list[ImagePair], upscale: int) -> dict[str, list[float]]:
     """By layer, and for "all layers", the dB of PSNR-Y that each image loses when its weights are uniform."""
     layers = global_layers(network)
-    upscaler = network_upscaler(network, upscale)
-    whole = [score.psnr_y for score in evaluate(upscaler, pairs, upscale)[0]]
+    whole = scores_on(network, pairs, upscale)
     found = {}
     for name, replaced in {
         **{name: [layer] for name, layer in layers.items()},
         "all layers": [*layers.values()],
     }.items():
         with uniform_weights(replaced):
-            scores, _ = evaluate(upscaler, pairs, upscale)
-        found[name] = [before - score.psnr_y for before, score in zip(whole, scores, strict=True)]
+            without = scores_on(network, pairs, upscale)
+        found[name] = [before - after for before, after in zip(whole, without, strict=True)]
     return found
 
 

@@ -1,7 +1,8 @@
-"""Where a network trained on the recall probe looks: the attention weights of one query in each global layer."""
+"""Where networks trained on the recall probe look: the attention weights of blanked pixels in each global layer."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,62 +12,65 @@ from torch import nn
 
 from grla.analysis.checkpoints import to_batch
 from grla.analysis.tokens import attention_inputs
-from grla.data import RecallSampler
-from grla.errors import require
-from grla.spec import RecallSpec, RunSpec
+from grla.data import ImagePair
+
+Mask = NDArray[np.bool_]
+Weights = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Scene:
-    """An image of the probe: `lr` uint8 (p, p, 3), the `query` (row, column), and where the answer is.
+    """One key of an image of the recall probe with flat glyphs: where it asks and where the answer stands.
 
-    The query is the first LR pixel of a blanked value; `answers` (p, p) is True on the intact copies of its pair, which
-    have the same key: on key and value, as convolutions carry each into the other's pixels.
+    Of the LR image, (p, p): `queries` is True on the blanked values of that key, `answers` on its intact copies, on key
+    and value, as convolutions carry each into the other's pixels.
     """
 
-    lr: NDArray[np.uint8]
-    query: tuple[int, int]
-    answers: NDArray[np.bool_]
+    queries: Mask
+    answers: Mask
 
 
 @dataclass(frozen=True)
-class WeightMap:
-    """One layer's attention weights of the query over all LR pixels, (p, p), mean over heads.
+class Look:
+    """Where the queries of a scene look, by one layer: means over queries and heads.
 
-    `found` is their sum over the answers: 1 if the query looks at nothing else.
+    `weights` is the map over LR pixels, (p, p). `signed` is the sum of the weights on the answers, 1 if nothing else is
+    looked at; `absolute` is their share of the absolute weights, which negative weights elsewhere cannot hide. An even
+    look has the answers' share of the image in both. NaN where all weights are zero.
     """
 
-    layer: str
-    weights: NDArray[np.float64]
-    found: float
+    weights: Weights
+    signed: float
+    absolute: float
 
 
-def recall_scene(spec: RunSpec, pairs: int, index: int) -> Scene:
-    """Test image `index` with `pairs` distinct pairs of the probe that a run was trained on.
+def recall_scenes(pair: ImagePair, glyph: int) -> Iterator[Scene]:
+    """The scenes of a test image of the probe, one for each key that has blanked copies."""
+    assert pair.mask is not None
+    upscale, side = pair.hr.shape[0] // pair.lr.shape[0], pair.lr.shape[1]
+    missing = pair.mask[::upscale, ::upscale]
+    first = np.arange(side) // (2 * glyph) * 2 * glyph  # the column of each pixel's cell's key
+    keys, blanked = pair.lr[:, first], missing[:, first + glyph]
+    for key in np.unique(keys[missing], axis=0):
+        mine = (keys == key).all(-1)
+        yield Scene(mine & missing, mine & ~blanked)
 
-    Raises InputError when the run was not of the recall probe with flat glyphs, or has no images with so many pairs.
+
+def layer_weights(network: nn.Module, lr: NDArray[np.uint8]) -> dict[str, Weights]:
+    """By layer, in the network's order, its attention weights on `lr`: (heads, tokens, tokens), queries first.
+
+    Raises InputError for a network without global attention.
     """
-    data = spec.data
-    flat = isinstance(data, RecallSpec) and data.texture == 0
-    require(flat, "the checkpoint", "must be of the recall probe with flat glyphs", type(data).__name__)
-    assert isinstance(data, RecallSpec)
-    require(pairs in data.num_pairs, "pairs", f"must be one of {data.num_pairs}", pairs)
-    drawn = RecallSampler.of(data, spec.model.upscale).draw("test", data.stream, 0, index + 1, pairs)
-    lr, missing = drawn.lr[index], drawn.mask[index, :: spec.model.upscale, :: spec.model.upscale]
-    row, column = np.argwhere(missing)[0]
-    keys = lr[:, np.arange(lr.shape[1]) // (2 * data.glyph) * 2 * data.glyph]  # each pixel's cell's key
-    cell = (np.arange(lr.shape[1]) // (2 * data.glyph) + 1) * 2 * data.glyph - 1  # the last pixel of each pixel's cell
-    intact = ~missing[:, cell]
-    return Scene(lr, (int(row), int(column)), (keys == keys[row, column]).all(-1) & intact)
+    inputs = attention_inputs(network, to_batch(lr))
+    with torch.inference_mode():
+        found = [kernel.weights(q, k)[0].double().numpy() for kernel, (q, k, _) in inputs]
+    return {f"layer {index}": weights for index, weights in enumerate(found, start=1)}
 
 
-@torch.inference_mode()
-def weight_maps(network: nn.Module, scene: Scene) -> list[WeightMap]:
-    """The query's weights in each global layer of `network`, in its order; InputError if it has none."""
-    side = scene.lr.shape[1]
-    token = scene.query[0] * side + scene.query[1]
-    maps = []
-    for index, (kernel, (q, k, _)) in enumerate(attention_inputs(network, to_batch(scene.lr)), start=1):
-        weights = kernel.weights(q, k)[0, :, token].mean(0).view(-1, side).double().numpy()
-        maps.append(WeightMap(f"layer {index}", weights, float(weights[scene.answers].sum())))
-    return maps
+def look(weights: Weights, scene: Scene) -> Look:
+    """Where the queries of `scene` look by these `weights`, (heads, tokens, tokens)."""
+    mine = weights[:, scene.queries.ravel()]
+    on = mine[:, :, scene.answers.ravel()]
+    total = np.abs(mine).sum(-1)
+    shares = np.abs(on).sum(-1) / np.where(total > 0, total, np.nan)
+    return Look(mine.mean((0, 1)).reshape(scene.queries.shape), float(on.sum(-1).mean()), float(shares.mean()))

@@ -4,7 +4,15 @@ from grla.report.document import Document, Figure, Link, Links, Section, Table, 
 from grla.report.figures.canvas import save
 from grla.report.figures.cell_files import CELL_FILES
 from grla.report.figures.crops import sharpest_crop
-from grla.report.figures.interventions import LOST, OTHERS, OWN, interventions_figure, interventions_table
+from grla.report.figures.interventions import (
+    LOST,
+    OTHERS,
+    OWN,
+    SCORE,
+    intervals_table,
+    interventions_figure,
+    other_tests_figure,
+)
 from grla.report.figures.maps import AttributionTile, MapRow, attribution_figure, recall_maps_figure
 from grla.report.folder import write_figures
 from grla.report.kinds import Kind, find_kinds

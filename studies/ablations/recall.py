@@ -1,10 +1,11 @@
 """Can a kernel find missing detail far away in the image, by content?
 
 Question  Which kernels restore blanked glyphs from intact copies elsewhere in the image, and what does it depend on:
-          number of pairs, size of the image, heads, texture above LR's Nyquist limit, distance, training?
+          number of pairs, size of the image, heads, cells that match nothing, keys with two values, texture above
+          LR's Nyquist limit, distance, training?
 Source    Not in the paper: photographs at a small budget cannot rank kernels (see docs/findings.md), this can.
 Command   python studies/run_ablation.py recall
-Time      quick about 25 minutes on two cores (2 to 16 pairs, 6 kernels, 2 seeds).
+Time      quick about 25 minutes on two cores (2 to 16 pairs, 7 kernels, 2 seeds).
 """
 
 from grla.spec import Budget
@@ -19,6 +20,8 @@ SETTINGS: dict[str, Changes] = {
     "2 heads": {"model.num_global_heads": 2},
     "4 heads": {"model.num_global_heads": 4},
     "16 channels": {"model.dim": 16},
+    "a quarter of cells unrelated": {"data.distractors": 0.25, "data.num_pairs": (2, 4, 8)},
+    "keys with an earlier value": {"data.overwritten": True, "data.num_pairs": (2, 4, 8)},
     "textured": {**LARGE, "data.glyph": 4, "data.texture": 0.4},
     "apart, with windows": {
         **LARGE,
@@ -43,7 +46,17 @@ STUDY = Study(
     profiles=recall_profiles(
         quick=(
             Factor("setting", BASE),
-            vary("kernel", "model.kernel", "gaussian_rbf", "softmax", "rbf_ridge", "relu", "taylor", "uniform"),
+            vary(
+                "kernel",
+                "model.kernel",
+                "gaussian_rbf",
+                "softmax",
+                "rbf_ridge",
+                "random_features",
+                "relu",
+                "taylor",
+                "uniform",
+            ),
         ),
         tiny=(
             Factor("setting", {**BASE, "2 heads": {"model.num_global_heads": 2}}),

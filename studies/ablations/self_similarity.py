@@ -11,8 +11,8 @@ Time      quick about 20 minutes on two cores (4 kernels, 2 seeds, 600 steps).
 from grla.spec import Budget, SimilaritySpec, with_changes
 from grla.study import RECALL, Profile, Study, recall_profiles, vary
 
-FEWER = (vary("kernel", "model.kernel", "gaussian_rbf", "softmax", "rbf_ridge", "uniform"),)
-KERNELS = ("gaussian_rbf", "softmax", "rbf_ridge", "relu", "taylor", "uniform", "none")
+FEWER = (vary("kernel", "model.kernel", "gaussian_rbf", "softmax", "rbf_ridge", "random_features", "uniform"),)
+KERNELS = ("gaussian_rbf", "softmax", "rbf_ridge", "random_features", "relu", "taylor", "uniform", "none")
 
 STUDY = Study(
     question="How much does a network gain from the copies of a texture elsewhere in the image?",

@@ -52,12 +52,15 @@ def test_recall_maps_are_drawn_for_checkpoints_of_the_probe_only(tmp_path: Path,
     out, probe = tmp_path / "maps", tmp_path / "probe.pt"
     spec = RunSpec(ModelSpec(upscale=2, dim=8, depth=1, layers=("global",), kernel=KernelSpec("softmax")), RecallSpec())
     save_checkpoint(probe, {"spec": to_dict(spec), "model": build_model(spec.model).state_dict(), "ema": None})
-    shown = call("run_recall_maps.py", probe, "--pairs", 8, "--out", out)
+    shown = call("run_recall_maps.py", probe, "--pairs", 8, "--images", 1, "--out", out)
     assert "layer 2" in shown
     assert {path.name for path in out.iterdir()} == {"recall_maps.csv", "recall_maps.png", "recall_maps.svg"}
-    assert pd.read_csv(out / "recall_maps.csv")["weight_on_copies"].between(0, 1).all()
+    shares = pd.read_csv(out / "recall_maps.csv").set_index(["what", "test_set"])["mean"]
+    assert shares.between(0, 1).all()
+    assert shares["layer 1, signed", "8 pairs"] == pytest.approx(shares["layer 1, absolute", "8 pairs"])  # softmax
     assert "must be of the recall probe" in call("run_recall_maps.py", checkpoint, "--out", out, code=1)
-    assert "CHECKPOINTS must hold one of seed 7" in call("run_recall_maps.py", probe, "--seed", 7, code=1)
+    assert "one of softmax with seed 0, and more than one does" in call("run_recall_maps.py", probe, probe, code=1)
+    assert "must be of ['16 pairs', '2 pairs'" in call("run_recall_maps.py", probe, "--pairs", 3, code=1)
 
 
 def test_interventions_measure_probe_networks_and_those_of_photographs(
@@ -68,8 +71,10 @@ def test_interventions_measure_probe_networks_and_those_of_photographs(
     save_checkpoint(probe, {"spec": to_dict(spec), "model": build_model(spec.model).state_dict(), "ema": None})
     call("run_interventions.py", probe, "--images", 1, "--out", tmp_path / "one")
     rows = pd.read_csv(tmp_path / "one" / "interventions.csv")
-    assert set(rows["test_set"]) == {"2 pairs", "4 pairs", "8 pairs", "16 pairs"}
-    assert "follows the swapped value" in set(rows["what"])
+    assert set(rows["test_set"]) == {f"{number} pairs" for number in (2, 4, 8, 16, 32, 64)}
+    assert {"follows the swapped value", "PSNR-Y dB, 32x32"} <= set(rows["what"])
+    assert set(rows["network"]) == {"softmax", "best guess that ignores keys"}
+    assert (tmp_path / "one" / "other_tests.png").is_file()
     (tmp_path / "set").mkdir()
     photo.rename(tmp_path / "set" / photo.name)
     call("run_interventions.py", checkpoint, "--test-data", tmp_path / "set", "--out", tmp_path / "two")

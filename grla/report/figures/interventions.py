@@ -1,6 +1,6 @@
-"""What interventions on trained networks did: means over seeds and images with intervals, as a table and a figure.
+"""What was measured in trained networks: means over seeds and images with intervals, as a table and as figures.
 
-Rows have a network, a seed, what was measured, a test set, an image and a value; see `grla.analysis.interventions`.
+Rows have a network, a seed, what was measured, a test set, an image and a value; see `grla.analysis`.
 """
 
 from __future__ import annotations
@@ -9,14 +9,16 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from grla.report.figures.canvas import PALETTE, list_rows, panels
+from grla.report.figures.canvas import PALETTE, line_style, list_rows, panels
 from grla.report.statistics.bootstrap import crossed_interval
 
 OWN, OTHERS, LOST = "follows the swapped value", "follows it at other keys", "dB lost with uniform weights in "
 """What was measured: responses at the blanked copies of the swapped key and of others, and losses by layer."""
+SCORE = "PSNR-Y dB, "
+"""What was measured: scores on other tests of the probe, by their names."""
 
 
-def interventions_table(rows: pd.DataFrame) -> pd.DataFrame:
+def intervals_table(rows: pd.DataFrame) -> pd.DataFrame:
     """A row per network, thing measured and test set: mean, low, high (95 %, over seeds and images), seeds, images."""
     found = []
     for names, mine in rows.groupby(["network", "what", "test_set"], sort=False):
@@ -31,10 +33,11 @@ def interventions_figure(rows: pd.DataFrame) -> Figure:
 
     Responses are shown at the swapped key (filled) and at other keys (open); losses by layer, each in a colour.
     """
-    table = interventions_table(rows)
+    table = intervals_table(rows)
     kinds = [("response: 1 where the output follows the swapped value", [OWN, OTHERS])]
     kinds.append(("dB lost with uniform weights", [str(w) for w in table["what"].unique() if str(w).startswith(LOST)]))
     shown = [(kind, wanted) for kind, wanted in kinds if table["what"].isin(wanted).any()]
+    table = table[table["what"].isin([what for _, wanted in shown for what in wanted])]
     networks, sets = list(table["network"].unique()), list(table["test_set"].unique())
     size = (4.2 * len(sets) + 2, 0.45 * len(networks) * len(shown) + 1.6 * len(shown))
     figure, axes = panels([1.0] * len(shown), len(sets), size)
@@ -52,4 +55,27 @@ def interventions_figure(rows: pd.DataFrame) -> Figure:
         panel.set_xlabel(label)
     for row in range(len(shown)):
         axes[row * len(sets)].legend(fontsize=8, frameon=False, loc="best")
+    return figure
+
+
+def other_tests_figure(rows: pd.DataFrame) -> Figure:
+    """PSNR-Y of the blanked pixels against the number of pairs, a panel for each test, a line per network."""
+    table = intervals_table(rows[rows["what"].str.startswith(SCORE)])
+    table["pairs"] = table["test_set"].str.split().str[0].astype(int)
+    tests, networks = list(table["what"].unique()), list(table["network"].unique())
+    figure, axes = panels([1.0], len(tests), (3.6 * len(tests) + 2, 4.2))
+    for panel, name in zip(axes, tests, strict=True):
+        for index, network in enumerate(networks):
+            mine = table[(table["what"] == name) & (table["network"] == network)]
+            colour, dashes = line_style(index)
+            panel.plot(mine["pairs"], mine["mean"], marker="o", color=colour, linestyle=dashes, label=network)
+            panel.fill_between(mine["pairs"], mine["low"], mine["high"], color=colour, alpha=0.15, linewidth=0)
+        panel.set_title(name.removeprefix(SCORE), loc="left", fontsize=10)
+        panel.set(xscale="log", xlabel="distinct pairs in the image")
+        ticks = sorted(table.loc[table["what"] == name, "pairs"].unique())
+        panel.set_xticks(ticks, [str(tick) for tick in ticks])
+        panel.minorticks_off()
+        panel.sharey(axes[0])
+    axes[0].set_ylabel("PSNR-Y (dB) of the blanked pixels, 95 % interval")
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside right center", frameon=False, fontsize=9)
     return figure

@@ -70,9 +70,9 @@ def attribution_figure(
 
 
 def recall_maps_figure(
-    lr: NDArray[np.uint8], query: tuple[int, int], answers: NDArray[np.bool_], rows: Sequence[MapRow]
+    lr: NDArray[np.uint8], queries: NDArray[np.bool_], answers: NDArray[np.bool_], rows: Sequence[MapRow]
 ) -> Figure:
-    """`lr` uint8 (p, p, 3) with the `query` pixel and the pixels that hold the `answers`, then each row's maps.
+    """`lr` uint8 (p, p, 3) with the pixels that ask, `queries`, and those that hold the `answers`, then the rows' maps.
 
     Weights are drawn from minus to plus the largest of each map: orange is positive, purple negative. Raises InputError
     without a row.
@@ -91,12 +91,14 @@ def recall_maps_figure(
             panel.imshow(weights, cmap="PuOr_r", vmin=-largest, vmax=largest, interpolation="nearest")
             panel.set_title(title, fontsize=9)
         for panel in places[: 1 + len(row.layers)]:
-            _mark(panel, query, answers)
-    figure.supxlabel("blue: the query, a blanked pixel; black: intact copies of its pair", fontsize=9)
+            _mark(panel, queries, answers)
+    words = "blue: blanked pixels of one key, over which maps are means; black: the intact copies; shares: all images"
+    figure.supxlabel(words, fontsize=9)
     return figure
 
 
-def _mark(panel: Axes, query: tuple[int, int], answers: NDArray[np.bool_]) -> None:
+def _mark(panel: Axes, queries: NDArray[np.bool_], answers: NDArray[np.bool_]) -> None:
     for top, left in np.argwhere(answers):
         outline(panel, (top, left, 1), "black", 0.8)
-    outline(panel, (*query, 1), PALETTE[0], 1.8)
+    for top, left in np.argwhere(queries):
+        outline(panel, (top, left, 1), PALETTE[0], 1.8)

@@ -17,12 +17,14 @@ from grla.report.figures.gradients import gradient_data, gradients_figure
 from grla.report.figures.images import image_difference_data, image_differences_figure
 from grla.report.figures.levels import baseline_data, gain_figure, level_data, levels_figure, seed_data
 from grla.report.figures.recall import recall_data, recall_figure
+from grla.report.figures.steps import steps_data, steps_figure
 from grla.report.results import Results
 
 CAPTIONS = {
     "difference": "PSNR-Y of each variant minus that of the base, paired by image and seed, with 95 % intervals.",
     "psnr": "PSNR-Y of each variant, with its seeds and with the interval of the difference to the base.",
     "recall": "PSNR-Y of the blanked pixels, and the share of their error that is gone, by number of pairs.",
+    "steps": "PSNR-Y against training steps, and after the most of them against size of the state and multiply-adds.",
     "per-image": "The difference to the base on every test image; thin lines span the seeds.",
     "curves": "PSNR-Y on the validation images along training, by step and by time; the bands span the seeds.",
     "cost": "PSNR-Y against what it costs. On the Pareto front nothing is as good at a lower cost.",
@@ -44,6 +46,7 @@ def study_figures(results: Results, folder: Path) -> list[Figure]:
         "difference": (partial(gain_figure, results), levels),
         "psnr": (partial(levels_figure, results), levels, seed_data(results.images), baseline_data(results)),
         "recall": (partial(recall_figure, results), recall_data(results)),
+        "steps": (partial(steps_figure, results), steps_data(results)),
         "per-image": (partial(image_differences_figure, results), image_difference_data(results)),
         "curves": (partial(curves_figure, results), curve_data(results)),
         "cost": (partial(cost_figure, results), cost_data(results)),

@@ -8,9 +8,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from grla.report.figures.interventions import LOST, OTHERS, OWN, interventions_figure, interventions_table
+from grla.report.figures.interventions import (
+    LOST,
+    OTHERS,
+    OWN,
+    SCORE,
+    intervals_table,
+    interventions_figure,
+    other_tests_figure,
+)
 from grla.report.statistics.bootstrap import crossed_interval
-from tests.report.figures.drawn import check_saved
+from tests.report.figures.drawn import check_saved, legend
 
 MEANS = {OWN: 0.9, OTHERS: 0.1, f"{LOST}layer 1": 2.0, f"{LOST}all layers": 5.0}
 
@@ -31,7 +39,7 @@ def rows() -> pd.DataFrame:
 
 
 def test_the_table_has_means_over_seeds_and_images_with_intervals(rows: pd.DataFrame) -> None:
-    table = interventions_table(rows).set_index(["network", "what", "test_set"])
+    table = intervals_table(rows).set_index(["network", "what", "test_set"])
     assert len(table) == 2 * 4 * 2
     row = table.loc[("gaussian_rbf", OWN, "4 pairs")]
     assert row["mean"] == pytest.approx(0.45, abs=0.01)
@@ -58,3 +66,17 @@ def test_the_figure_shows_every_mean_by_test_set_and_kind(rows: pd.DataFrame, tm
 def test_networks_of_photographs_have_losses_alone(rows: pd.DataFrame) -> None:
     losses = rows[rows["what"].str.startswith(LOST)]
     assert len(interventions_figure(losses).axes) == 2
+
+
+def test_other_tests_have_a_panel_each_and_a_line_per_network(rows: pd.DataFrame, tmp_path: Path) -> None:
+    first = rows[rows["what"] == OWN].assign(what=f"{SCORE}as trained")
+    second = first.assign(what=f"{SCORE}larger", test_set=first["test_set"].str.replace("4 pairs", "32 pairs"))
+    figure = other_tests_figure(pd.concat([rows, first, second]))
+    assert [panel.get_title(loc="left") for panel in figure.axes] == ["as trained", "larger"]
+    for panel, ticks in zip(figure.axes, ([2, 4], [2, 32]), strict=True):
+        assert panel.get_xticks().tolist() == ticks
+        assert [line.get_xdata().tolist() for line in panel.lines] == [ticks, ticks]
+        assert panel.lines[1].get_ydata() == pytest.approx([0.45, 0.45], abs=0.02)
+    assert legend(figure) == ["softmax", "gaussian_rbf"]
+    check_saved(figure, tmp_path)
+    assert len(interventions_figure(pd.concat([rows, second])).axes) == 4  # scores are not among the interventions

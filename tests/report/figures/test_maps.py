@@ -39,12 +39,14 @@ def test_recall_maps_mark_the_query_and_the_answers(tmp_path: Path) -> None:
     lr = np.zeros((4, 4, 3), np.uint8)
     answers = np.zeros((4, 4), bool)
     answers[2, 3] = True
+    queries = np.zeros((4, 4), bool)
+    queries[1, 0] = True
     weights = np.linspace(-1, 3, 16).reshape(4, 4)
     rows = [
         MapRow("softmax", (("layer 1", weights), ("layer 2", 0 * weights))),
         MapRow("relu", (("layer 1", weights),)),
     ]
-    figure = recall_maps_figure(lr, (1, 0), answers, rows)
+    figure = recall_maps_figure(lr, queries, answers, rows)
     assert len(figure.axes) == 6
     assert [panel.get_ylabel() for panel in figure.axes[::3]] == ["softmax", "relu"]
     assert [panel.get_title() for panel in figure.axes] == ["", "layer 1", "layer 2", "", "layer 1", ""]
@@ -60,4 +62,4 @@ def test_a_figure_needs_a_map() -> None:
     with pytest.raises(InputError, match="at least one map"):
         attribution_figure(np.zeros((4, 4, 3), dtype=np.uint8), (0, 0, 1), [])
     with pytest.raises(InputError, match="at least one network"):
-        recall_maps_figure(np.zeros((4, 4, 3), np.uint8), (0, 0), np.zeros((4, 4), bool), [])
+        recall_maps_figure(np.zeros((4, 4, 3), np.uint8), *np.zeros((2, 4, 4), bool), [])
