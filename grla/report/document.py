@@ -54,7 +54,8 @@ class Number:
         """One number a field: "" names the number itself, then come "sd", or "low" and "high"; those not known lack."""
         further = {"sd": self.sd} if self.interval is None else dict(zip(("low", "high"), self.interval, strict=True))
         known = {name: value for name, value in {"": self.value, **further}.items() if math.isfinite(value)}
-        return {name: format(value, self.format) for name, value in known.items()} if "" in known else {}
+        forms = {name: self.format.lstrip("+") if name == "sd" else self.format for name in known}  # an sd has no sign
+        return {name: format(value, forms[name]) for name, value in known.items()} if "" in known else {}
 
     def __str__(self) -> str:
         fields = self.fields()

@@ -4,7 +4,7 @@ Question  Features of the Fourier kind, of Taylor's, or plain ones; shares of to
           averaged or solved for: which of these matters in the recall probe, with states of equal size?
 Source    Not in the paper. `rbf_ridge` differs from GRBF attention in all four parts at once.
 Command   python studies/run_ablation.py readout_parts
-Time      hours on two cores: 24 variants, 3 seeds, 8000 steps, and a quarter of that for each of 3 rates;
+Time      hours on two cores: 24 variants, 3 seeds, 4000 steps, and a quarter of that for each of 3 rates;
           with --match macs at equal multiply-adds instead of equal widths.
 """
 
@@ -23,7 +23,7 @@ BASE = with_changes(
     RECALL,
     {
         "model.kernel": KernelSpec("readout", PARTS),
-        "train.budget": Budget(8000, "steps"),
+        "train.budget": Budget(4000, "steps"),
         "train.schedule": "stable",
         "train.warmup": 100,
         "train.validations": 20,

@@ -270,7 +270,7 @@ def test_equality_gains_rates_and_steps_are_columns_where_they_are_known(made_up
     assert rows.loc["relu", "equal within 0.02 dB"] == "equivalent"
     assert rows.loc["softmax", "equal within 0.02 dB"] == "different"
     assert rows.loc["gaussian_rbf (base)", "equal within 0.02 dB"] == "-"
-    assert rows.loc["relu", "gain of last doubling dB"] == "+0.001 ± +0.001"
+    assert rows.loc["relu", "gain of last doubling dB"] == "+0.001 ± 0.001"
     assert rows["learning rate"].tolist() == ["-", "0.003", "0.001", "-"]
     assert rows.loc["gaussian_rbf (base)", "steps to 25 dB"] == "300"  # 20 + step / 50 + seed: 300 and 200
     never = table(made_up._replace(layout=dataclasses.replace(layout, threshold=99.0)), 0)
