@@ -26,7 +26,7 @@ from grla.evaluation import Image, Upscaler, evaluate, network_upscaler
 from grla.files import atomic_write
 from grla.model import build_seeded
 from grla.provenance import ProcessorShare
-from grla.spec import RunSpec, to_dict
+from grla.spec import RunSpec, sizes_at, to_dict
 from grla.study import GRADIENT_NORM, VALIDATION_PSNR, ImageScore, Record, picture_name
 from grla.training import (
     Diverged,
@@ -269,7 +269,8 @@ class CellWatcher:
         if mark > self._logged:
             self._logged = mark
             peak = process_peak_mib(trainer.device)
-            self.tracker.step(stats, trainer.gradient_norm(), self.spec.data.batch_size, peak)
+            _, batch_size = sizes_at(self.spec.data, stats.step - 1)
+            self.tracker.step(stats, trainer.gradient_norm(), batch_size, peak)
         self.listener.stepped(trainer.progress, stats)
 
     def checkpointed(self) -> None:

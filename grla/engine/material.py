@@ -28,7 +28,17 @@ from grla.data import (
 from grla.errors import require
 from grla.evaluation import Image, score
 from grla.model import find_factory
-from grla.spec import AnyDataSpec, DataSpec, OutsideSpec, RecallSpec, RunSpec, SimilaritySpec, spec_hash
+from grla.spec import (
+    AnyDataSpec,
+    DataSpec,
+    OutsideSpec,
+    RecallSpec,
+    RunSpec,
+    SimilaritySpec,
+    all_stages,
+    sizes_at,
+    spec_hash,
+)
 from grla.study import cell_identity, outside_code, source_hash
 
 VALIDATION_SIDE = 192
@@ -106,12 +116,14 @@ def cached(load: Callable[..., Loaded], cache: Path, device: torch.device) -> Ca
 def _photographs(data: DataSpec, upscale: int, cache: Path, device: torch.device) -> TrainingMaterial:
     training, held_out = training_images(data.train)
     validation = [_validation_pair(image.name, image.load(), upscale) for image in held_out]
-    store = PatchStore.build(training, upscale, data.patch_size, cache).to(device)
-    return TrainingMaterial(
-        lambda seed, step: store.batch(seed, step, data.batch_size, data.patch_size),
-        validation,
-        {"training": store.checksum, "validation": checksum(validation)},
-    )
+    largest = max(patch_size for _, patch_size, _ in all_stages(data))
+    store = PatchStore.build(training, upscale, largest, cache).to(device)
+
+    def batch(seed: int, step: int) -> tuple[Tensor, Tensor]:
+        patch_size, batch_size = sizes_at(data, step)
+        return store.batch(seed, step, batch_size, patch_size)
+
+    return TrainingMaterial(batch, validation, {"training": store.checksum, "validation": checksum(validation)})
 
 
 def _probe(sampler: RecallSampler | SimilaritySampler, batch_size: int, device: torch.device) -> TrainingMaterial:

@@ -45,6 +45,7 @@ from grla.engine.storage import (
 from grla.errors import require
 from grla.files import write_text
 from grla.provenance import describe_run, without_password
+from grla.spec import all_stages
 from grla.study import OPEN_FIELDS, Cell, Study
 from grla.training import num_processes, require_equal_slices
 
@@ -216,7 +217,8 @@ def torchrun(run: StudyRun) -> Iterator[bool]:
             require(not settings.execution.compile, "compile", "must be off under torchrun", True)
             require(settings.workers in (None, 1), "workers", "must be 1 under torchrun", settings.workers)
             for cell in run.cells():
-                require_equal_slices(cell.spec.data.batch_size)
+                for _, _, batch_size in all_stages(cell.spec.data):
+                    require_equal_slices(batch_size)
         yield leading
 
 
