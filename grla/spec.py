@@ -285,7 +285,9 @@ class TrainSpec:
     (None: off). With `ema_ramp` its decay begins low: it is at most (1 + n) / (10 + n) after n updates, so that short
     runs forget where they began (TensorFlow's `ExponentialMovingAverage` with `num_updates`). `norm_frozen` is the
     share of the steps, the last ones, in which BatchNorm keeps its statistics and normalises by them, as in evaluation.
-    `amp` trains in bfloat16 on a GPU only. `validations` is how often the validation images are scored, evenly over the
+    `init_from` is a file of weights to start from where they fit by name and shape, a study's checkpoint or a state
+    dict; like the images', its content enters a run's identity and its path does not. `amp` trains in bfloat16 on a GPU
+    only. `validations` is how often the validation images are scored, evenly over the
     budget.
     """
 
@@ -300,6 +302,7 @@ class TrainSpec:
     ema_decay: float | None = None
     ema_ramp: bool = later(False)
     norm_frozen: float = later(0.0)
+    init_from: str = later("")
     amp: bool = False
     validations: int = 20
 

@@ -244,7 +244,7 @@ def test_fields_that_came_later_say_nothing_at_their_default() -> None:
     plain = to_dict(RunSpec(data=RecallSpec()))
     assert "warmup" not in plain["train"]
     assert not {"stream", "distractors", "overwritten", "test_pairs", "test_size"} & set(plain["data"])
-    assert not {"betas", "weight_decay", "ema_ramp", "norm_frozen"} & set(plain["train"])
+    assert not {"betas", "weight_decay", "ema_ramp", "norm_frozen", "init_from"} & set(plain["train"])
     assert "stages" not in to_dict(DataSpec())
     used = with_changes(RunSpec(data=RecallSpec()), {"train.warmup": 5, "data.stream": 1, "data.test_pairs": (3,)})
     plain = to_dict(used)

@@ -1,4 +1,4 @@
-"""The images of a run, loaded once and shared by all its cells."""
+"""The images of a run and the weights that it may start from, loaded once and shared by all its cells."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import hashlib
 import inspect
 import re
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -27,7 +27,7 @@ from grla.data import (
 )
 from grla.errors import require
 from grla.evaluation import Image, score
-from grla.model import find_factory
+from grla.model import find_factory, weights_digest, weights_of
 from grla.spec import (
     AnyDataSpec,
     DataSpec,
@@ -40,6 +40,7 @@ from grla.spec import (
     spec_hash,
 )
 from grla.study import cell_identity, outside_code, source_hash
+from grla.training import load_checkpoint
 
 VALIDATION_SIDE = 192
 """Validation images are centre crops of at most this many HR pixels a side: validating stays cheap."""
@@ -56,13 +57,14 @@ Batches = Callable[[int, int], tuple[Tensor, Tensor]]
 class TrainingMaterial:
     """What it takes to train and to select, and nothing of any test set.
 
-    `batch` maps (seed, step) to lr and hr to train on; `validation` are pairs from held-out images; `checksums` name
-    the content.
+    `batch` maps (seed, step) to lr and hr to train on; `validation` are pairs from held-out images; `initial` are the
+    weights that networks start from where they fit, if there are any; `checksums` name the content.
     """
 
     batch: Batches
     validation: list[ImagePair]
     checksums: dict[str, str]
+    initial: Mapping[str, Tensor] | None = field(default=None, kw_only=True)
 
 
 @dataclass(frozen=True)
@@ -107,10 +109,22 @@ def load_material(data: AnyDataSpec, upscale: int, cache: Path, device: torch.de
 def cached(load: Callable[..., Loaded], cache: Path, device: torch.device) -> Callable[[RunSpec], Loaded]:
     """From a spec to its material by `load`, one of the two above; each distinct set of images is loaded once.
 
-    Patch and batch size are part of what is distinct.
+    Patch and batch size are part of what is distinct, and weights to start from.
     """
-    loaded = functools.cache(functools.partial(load, cache=cache, device=device))
-    return lambda spec: loaded(spec.data, spec.model.upscale)
+
+    @functools.cache
+    def loaded(data: AnyDataSpec, upscale: int, init_from: str) -> Loaded:
+        material = load(data, upscale, cache, device)
+        return starting_from(material, Path(init_from)) if init_from else material
+
+    return lambda spec: loaded(spec.data, spec.model.upscale, spec.train.init_from)
+
+
+def starting_from(material: Loaded, path: Path) -> Loaded:
+    """The same with the weights in a file to start from; raises InputError where it cannot be read or holds none."""
+    weights = weights_of(load_checkpoint(path), f"init_from {path}")
+    checksums = material.checksums | {"initial": weights_digest(weights)}
+    return replace(material, initial=weights, checksums=checksums)
 
 
 def _photographs(data: DataSpec, upscale: int, cache: Path, device: torch.device) -> TrainingMaterial:

@@ -19,7 +19,7 @@ from grla.engine.claiming import Worker, claimed_cells, run_claimed
 from grla.engine.dashboard import ARTIFACTS, Artifacts, Makers
 from grla.engine.material import baseline_rows, cached, load_material
 from grla.engine.measuring import measure_variants, work_of
-from grla.engine.plan import Plan, PlannedCell, enqueue, join_plan, make_plan, named_cells
+from grla.engine.plan import Plan, PlannedCell, enqueue, join_plan, make_plan, named_cells, tell_start
 from grla.engine.processes import (
     USUAL,
     Arrangement,
@@ -176,7 +176,10 @@ def open_plan(run: StudyRun) -> Plan:
     with planning(settings.storage_url):
         storage = open_storage(settings.storage_url, settings.grace)
         find = cached(load_material, settings.cache, settings.device)
-        plan = make(storage, run.study, run.profile, named_cells(run.cells(), find, settings.device))
+        planned = named_cells(run.cells(), find, settings.device)
+        if not run.join:
+            tell_start(planned)
+        plan = make(storage, run.study, run.profile, planned)
         if run.join and run.retry_failed:
             enqueue(plan)
     return plan

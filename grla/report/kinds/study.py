@@ -188,6 +188,8 @@ def measured(results: Results, about: Mapping[str, Any]) -> str:
         f"Counts are for an output of {sizes[0]} pixels; latency and memory for an LR input of {sizes[1]}",
         *_circumstances(cells, about),
     ]
+    if train.get("init_from"):
+        lines.append("Training starts from given weights, where they fit, not from the seed alone")
     if layout.design == "panels":
         name = layout.factors[0].name
         lines.append(f"Compare only within one {name}: each {name} has its own base and its own baselines")
