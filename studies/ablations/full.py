@@ -27,14 +27,13 @@ LONG: Changes = {**RECIPE, "train.budget": Budget(16_400, "steps")}
 TINY: Changes = {**SMOKE, "train.schedule": "stable", "train.budget": Budget(10, "steps"), "train.validations": 5}
 
 
+# Of a single run, whatever --base changes in it.
+ONE = (Factor("rate", {"as given": {}}), Factor("patch", {"as given": {}}))
+
+
 def patches(*sizes: tuple[int, int]) -> Factor:
     """Patch sizes, each with the batch size that goes with it."""
     return Factor("patch", {str(side): {"data.patch_size": side, "data.batch_size": number} for side, number in sizes})
-
-
-def one(rate: float, size: tuple[int, int]) -> tuple[Factor, ...]:
-    """The factors of a single run."""
-    return vary("rate", RATE, rate), patches(size)
 
 
 STUDY = Study(
@@ -46,7 +45,7 @@ STUDY = Study(
     profiles={
         "smoke": Profile(TINY, 1, "about 3 s a cell on 2 cores", (vary("rate", RATE, 5e-4, 1e-3), patches((8, 2)))),
         "quick": Profile(PILOT, 1, "about an hour a cell on 2 cores"),
-        "standard": Profile(LONG, 1, "about 9 hours on 2 cores", one(1e-3, (48, 8))),
-        "paper": replace(usual_profiles()["paper"], seeds=1, factors=one(5e-4, (64, 16))),
+        "standard": Profile(LONG, 1, "about 9 hours on 2 cores", ONE),
+        "paper": replace(usual_profiles()["paper"], seeds=1, factors=ONE),
     },
 )

@@ -33,8 +33,21 @@ def run_by(run: StudyRun, processes: int, stop: StopRequest | None = None) -> Re
     return load_results(run.settings.storage_url, plan.trials.study_name)
 
 
-def test_a_team_gets_what_one_process_gets_and_says_so(make_run: MakeRun, tmp_path: Path) -> None:
-    alone, shared = (run_by(make_run(out=tmp_path / str(size)), size) for size in (1, 2))
+RECIPE = {
+    "data__stages": ((2, 12, 4), (4, 16, 2)),
+    "train__loss": "l1_fft",
+    "train__ema_decay": 0.9,
+    "train__ema_ramp": True,
+    "train__norm_frozen": 0.5,
+    "train__weight_decay": 0.1,
+}
+
+
+@pytest.mark.parametrize("recipe", [{}, RECIPE])
+def test_a_team_gets_what_one_process_gets_and_says_so(
+    make_run: MakeRun, tmp_path: Path, recipe: dict[str, object]
+) -> None:
+    alone, shared = (run_by(make_run(out=tmp_path / str(size), **recipe), size) for size in (1, 2))
     assert set(alone.cells["execution"]) == {""}
     assert set(shared.cells["execution"]) == {"2 processes"}
     assert shared.cells["cell_hash"].tolist() == alone.cells["cell_hash"].tolist()
