@@ -20,7 +20,7 @@ from grla.errors import InputError, require, require_at_least, require_choice
 AttentionLayer = Literal["window", "global"]
 Norm = Literal["batch", "layer", "none"]
 Schedule = Literal["halving", "cosine", "stable"]
-Loss = Literal["l1", "mse"]
+Loss = Literal["l1", "mse", "charbonnier", "l1_fft"]
 Spec = TypeVar("Spec")
 OptionValue = float | int | str | bool
 LATER = "later"
@@ -124,7 +124,9 @@ class DataSpec:
 
     `patch_size` is the side of a training patch in LR pixels. `test_tile` cuts test images into tiles of that side (LR
     pixels) that the network sees one by one; None shows it the whole image. Which folder an image lay in does not enter
-    a run's identity, its content does (see `grla.engine.material.cell_hash`).
+    a run's identity, its content does (see `grla.engine.material.cell_hash`). `stages` are triples (step, patch_size,
+    batch_size) with ascending steps: batches are of these sizes from that step on, as patches and batches grow or
+    shrink in progressive training (Zamir et al. 2022, "Restormer").
     """
 
     train: str = "bundled"
@@ -132,6 +134,7 @@ class DataSpec:
     patch_size: int = 64
     batch_size: int = 16
     test_tile: int | None = None
+    stages: tuple[tuple[int, int, int], ...] = later(())
 
     def __post_init__(self) -> None:
         if self.test_tile is not None:
@@ -139,6 +142,11 @@ class DataSpec:
         require_at_least("data.patch_size", self.patch_size, 1)
         require_at_least("data.batch_size", self.batch_size, 1)
         require(len(self.test) > 0, "data.test", "must name at least one test set", self.test)
+        triples = all(len(stage) == 3 and min(stage) >= 1 for stage in self.stages)
+        rule = "must be triples (step, patch_size, batch_size) of numbers of at least 1"
+        require(triples, "data.stages", rule, self.stages)
+        steps = [stage[0] for stage in self.stages]
+        require(steps == sorted(set(steps)), "data.stages", "must begin at ascending steps", self.stages)
 
 
 @dataclass(frozen=True)
@@ -166,6 +174,7 @@ class RecallSpec:
     test_size: int = later(0)
     stream: int = later(0)
     test_tile: ClassVar[None] = None
+    stages: ClassVar[tuple[()]] = ()
 
     def __post_init__(self) -> None:
         at_least = {"patch_size": 1, "glyph": 1, "apart": 0, "batch_size": 1, "test_size": 0, "stream": 0}
@@ -213,6 +222,7 @@ class SimilaritySpec:
     copies: int = 2
     batch_size: int = 8
     test_tile: ClassVar[None] = None
+    stages: ClassVar[tuple[()]] = ()
 
     def __post_init__(self) -> None:
         for name, least in (("patch_size", 1), ("copies", 2), ("batch_size", 1)):
@@ -223,6 +233,17 @@ class SimilaritySpec:
 
 
 AnyDataSpec = DataSpec | RecallSpec | SimilaritySpec
+
+
+def all_stages(data: AnyDataSpec) -> tuple[tuple[int, int, int], ...]:
+    """(first step, patch_size, batch_size) of every stage of training; the first one begins at step 0."""
+    return ((0, data.patch_size, data.batch_size), *data.stages)
+
+
+def sizes_at(data: AnyDataSpec, step: int) -> tuple[int, int]:
+    """The patch_size and batch_size of the batch of a step."""
+    stages = reversed(all_stages(data))
+    return next((patch_size, batch_size) for first, patch_size, batch_size in stages if first <= step)
 
 
 @dataclass(frozen=True)
@@ -252,15 +273,22 @@ class Budget:
 
 @dataclass(frozen=True)
 class TrainSpec:
-    """Adam (betas 0.9, 0.999) as in the paper's A.1, which does not state the `loss`: L1 is the field's default.
+    """Adam as in the paper's A.1, which does not state the `loss`: L1 is the field's default.
 
-    `schedule` "halving" halves the learning rate after every fifth of the budget (the paper: every 200 of 1000 epochs),
-    "cosine" takes it to 0, "stable" keeps it and takes it linearly to 0 over the last fifth (Hägele et al. 2024,
-    "Scaling Laws and Compute-Optimal Training Beyond Fixed Training Durations"): runs that differ in their budget alone
-    then share their first steps. `warmup` is over how many steps the rate first rises to where it belongs.
+    `loss` "charbonnier" and "l1_fft" are those of `grla.training.losses`. `schedule` "halving" halves the learning rate
+    after every fifth of the budget (the paper: every 200 of 1000 epochs), "cosine" takes it to 0, "stable" keeps it and
+    takes it linearly to 0 over the last fifth (Hägele et al. 2024, "Scaling Laws and Compute-Optimal Training Beyond
+    Fixed Training Durations"): runs that differ in their budget alone then share their first steps. `warmup` is over
+    how many steps the rate first rises to where it belongs. `betas` are Adam's; with `weight_decay` it is AdamW.
+
     `clip_norm` bounds the gradient norm (None: off), `ema_decay` evaluates an exponential moving average of the weights
-    (None: off), `amp` trains in bfloat16 on a GPU only. `validations` is how often the validation images are scored,
-    evenly over the budget.
+    (None: off). With `ema_ramp` its decay begins low: it is at most (1 + n) / (10 + n) after n updates, so that short
+    runs forget where they began (TensorFlow's `ExponentialMovingAverage` with `num_updates`). `norm_frozen` is the
+    share of the steps, the last ones, in which BatchNorm keeps its statistics and normalises by them, as in evaluation.
+    `init_from` is a file of weights to start from where they fit by name and shape, a study's checkpoint or a state
+    dict; like the images', its content enters a run's identity and its path does not. `amp` trains in bfloat16 on a GPU
+    only. `validations` is how often the validation images are scored, evenly over the
+    budget.
     """
 
     budget: Budget = Budget(800_000, "steps")
@@ -268,8 +296,13 @@ class TrainSpec:
     loss: Loss = "l1"
     schedule: Schedule = "halving"
     warmup: int = later(0)
+    betas: tuple[float, float] = later((0.9, 0.999))
+    weight_decay: float = later(0.0)
     clip_norm: float | None = None
     ema_decay: float | None = None
+    ema_ramp: bool = later(False)
+    norm_frozen: float = later(0.0)
+    init_from: str = later("")
     amp: bool = False
     validations: int = 20
 
@@ -279,16 +312,26 @@ class TrainSpec:
         require_choice("train.schedule", self.schedule, get_args(Schedule))
         require_at_least("train.validations", self.validations, 1)
         require_at_least("train.warmup", self.warmup, 0)
+        pair = len(self.betas) == 2 and all(0 <= beta < 1 for beta in self.betas)
+        require(pair, "train.betas", "must be two numbers of at least 0 and below 1", self.betas)
+        require(self.weight_decay >= 0, "train.weight_decay", "must be at least 0", self.weight_decay)
         require(self.clip_norm is None or self.clip_norm > 0, "train.clip_norm", "must be above 0", self.clip_norm)
         inside = self.ema_decay is None or 0 < self.ema_decay < 1
         require(inside, "train.ema_decay", "must lie between 0 and 1", self.ema_decay)
+        averaged = self.ema_decay is not None or not self.ema_ramp
+        require(averaged, "train.ema_ramp", "must be off without train.ema_decay", self.ema_ramp)
+        require(0 <= self.norm_frozen < 1, "train.norm_frozen", "must be at least 0 and below 1", self.norm_frozen)
         if self.schedule == "stable":
-            tens = self.budget.unit == "steps" and self.budget.amount % 10 == 0
-            require(tens, "train.budget", 'must be tens of steps with train.schedule "stable"', str(self.budget))
-            fives = self.validations % 5 == 0
-            require(
-                fives, "train.validations", 'must be a multiple of 5 with train.schedule "stable"', self.validations
-            )
+            self._require_trunk()
+
+    def _require_trunk(self) -> None:
+        """Raise InputError unless all but the last fifth is the same for every budget."""
+        tens = self.budget.unit == "steps" and self.budget.amount % 10 == 0
+        require(tens, "train.budget", 'must be tens of steps with train.schedule "stable"', str(self.budget))
+        rule = 'must be a multiple of 5 with train.schedule "stable"'
+        require(self.validations % 5 == 0, "train.validations", rule, self.validations)
+        rule = 'must be at most 0.2, the share in which the rate falls, with train.schedule "stable"'
+        require(self.norm_frozen <= 0.2, "train.norm_frozen", rule, self.norm_frozen)
 
     @property
     def trunk_steps(self) -> int | None:
@@ -324,6 +367,13 @@ class RunSpec:
         far = not isinstance(self.model, ModelSpec) or "global" in self.model.layers
         rule = "must name a global layer: windows alone cannot recall what lies outside of them"
         require(far or isinstance(self.data, DataSpec), "model.layers", rule, getattr(self.model, "layers", None))
+        if isinstance(self.model, ModelSpec):
+            norms = self.model.norm == "batch" or not self.train.norm_frozen
+            require(norms, "train.norm_frozen", 'must be 0 unless model.norm is "batch"', self.train.norm_frozen)
+            side = self.model.window_size if "window" in self.model.layers else 1
+            whole = all(stage[1] % side == 0 for stage in self.data.stages)
+            rule = f"must have patches that are multiples of model.window_size ({side}): others are padded"
+            require(whole, "data.stages", rule, self.data.stages)
 
 
 def with_changes(spec: Spec, changes: Mapping[str, object]) -> Spec:
@@ -349,9 +399,13 @@ def from_dict(cls: type[Spec], values: Mapping[str, Any]) -> Spec:
     _require_fields(cls, values)
     arguments = {}
     for name, value in values.items():
-        nested = _nested(known[name], value)
-        arguments[name] = tuple(nested) if isinstance(nested, list) else nested
+        arguments[name] = as_tuples(_nested(known[name], value))
     return cls(**arguments)
+
+
+def as_tuples(value: Any) -> Any:
+    """Lists, which JSON has, as tuples, which specs have, at every depth; anything else as it is."""
+    return tuple(map(as_tuples, value)) if isinstance(value, list) else value
 
 
 def spec_hash(content: object) -> str:

@@ -61,6 +61,9 @@ class Arguments:
     """Folder of HR training images, searched recursively; by default photos shipped with the installed packages."""
     test_data: tuple[Path, ...] = ()
     """Folders of HR test images, or of HR/ with LR_bicubic/X4/; by default photos shipped with installed packages."""
+    init_from: Path | None = None
+    """File of weights to start training from, a study's weights.pt or a state dict; those that do not fit by name and
+    shape are listed."""
     base: Path | None = None
     """File of spec fields to change the base by, as the winner.json of run_tuning.py."""
     match: Literal["params", "macs", "latency"] | None = None
@@ -193,6 +196,8 @@ def spec_changes(arguments: Arguments) -> dict[str, object]:
         changes["data.train"] = str(arguments.train_data)
     if arguments.test_data:
         changes["data.test"] = tuple(map(str, arguments.test_data))
+    if arguments.init_from is not None:
+        changes["train.init_from"] = str(arguments.init_from)
     return changes
 
 

@@ -19,7 +19,9 @@ from grla.spec import (
     RunSpec,
     SimilaritySpec,
     TrainSpec,
+    all_stages,
     from_dict,
+    sizes_at,
     spec_hash,
     to_dict,
     with_changes,
@@ -107,7 +109,25 @@ def test_changes_are_checked_together() -> None:
         ({"train.schedule": "stable", "train.budget": Budget(5, "min")}, r"must be tens of steps .* got .5min"),
         ({"train.schedule": "stable", "train.validations": 4}, r"train.validations must be a multiple of 5 .* got 4"),
         ({"train.warmup": -1}, r"train.warmup must be a whole number of at least 0, got -1"),
-        ({"train.loss": "l2"}, r"train.loss must be one of l1, mse, got 'l2'"),
+        ({"train.loss": "l2"}, r"train.loss must be one of l1, mse, charbonnier, l1_fft, got 'l2'"),
+        ({"train.betas": (0.9, 1.0)}, r"train.betas must be two numbers of at least 0 and below 1, got \(0.9, 1.0\)"),
+        ({"train.betas": (0.9,)}, r"train.betas must be two numbers"),
+        ({"train.weight_decay": -0.1}, r"train.weight_decay must be at least 0, got -0.1"),
+        ({"train.ema_ramp": True}, r"train.ema_ramp must be off without train.ema_decay, got True"),
+        ({"train.norm_frozen": 1.0}, r"train.norm_frozen must be at least 0 and below 1, got 1.0"),
+        (
+            {"train.schedule": "stable", "train.norm_frozen": 0.3},
+            r'train.norm_frozen must be at most 0.2, .* "stable", got 0.3',
+        ),
+        (
+            {"model.norm": "layer", "train.norm_frozen": 0.1},
+            r'norm_frozen must be 0 unless model.norm is "batch"',
+        ),
+        ({"data.stages": ((10, 32),)}, r"data.stages must be triples \(step, patch_size, batch_size\) of numbers"),
+        ({"data.stages": ((0, 32, 4),)}, r"data.stages must be triples .* of at least 1, got \(\(0, 32, 4\),\)"),
+        ({"data.stages": ((20, 32, 4), (10, 48, 4))}, r"data.stages must begin at ascending steps, got"),
+        ({"data.stages": ((10, 24, 4),)}, r"multiples of model.window_size \(16\): others are padded, got \(\(10, 24,"),
+        ({"data.stages": (3,)}, r"^data.stages must be of type tuple"),
         ({"train.learning_rate": 0.0}, r"train.learning_rate must be above 0"),
         ({"train.ema_decay": 1.0}, r"train.ema_decay must lie between 0 and 1"),
         ({"train.clip_norm": -1.0}, r"train.clip_norm must be above 0"),
@@ -173,6 +193,25 @@ def test_copies_must_fit(changes: dict, message: str) -> None:
         with_changes(RunSpec(ModelSpec(upscale=2), SimilaritySpec()), changes)
 
 
+def test_a_batch_has_the_sizes_of_its_stage_and_stages_survive_json() -> None:
+    data = DataSpec(patch_size=16, batch_size=8, stages=((10, 32, 4), (25, 48, 2)))
+    assert all_stages(data) == ((0, 16, 8), (10, 32, 4), (25, 48, 2))
+    assert [sizes_at(data, step) for step in (0, 9, 10, 24, 25, 999)] == [
+        (16, 8),
+        (16, 8),
+        (32, 4),
+        (32, 4),
+        (48, 2),
+        (48, 2),
+    ]
+    assert from_dict(RunSpec, json.loads(json.dumps(to_dict(RunSpec(data=data))))) == RunSpec(data=data)
+    assert all_stages(SimilaritySpec()) == ((0, 32, 8),)
+
+
+def test_windows_that_are_absent_do_not_bind_patches() -> None:
+    assert RunSpec(ModelSpec(layers=("global",)), DataSpec(stages=((10, 23, 1),))).data.stages
+
+
 def test_heads_of_layers_that_are_absent_are_not_checked() -> None:
     assert ModelSpec(dim=7, layers=("global",)).num_heads == 5
 
@@ -205,6 +244,8 @@ def test_fields_that_came_later_say_nothing_at_their_default() -> None:
     plain = to_dict(RunSpec(data=RecallSpec()))
     assert "warmup" not in plain["train"]
     assert not {"stream", "distractors", "overwritten", "test_pairs", "test_size"} & set(plain["data"])
+    assert not {"betas", "weight_decay", "ema_ramp", "norm_frozen", "init_from"} & set(plain["train"])
+    assert "stages" not in to_dict(DataSpec())
     used = with_changes(RunSpec(data=RecallSpec()), {"train.warmup": 5, "data.stream": 1, "data.test_pairs": (3,)})
     plain = to_dict(used)
     assert (plain["train"]["warmup"], plain["data"]["stream"], plain["data"]["test_pairs"]) == (5, 1, [3])

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from grla.data import ImagePair, image_pair, photo_path, read_image
 from grla.errors import InputError, require
 from grla.evaluation import Upscaler, bicubic_upscaler, network_upscaler
-from grla.model import build_model, outside_model
+from grla.model import build_model, outside_model, weights_of
 from grla.spec import AnyModelSpec, ModelSpec, RunSpec, from_dict
 from grla.training import load_checkpoint
 
@@ -32,9 +32,7 @@ def load_trained(path: Path, upscale: int | None = None) -> tuple[RunSpec, nn.Mo
     trained = spec.model.upscale
     require(upscale in (None, trained), "upscale", f"must be the checkpoint's x{trained}", upscale)
     network = build_model(spec.model)
-    averaged = state["ema"] or {}
-    weights = {name.removeprefix("module."): value for name, value in averaged.items() if name != "n_averaged"}
-    network.load_state_dict(weights or state["model"])
+    network.load_state_dict(weights_of(state, f"checkpoint {path}"))
     return spec, network.eval()
 
 

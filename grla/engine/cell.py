@@ -23,10 +23,10 @@ from grla.engine.processes import USUAL, Execution
 from grla.engine.trunk import Trunk, gain_since_half, half_of, recorded_end, trunk_of
 from grla.errors import InputError, Interrupted
 from grla.evaluation import Image, Upscaler, evaluate, network_upscaler
-from grla.files import atomic_write
-from grla.model import build_seeded
+from grla.files import atomic_write, write_text
+from grla.model import build_on_meta, build_seeded, fitting
 from grla.provenance import ProcessorShare
-from grla.spec import RunSpec, to_dict
+from grla.spec import RunSpec, sizes_at, to_dict
 from grla.study import GRADIENT_NORM, VALIDATION_PSNR, ImageScore, Record, picture_name
 from grla.training import (
     Diverged,
@@ -93,8 +93,10 @@ class TrainingJob:
     saved: dict[str, Any] | None
 
     def trainer(self, material: TrainingMaterial, device: torch.device) -> Trainer:
-        """The trainer, with the network built from the spec's seed or as it was saved."""
+        """The trainer, with the network as it was saved, or built from the spec's seed and given weights that fit."""
         model = build_seeded(self.spec.model, self.spec.seed)
+        if self.saved is None and material.initial is not None:
+            model.load_state_dict(fitting(model, material.initial)[0], strict=False)
         trainer = make_trainer(self.spec, model, material, device, self.execution, trainer_kind())
         if self.saved is not None:
             trainer.load_state_dict(self.saved)
@@ -128,6 +130,9 @@ def train(run: CellRun, record: Record) -> Trainer:
     No test image is needed and none is seen. With the schedule "stable" it goes on from where others on the same way
     branched off, and trains what half the budget would have given (`grla.engine.trunk`).
     """
+    if run.material.initial is not None:
+        _, misfit = fitting(build_on_meta(run.spec.model), run.material.initial)
+        write_text(run.folder.misfit, json.dumps(asdict(misfit), indent=2) + "\n")
     trunk = trunk_of(run.folder.shared, run.spec, run.material, run.device)
     half = _end_of_half(run, trunk)
     trainer = _train(run, record, trunk)
@@ -269,7 +274,8 @@ class CellWatcher:
         if mark > self._logged:
             self._logged = mark
             peak = process_peak_mib(trainer.device)
-            self.tracker.step(stats, trainer.gradient_norm(), self.spec.data.batch_size, peak)
+            _, batch_size = sizes_at(self.spec.data, stats.step - 1)
+            self.tracker.step(stats, trainer.gradient_norm(), batch_size, peak)
         self.listener.stepped(trainer.progress, stats)
 
     def checkpointed(self) -> None:

@@ -50,6 +50,11 @@ class CellFolder:
         return self.path / "weights.pt"
 
     @property
+    def misfit(self) -> Path:
+        """What its network did not start from, of weights that were given to start from, as JSON."""
+        return self.path / "misfit.json"
+
+    @property
     def partial(self) -> Path:
         """The checkpoint of a training under way."""
         return self.path / "weights.partial"

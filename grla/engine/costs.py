@@ -15,7 +15,7 @@ from grla.engine.cell import make_trainer, outcome_of
 from grla.engine.material import TrainingMaterial
 from grla.engine.processes import Execution
 from grla.model import build_model
-from grla.spec import RunSpec
+from grla.spec import RunSpec, all_stages
 from grla.study import Record
 from grla.training import Diverged, Trainer
 
@@ -49,6 +49,8 @@ def measure(spec: RunSpec, material: TrainingMaterial, device: torch.device, exe
             setattr(record, name, value)
         for _ in range(2):  # the second time, when libraries have allocated what they keep
             trial = make_trainer(spec, copy.deepcopy(model), material, device, execution)
+            # Where batches are largest.
+            trial.step = max(all_stages(spec.data), key=lambda stage: stage[1] ** 2 * stage[2])[0]
             # The first step creates the optimiser's state, the second holds it while gradients exist: the peak.
             record.train_peak_memory_mib = peak_memory_mib(functools.partial(_steps, trial, 2), device)
     return {name: getattr(record, name) for name in MEASURED}

@@ -1,4 +1,4 @@
-"""The images of a run, loaded once and shared by all its cells."""
+"""The images of a run and the weights that it may start from, loaded once and shared by all its cells."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import hashlib
 import inspect
 import re
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -27,9 +27,20 @@ from grla.data import (
 )
 from grla.errors import require
 from grla.evaluation import Image, score
-from grla.model import find_factory
-from grla.spec import AnyDataSpec, DataSpec, OutsideSpec, RecallSpec, RunSpec, SimilaritySpec, spec_hash
+from grla.model import find_factory, weights_digest, weights_of
+from grla.spec import (
+    AnyDataSpec,
+    DataSpec,
+    OutsideSpec,
+    RecallSpec,
+    RunSpec,
+    SimilaritySpec,
+    all_stages,
+    sizes_at,
+    spec_hash,
+)
 from grla.study import cell_identity, outside_code, source_hash
+from grla.training import load_checkpoint
 
 VALIDATION_SIDE = 192
 """Validation images are centre crops of at most this many HR pixels a side: validating stays cheap."""
@@ -46,13 +57,14 @@ Batches = Callable[[int, int], tuple[Tensor, Tensor]]
 class TrainingMaterial:
     """What it takes to train and to select, and nothing of any test set.
 
-    `batch` maps (seed, step) to lr and hr to train on; `validation` are pairs from held-out images; `checksums` name
-    the content.
+    `batch` maps (seed, step) to lr and hr to train on; `validation` are pairs from held-out images; `initial` are the
+    weights that networks start from where they fit, if there are any; `checksums` name the content.
     """
 
     batch: Batches
     validation: list[ImagePair]
     checksums: dict[str, str]
+    initial: Mapping[str, Tensor] | None = field(default=None, kw_only=True)
 
 
 @dataclass(frozen=True)
@@ -97,21 +109,35 @@ def load_material(data: AnyDataSpec, upscale: int, cache: Path, device: torch.de
 def cached(load: Callable[..., Loaded], cache: Path, device: torch.device) -> Callable[[RunSpec], Loaded]:
     """From a spec to its material by `load`, one of the two above; each distinct set of images is loaded once.
 
-    Patch and batch size are part of what is distinct.
+    Patch and batch size are part of what is distinct, and weights to start from.
     """
-    loaded = functools.cache(functools.partial(load, cache=cache, device=device))
-    return lambda spec: loaded(spec.data, spec.model.upscale)
+
+    @functools.cache
+    def loaded(data: AnyDataSpec, upscale: int, init_from: str) -> Loaded:
+        material = load(data, upscale, cache, device)
+        return starting_from(material, Path(init_from)) if init_from else material
+
+    return lambda spec: loaded(spec.data, spec.model.upscale, spec.train.init_from)
+
+
+def starting_from(material: Loaded, path: Path) -> Loaded:
+    """The same with the weights in a file to start from; raises InputError where it cannot be read or holds none."""
+    weights = weights_of(load_checkpoint(path), f"init_from {path}")
+    checksums = material.checksums | {"initial": weights_digest(weights)}
+    return replace(material, initial=weights, checksums=checksums)
 
 
 def _photographs(data: DataSpec, upscale: int, cache: Path, device: torch.device) -> TrainingMaterial:
     training, held_out = training_images(data.train)
     validation = [_validation_pair(image.name, image.load(), upscale) for image in held_out]
-    store = PatchStore.build(training, upscale, data.patch_size, cache).to(device)
-    return TrainingMaterial(
-        lambda seed, step: store.batch(seed, step, data.batch_size, data.patch_size),
-        validation,
-        {"training": store.checksum, "validation": checksum(validation)},
-    )
+    largest = max(patch_size for _, patch_size, _ in all_stages(data))
+    store = PatchStore.build(training, upscale, largest, cache).to(device)
+
+    def batch(seed: int, step: int) -> tuple[Tensor, Tensor]:
+        patch_size, batch_size = sizes_at(data, step)
+        return store.batch(seed, step, batch_size, patch_size)
+
+    return TrainingMaterial(batch, validation, {"training": store.checksum, "validation": checksum(validation)})
 
 
 def _probe(sampler: RecallSampler | SimilaritySampler, batch_size: int, device: torch.device) -> TrainingMaterial:

@@ -17,7 +17,7 @@ from grla.engine.costs import measure
 from grla.engine.plan import Plan, PlannedCell
 from grla.engine.processes import Execution, Work
 from grla.errors import Interrupted
-from grla.spec import OutsideSpec, RunSpec, spec_hash
+from grla.spec import OutsideSpec, RunSpec, all_stages, spec_hash
 from grla.study import cell_identity
 
 PREFIX = "costs."
@@ -67,14 +67,16 @@ def work_of(plan: Plan, device: torch.device, execution: Execution) -> Work:
     mib = max(cost.get("train_peak_memory_mib") or 0 for _, cost in costs)
     # Outside models may have norms that cannot be shared, and a compiled step cannot be either.
     shared = not execution.compile and not any(isinstance(spec.model, OutsideSpec) for spec, _ in costs)
-    batch_size = math.gcd(*(spec.data.batch_size for spec, _ in costs)) if shared else 1
+    batch_sizes = (batch_size for spec, _ in costs for _, _, batch_size in all_stages(spec.data))
+    batch_size = math.gcd(*batch_sizes) if shared else 1
     return Work(len(costs), batch_size, macs, mib)
 
 
 def _step_macs(spec: RunSpec, costs: Mapping[str, Any]) -> float:
-    """Multiply-adds of a forward pass over a batch, from those at the size that is counted."""
+    """Multiply-adds of a forward pass over the largest batch, from those at the size that is counted."""
     height, width = (side // spec.model.upscale for side in spec.cost.count_output)
-    return (costs.get("macs") or 0) * spec.data.batch_size * spec.data.patch_size**2 / (height * width)
+    pixels = max(batch_size * patch_size**2 for _, patch_size, batch_size in all_stages(spec.data))
+    return (costs.get("macs") or 0) * pixels / (height * width)
 
 
 def _known(storage: optuna.storages.RDBStorage) -> dict[str, dict[str, Any]]:

@@ -8,6 +8,7 @@ time (`grla.engine.storage.planning`).
 from __future__ import annotations
 
 import json
+import sys
 import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from grla.engine.dashboard import write_note
 from grla.engine.material import Material, cell_source
 from grla.engine.queue import FINISHED, Queue
 from grla.errors import InputError
+from grla.model import build_on_meta, fitting
 from grla.spec import RunSpec, spec_hash, to_dict
 from grla.study import Cell, Layout, Study, cell_identity, layout_from_json, layout_to_json
 
@@ -74,6 +76,20 @@ def named_cells(
         name = cell_identity(cell.spec, material.checksums, device.type, source)
         planned.append(PlannedCell(cell, name, material, source))
     return tuple(planned)
+
+
+def tell_start(planned: Iterable[PlannedCell]) -> None:
+    """Print what networks do not start from, of weights that were given to start from: once for variants alike.
+
+    Raises InputError for a network that none of them fit.
+    """
+    alike: dict[str, list[str]] = {}
+    for variant, one in {one.cell.variant: one for one in planned}.items():
+        if one.material.initial is not None:
+            _, misfit = fitting(build_on_meta(one.cell.spec.model), one.material.initial)
+            alike.setdefault(f"{one.cell.spec.train.init_from}; {misfit}", []).append(variant)
+    for words, variants in alike.items():
+        print(f"Training of {', '.join(variants)} starts from {words}.", file=sys.stderr, flush=True)
 
 
 def make_plan(

@@ -19,7 +19,7 @@ from grla.engine.claiming import Worker, claimed_cells, run_claimed
 from grla.engine.dashboard import ARTIFACTS, Artifacts, Makers
 from grla.engine.material import baseline_rows, cached, load_material
 from grla.engine.measuring import measure_variants, work_of
-from grla.engine.plan import Plan, PlannedCell, enqueue, join_plan, make_plan, named_cells
+from grla.engine.plan import Plan, PlannedCell, enqueue, join_plan, make_plan, named_cells, tell_start
 from grla.engine.processes import (
     USUAL,
     Arrangement,
@@ -45,6 +45,7 @@ from grla.engine.storage import (
 from grla.errors import require
 from grla.files import write_text
 from grla.provenance import describe_run, without_password
+from grla.spec import all_stages
 from grla.study import OPEN_FIELDS, Cell, Study
 from grla.training import num_processes, require_equal_slices
 
@@ -175,7 +176,10 @@ def open_plan(run: StudyRun) -> Plan:
     with planning(settings.storage_url):
         storage = open_storage(settings.storage_url, settings.grace)
         find = cached(load_material, settings.cache, settings.device)
-        plan = make(storage, run.study, run.profile, named_cells(run.cells(), find, settings.device))
+        planned = named_cells(run.cells(), find, settings.device)
+        if not run.join:
+            tell_start(planned)
+        plan = make(storage, run.study, run.profile, planned)
         if run.join and run.retry_failed:
             enqueue(plan)
     return plan
@@ -216,7 +220,8 @@ def torchrun(run: StudyRun) -> Iterator[bool]:
             require(not settings.execution.compile, "compile", "must be off under torchrun", True)
             require(settings.workers in (None, 1), "workers", "must be 1 under torchrun", settings.workers)
             for cell in run.cells():
-                require_equal_slices(cell.spec.data.batch_size)
+                for _, _, batch_size in all_stages(cell.spec.data):
+                    require_equal_slices(batch_size)
         yield leading
 
 

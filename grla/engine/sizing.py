@@ -24,7 +24,7 @@ from grla.cost import Counts, count, time_in_turns
 from grla.errors import InputError, require
 from grla.files import write_text
 from grla.model import build_model, build_on_meta
-from grla.spec import ModelSpec, RunSpec, spec_hash, with_changes
+from grla.spec import ModelSpec, RunSpec, all_stages, spec_hash, with_changes
 from grla.study import Cell, Changes, Factor, Study, levels_to_size, with_sizes
 
 Measure = Literal["params", "macs", "latency"]
@@ -177,7 +177,7 @@ def _latency_ratio(spec: RunSpec, base: RunSpec, device: torch.device) -> float:
 
 
 def _training_seconds(spec: RunSpec, device: torch.device) -> float:
-    """Steps times the second of two steps; a full batch is timed as one image times the batch size on a CPU."""
+    """The second of two steps, times the pixels to train on over its own; on a CPU it has one patch, not a batch."""
     budget = spec.train.budget
     if budget.unit == "min":
         return 60 * budget.amount
@@ -189,4 +189,14 @@ def _training_seconds(spec: RunSpec, device: torch.device) -> float:
         model(lr).mean().backward()
         if device.type == "cuda":
             torch.cuda.synchronize(device)
-    return budget.amount * (time.perf_counter() - start) * spec.data.batch_size / batch
+    return (time.perf_counter() - start) * _pixels(spec) / (batch * spec.data.patch_size**2)
+
+
+def _pixels(spec: RunSpec) -> float:
+    """LR pixels that are trained on within a budget in steps."""
+    stages, steps = all_stages(spec.data), spec.train.budget.amount
+    ends = [*(first for first, _, _ in stages[1:]), steps]
+    return sum(
+        max(0, min(end, steps) - first) * batch_size * patch_size**2
+        for (first, patch_size, batch_size), end in zip(stages, ends, strict=True)
+    )

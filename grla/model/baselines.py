@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from grla.errors import InputError, require
+from grla.model.weights import weights_of
 from grla.spec import EdsrLiteSpec
 
 
@@ -100,9 +101,7 @@ def _load_weights(model: nn.Module, path: Path) -> None:
     """Load a state dict, bare or under one of the usual keys, tensors only."""
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
-        for key in ("params_ema", "params", "state_dict", "model"):
-            state = state.get(key, state)
-        model.load_state_dict(state)
+        model.load_state_dict(weights_of(state, str(path)))
     except Exception as error:  # unpickling a file of another kind may raise nearly anything
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
         raise InputError(f"cannot load weights from {path} ({reason})") from error

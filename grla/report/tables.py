@@ -239,3 +239,10 @@ def provenance_table(about: Mapping[str, Any], further: Mapping[str, object]) ->
     run |= {f"checksum of {name}": value for name, value in about.get("image_checksums", {}).items()}
     names = ["what", "value"]
     return Table(pd.DataFrame(run.items(), columns=names), "How and where it was run.", left=names)
+
+
+def batches(data: Mapping[str, Any]) -> str:
+    """The batches of a data spec in words, those of later stages included."""
+    later = [f", {number} of {side}x{side} from step {step} on" for step, side, number in data.get("stages", [])]
+    side = data["patch_size"]
+    return f"{data['batch_size']} patches of {side}x{side} LR pixels{''.join(later)}"

@@ -21,7 +21,7 @@ from grla.report.results import (
     study_results,
     trial_changes,
 )
-from grla.spec import Budget, RunSpec, from_dict, spec_hash, to_dict, with_changes
+from grla.spec import Budget, RunSpec, as_tuples, from_dict, spec_hash, to_dict, with_changes
 from grla.study import (
     CONFIRMED,
     OPEN_FIELDS,
@@ -59,7 +59,7 @@ def identity_faults(study: Study, definition: Content, about: Content, cells: pd
     asked = {name: value for name, value in definition.items() if name != "num_looks"}
     faults = _record_faults({**asked, "images": about["image_checksums"]}, about, set(cells["code_version"]))
     try:
-        faults += _study_faults(study, definition, about.get("base_changes", {}))
+        faults += _study_faults(study, definition, _base_changes(about))
         planned = recorded_cells(study, definition, num_seeds=1 + int(cells["seed"].max()))
     except (InputError, TypeError, ValueError) as error:
         return [*faults, f"study.json: the study's file does not give such cells any more: {error}"]
@@ -133,7 +133,7 @@ def recorded_study(folder: Path) -> Study:
     study = dataclasses.replace(load_study(file), rates=layout.rates)
     if layout.study == file + RATES:
         tried = [float(label) for label in layout.factors[-1].levels]
-        base = study.cells(layout.profile, read_json(folder / PROVENANCE).get("base_changes", {}), seeds=1)[0].spec
+        base = study.cells(layout.profile, _base_changes(read_json(folder / PROVENANCE)), seeds=1)[0].spec
         return rates_study(study, layout.profile, base, tried)
     return study if layout.study == file else resized_study(study, layout)
 
@@ -154,6 +154,11 @@ def base_faults(recorded: Content, today: RunSpec) -> list[str]:
         for path in sorted({*then, *now})
         if then.get(path) != now.get(path) and not path.startswith(OPEN_FIELDS)
     ]
+
+
+def _base_changes(about: Content) -> dict[str, object]:
+    """What a run changed in its study's base, by its provenance.json."""
+    return {path: as_tuples(value) for path, value in about.get("base_changes", {}).items()}
 
 
 def _record_faults(definition: Content, about: Content, versions: set[str]) -> list[str]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from grla.errors import InputError
+from grla.spec import as_tuples
 from grla.study.definition import Profile, Study
 from grla.study.layout import Changes, Factor
 from grla.study.search import Search
@@ -53,4 +54,4 @@ def read_base(path: Path) -> dict[str, object]:
     changes = content.get("changes") if isinstance(content, dict) else None
     if not isinstance(changes, dict):
         raise InputError(f"base {path} {RULE}; it holds no changes")
-    return {name: tuple(value) if isinstance(value, list) else value for name, value in changes.items()}
+    return {name: as_tuples(value) for name, value in changes.items()}

@@ -12,8 +12,8 @@ from grla.spec import RunSpec, with_changes
 from grla.study.catalogue import ABLATIONS, load_named, names_of
 from grla.study.layout import MARGIN, Changes, Combination, Factor, Layout
 
-OPEN_FIELDS = ("data.train", "data.test", "train.budget")
-"""What a run may change in the base without changing the question: where images are, and how long to train."""
+OPEN_FIELDS = ("data.train", "data.test", "train.budget", "train.init_from")
+"""What a run may change in the base without changing the question: where images are, how long to train, from where."""
 RATE = "train.learning_rate"
 Named = TypeVar("Named")
 

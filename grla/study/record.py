@@ -131,14 +131,16 @@ def text_columns() -> list[str]:
 
 
 def cell_identity(spec: RunSpec, images: Mapping[str, str], device: str, source: str) -> str:
-    """16 hex digits that name a cell: its spec, with folders replaced by their content, the meaning of our numbers
-    (PROTOCOL), the device type, and the source that computes it.
+    """16 hex digits that name a cell: its spec, with folders and files replaced by their content, the meaning of our
+    numbers (PROTOCOL), the device type, and the source that computes it.
 
-    `images` are the checksums by kind. Records of the first format have no source ("").
+    `images` are the checksums by kind, that of weights to start from among them. Records of the first format have no
+    source ("").
     """
     values = to_dict(spec)
     if isinstance(spec.data, DataSpec):
         values["data"] |= {"train": None, "test": None}
+    values["train"].pop("init_from", None)
     content = {"spec": values, "images": dict(images), "protocol": PROTOCOL, "device": device}
     return spec_hash(content | ({"source": source} if source else {}))
 

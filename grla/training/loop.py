@@ -11,16 +11,17 @@ from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from grla.errors import InputError, Interrupted
 from grla.spec import TrainSpec
 from grla.training.checkpoint import previous_checkpoint, save_checkpoint
+from grla.training.losses import LOSSES
 
 SECONDS_BETWEEN_CHECKPOINTS = 30.0
 STEP_PHASES = ("data", "forward", "backward", "optimiser", "logging")
 """What the time of a step goes to; clipping gradients is the optimiser's."""
-LOSSES = {"l1": nn.functional.l1_loss, "mse": nn.functional.mse_loss}
 
 
 class Diverged(Exception):
@@ -84,8 +85,8 @@ class Trainer:
         self.spec = spec
         self.batch = batch
         self.device = device
-        self.optimizer = torch.optim.Adam(self.model.parameters(), lr=spec.learning_rate, fused=True)
-        self.ema = _average(self.model, spec.ema_decay) if spec.ema_decay is not None else None
+        self.optimizer = _optimizer(self.model, spec)
+        self.ema = _average(self.model, spec.ema_decay, spec.ema_ramp) if spec.ema_decay is not None else None
         self.step = 0
         self.seconds = 0.0
         self.last_loss = math.nan
@@ -118,6 +119,8 @@ class Trainer:
             group["lr"] = learning_rate
         if not self.model.training:
             self.network.train()
+        if self.spec.norm_frozen and self.progress >= 1 - self.spec.norm_frozen:
+            _freeze_norms(self.model)
         lr, hr = self.batch(self.step)
         self.lap("data")
         with torch.autocast("cuda", torch.bfloat16, enabled=self.spec.amp and self.device.type == "cuda"):
@@ -246,5 +249,23 @@ def _no_lap(phase: str) -> None:
     """Nobody takes the time."""
 
 
-def _average(model: nn.Module, decay: float) -> AveragedModel:
-    return AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(decay), use_buffers=True)
+def _optimizer(model: nn.Module, spec: TrainSpec) -> torch.optim.Optimizer:
+    """Adam, and AdamW (Loshchilov and Hutter 2019) where weights decay."""
+    kind = torch.optim.AdamW if spec.weight_decay else torch.optim.Adam
+    return kind(model.parameters(), spec.learning_rate, spec.betas, weight_decay=spec.weight_decay, fused=True)
+
+
+def _average(model: nn.Module, decay: float, ramp: bool) -> AveragedModel:
+    """The moving average of the weights, for which `AveragedModel` counts the updates."""
+
+    def ramped(averages: Any, latest: Any, updates: Tensor | int) -> None:
+        get_ema_multi_avg_fn(min(decay, (1 + int(updates)) / (10 + int(updates))))(averages, latest, updates)
+
+    return AveragedModel(model, multi_avg_fn=ramped if ramp else get_ema_multi_avg_fn(decay), use_buffers=True)
+
+
+def _freeze_norms(model: nn.Module) -> None:
+    """BatchNorm as in evaluation, but that its scale and shift are trained; until `model.train()`."""
+    for module in model.modules():
+        if isinstance(module, _BatchNorm):
+            module.eval()

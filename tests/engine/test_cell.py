@@ -118,6 +118,36 @@ def test_stopping_and_going_on_changes_nothing(base: RunSpec, material: Material
     assert [e["loss"] for e in resumed.history] == [e["loss"] for e in straight.history]
 
 
+def test_batches_grow_as_the_stages_say_however_often_training_stops(
+    base: RunSpec, folder: CellFolder, tmp_path: Path
+) -> None:
+    spec = with_changes(base, {"data.stages": ((2, 12, 2), (4, 20, 1))})
+    material = load_material(spec.data, 2, tmp_path / "cache", CPU)
+    shapes = [material.batch(0, step)[0].shape[::2] for step in range(6)]
+    assert shapes == [(2, 8), (2, 8), (2, 12), (2, 12), (1, 20), (1, 20)]
+    straight = run(spec, material, CellFolder(tmp_path / "s"))
+    for share in (0.3, 0.6):
+        with pytest.raises(Interrupted):
+            run(spec, material, folder, Silent(stop_at=share))
+    resumed = run(spec, material, folder)
+    assert resumed.images == straight.images
+    assert [e["loss"] for e in resumed.history] == [e["loss"] for e in straight.history]
+    with pytest.raises(InputError, match="all 3 training images are too small"):
+        load_material(with_changes(spec, {"data.stages": ((2, 24, 2),)}).data, 2, tmp_path / "cache", CPU)
+
+
+def test_the_memory_of_training_is_that_of_the_largest_batches(base: RunSpec, material: Material) -> None:
+    steps: list[int] = []
+
+    def noting(seed: int, step: int) -> tuple[torch.Tensor, torch.Tensor]:
+        steps.append(step)
+        return material.batch(seed, step)
+
+    spec = with_changes(base, {"data.stages": ((100, 12, 4), (200, 16, 1))})
+    measure(spec, dataclasses.replace(material, batch=noting), CPU, USUAL)
+    assert steps == [100, 101] * 2
+
+
 def test_divergence_is_a_record_with_step_and_reason(base: RunSpec, material: Material, folder: CellFolder) -> None:
     record = run(with_changes(base, {"train.learning_rate": 1e38}), material, folder)
     assert record.outcome == "diverged"

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from grla.engine import StudyRun, run_study
-from grla.engine.measuring import PREFIX, cost_name, measure_variants
+from grla.engine.measuring import PREFIX, _step_macs, cost_name, measure_variants, work_of
 from grla.engine.plan import Plan
 from grla.engine.processes.execution import USUAL, Execution
 from grla.engine.run import open_plan
@@ -81,6 +81,17 @@ def test_a_measurement_is_named_by_all_that_changes_it(make_run: MakeRun) -> Non
         name(cost__latency_input=(9, 7)),
     ]
     assert len({name(), *changed}) == 6
+
+
+def test_the_largest_batch_counts_and_processes_divide_all_of_them(make_run: MakeRun) -> None:
+    small, large = (
+        work_of(open_plan(make_run(data__batch_size=4, data__stages=stages)), CPU, USUAL)
+        for stages in ((), ((2, 16, 6), (4, 8, 2)))
+    )
+    assert (small.batch_size, large.batch_size) == (4, 2)
+    planned = open_plan(make_run(data__batch_size=4, data__stages=((2, 16, 6),))).cells[0]
+    # 4 patches of 8x8, 6 of 16x16; counts are for 16x16.
+    assert _step_macs(planned.cell.spec, {"macs": 10}) == 10 * 6
 
 
 def test_a_network_that_cannot_be_run_is_a_record_and_is_measured_again(

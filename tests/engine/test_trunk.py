@@ -21,12 +21,13 @@ MakeRun = Callable[..., StudyRun]
 
 
 @pytest.fixture
-def run_for(make_run: MakeRun, tiny: Study, tmp_path: Path) -> Callable[[int, str], Results]:
+def run_for(make_run: MakeRun, tiny: Study, tmp_path: Path) -> Callable[..., Results]:
     """The results, in a folder, of one cell that trains so many steps at a rate that is constant for four fifths."""
     study = replace(tiny, factors=tiny.factors[:1])
 
-    def run(steps: int, out: str) -> Results:
+    def run(steps: int, out: str, init_from: str = "") -> Results:
         changes = {"train__schedule": "stable", "train__budget": Budget(steps, "steps"), "train__validations": 5}
+        changes |= {"train__init_from": init_from}
         asked = make_run(study=study, out=tmp_path / out, **changes)
         return load_results(asked.settings.storage_url, run_study(asked))
 
@@ -83,6 +84,20 @@ def test_a_shorter_run_goes_on_from_where_a_longer_one_branched_off(
     shorter = run_for(20, "first")
     assert len(count_steps) == 2 * (4 + 10)  # half of it is trained from the start: nothing branched off before 8
     same(shorter, run_for(20, "alone"), tmp_path, ("first", "alone"))
+
+
+def test_runs_from_given_weights_share_a_trunk_of_their_own(
+    run_for: Callable[..., Results], count_steps: list[int], tmp_path: Path
+) -> None:
+    run_for(20, "first")
+    weights = str(next((tmp_path / "first" / "cells").glob("*/weights.pt")))
+    count_steps.clear()
+    run_for(20, "first", weights)
+    assert len(count_steps) == 2 * (20 + 2)  # nothing of the trunk of those that started from nothing
+    count_steps.clear()
+    grown = run_for(40, "first", weights)
+    assert len(count_steps) == 2 * (40 - 16)
+    same(grown, run_for(40, "straight", weights), tmp_path, ("first", "straight"))
 
 
 def test_the_gain_is_that_over_half_the_budget_annealed(run_for: Callable[[int, str], Results]) -> None:

@@ -62,6 +62,14 @@ def test_cells_of_panels_are_named_by_images_of_their_own(make_run: MakeRun, tin
     assert identity(run) == []
 
 
+def test_a_base_that_was_changed_in_pairs_and_stages_is_the_recorded_one(make_run: MakeRun, tiny: Study) -> None:
+    """JSON has lists where specs have tuples."""
+    changes = {"cost__latency_input": (6, 8), "data__stages": ((2, 12, 2), (4, 16, 1))}
+    run = rows_of(make_run(study=replace(tiny, factors=tiny.factors[:1]), **changes))
+    assert read_json(run.folder / PROVENANCE)["base_changes"]["data.stages"] == [[2, 12, 2], [4, 16, 1]]
+    assert identity(run) == []
+
+
 def test_a_study_that_was_changed_since_is_found(make_run: MakeRun, tiny: Study) -> None:
     run = rows_of(make_run(study=replace(tiny, factors=tiny.factors[:1])))
     assert identity(run) == []

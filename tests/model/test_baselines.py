@@ -94,7 +94,14 @@ def test_what_is_no_model_is_named(target: str, message: str) -> None:
 
 def test_weights_are_loaded_bare_or_under_a_usual_key(tmp_path: Path) -> None:
     state = {"weight": torch.ones(3, 3, 1, 1), "bias": torch.zeros(3)}
-    for name, content in {"bare.pt": state, "params.pt": {"params": state}}.items():
+    worse = {name: value + 1 for name, value in state.items()}
+    contents = {
+        "bare.pt": state,
+        "params.pt": {"params": state},
+        "both.pt": {"params": worse, "params_ema": state},
+        "ours.pt": {"step": 3, "model": state, "ema": None},
+    }
+    for name, content in contents.items():
         torch.save(content, tmp_path / name)
         model = outside_model("peer_model:plain", 4, tmp_path / name)
         assert torch.equal(model.state_dict()["weight"], state["weight"])

@@ -12,7 +12,7 @@ import pytest
 
 from grla.report.document import Strong, Table
 from grla.report.statistics.verdicts import Difference
-from grla.report.tables import baseline_rows, decibel, interval, outcomes, study_tables, table_marks, verdict
+from grla.report.tables import baseline_rows, batches, decibel, interval, outcomes, study_tables, table_marks, verdict
 from grla.study import Group, Layout
 from tests.shared import factor
 
@@ -165,6 +165,13 @@ def test_summary_says_it_all(made_up: Any, summary: Summary) -> None:
     ):
         assert words in text
     assert text.endswith(".\n")
+
+
+def test_batches_are_told_with_their_stages() -> None:
+    plain = {"patch_size": 16, "batch_size": 8}
+    assert batches(plain) == "8 patches of 16x16 LR pixels"
+    grown = "8 patches of 16x16 LR pixels, 4 of 32x32 from step 100 on, 2 of 48x48 from step 200 on"
+    assert batches({**plain, "stages": [[100, 32, 4], [200, 48, 2]]}) == grown
 
 
 def test_summary_of_one_seed_gives_no_sd(made_up: Any, summary: Summary) -> None:

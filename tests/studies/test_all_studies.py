@@ -67,7 +67,7 @@ def test_the_studies_of_the_paper_are_all_there() -> None:
 def test_every_cell_can_be_built(name: str, profile: str) -> None:
     study = load_study(name)
     cells = study.cells(profile, {}, seeds=1)
-    assert len(cells) > 1 or name == "shipped"  # which trains one network and compares nothing
+    assert len(cells) > 1 or name in ("shipped", "full")  # which train one network and compare nothing
     assert cells[0].variant == "base"
     assert len({cell.spec for cell in cells}) == len(cells) == len({cell.variant for cell in cells})
     for cell in cells:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -28,8 +29,13 @@ def test_trials_stand_beside_the_base_at_the_same_size_on_fresh_seeds() -> None:
 
 def test_a_base_is_read_from_the_changes_of_a_file(tmp_path: Path) -> None:
     path = tmp_path / "winner.json"
-    path.write_text('{"about": {"trial": 3}, "changes": {"model.dim": 24, "model.layers": ["window", "global"]}}')
-    assert read_base(path) == {"model.dim": 24, "model.layers": ("window", "global")}
+    changes = {"model.dim": 24, "model.layers": ["window", "global"], "data.stages": [[10, 32, 4]]}
+    path.write_text(json.dumps({"about": {"trial": 3}, "changes": changes}))
+    assert read_base(path) == {
+        "model.dim": 24,
+        "model.layers": ("window", "global"),
+        "data.stages": ((10, 32, 4),),
+    }
 
 
 @pytest.mark.parametrize(

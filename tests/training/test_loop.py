@@ -76,14 +76,22 @@ def test_training_lowers_the_loss_and_validates_evenly(tmp_path: Path) -> None:
     assert run.history[0]["loss"] == pytest.approx(sum(losses) / 15)
 
 
-@pytest.mark.parametrize("ema_decay", [None, 0.9])
-def test_an_interrupted_run_ends_bit_identical(tmp_path: Path, ema_decay: float | None) -> None:
-    straight = trainer(ema_decay=ema_decay)
+@pytest.mark.parametrize(
+    "recipe",
+    [
+        {},
+        {"ema_decay": 0.9},
+        {"ema_decay": 0.9, "ema_ramp": True, "norm_frozen": 0.75},
+        {"weight_decay": 0.1, "betas": (0.9, 0.99), "warmup": 8, "loss": "l1_fft", "norm_frozen": 0.25},
+    ],
+)
+def test_an_interrupted_run_ends_bit_identical(tmp_path: Path, recipe: dict[str, object]) -> None:
+    straight = trainer(**recipe)
     fit(straight, Quiet(), tmp_path / "straight.pt", {})
-    first = trainer(ema_decay=ema_decay)
+    first = trainer(**recipe)
     with pytest.raises(Interrupted):
         fit(first, Quiet(stop_after=5), tmp_path / "c.pt", {})
-    second = trainer(ema_decay=ema_decay)
+    second = trainer(**recipe)
     second.load_state_dict(load_checkpoint(tmp_path / "c.pt"))
     assert second.step == 5
     fit(second, Quiet(), tmp_path / "c.pt", {})
@@ -135,6 +143,80 @@ def test_the_average_follows_the_weights_slowly() -> None:
     for name in ("0.weight", "1.running_mean"):
         assert not torch.equal(start[name], first[name])
         torch.testing.assert_close(averaged[name], (first[name] + latest[name]) / 2)
+
+
+def test_with_a_ramp_the_average_begins_as_fast_as_the_latest_weights() -> None:
+    slow, fast = trainer(ema_decay=0.999, ema_ramp=True), trainer(ema_decay=0.1, ema_ramp=True)
+    steps = []
+    for _ in range(3):
+        slow.train_step()
+        fast.train_step()
+        steps.append(slow.model.state_dict()["0.weight"].clone())
+    first, second, third = steps  # decays of 2/11 and 3/12 follow a copy of the first
+    expected = (2 / 11 * first + 9 / 11 * second) * 3 / 12 + third * 9 / 12
+    torch.testing.assert_close(slow.evaluation_model.state_dict()["0.weight"], expected)
+    expected = (0.1 * first + 0.9 * second) * 0.1 + third * 0.9
+    torch.testing.assert_close(fast.evaluation_model.state_dict()["0.weight"], expected)
+
+
+def test_weights_decay_by_their_own_size_apart_from_adams_step() -> None:
+    """One step at rate 0.01: a tenth of 0.01 of each weight, whatever its gradient."""
+    plain, decaying = trainer(), trainer(weight_decay=0.1)
+    before = [parameter.detach().clone() for parameter in plain.model.parameters()]
+    for run in (plain, decaying):
+        run.train_step()
+    for first, usual, decayed in zip(before, plain.model.parameters(), decaying.model.parameters(), strict=True):
+        torch.testing.assert_close(decayed, usual - 1e-3 * first, rtol=1e-5, atol=1e-7)
+
+
+@pytest.mark.parametrize("betas", [(0.9, 0.999), (0.9, 0.99), (0.5, 0.9)])
+def test_the_second_step_is_adams(betas: tuple[float, float]) -> None:
+    """Kingma and Ba 2015, algorithm 1, with the powers of the betas divided out."""
+    run = trainer(betas=betas)
+    weight = next(run.model.parameters())
+    gradients = []
+    for _ in range(2):
+        before = weight.detach().clone()
+        run.train_step()
+        assert weight.grad is not None
+        gradients.append(weight.grad.clone())
+    (first, second), (one, two) = gradients, betas
+    mean = (one * first + second) / (1 + one)
+    square = (two * first.square() + second.square()) / (1 + two)
+    torch.testing.assert_close(weight.detach(), before - 1e-2 * mean / (square.sqrt() + 1e-8))
+
+
+class Evaluating(Quiet):
+    """Validates as cells do, which leaves the network in evaluation mode."""
+
+    def validate(self, trainer: Trainer) -> dict[str, float]:
+        trainer.model.eval()
+        return super().validate(trainer)
+
+
+def test_in_the_last_share_of_the_steps_norms_keep_their_statistics_and_learn_on(tmp_path: Path) -> None:
+    class Noting(Evaluating):
+        def stepped(self, trainer: Trainer, stats: StepStats) -> None:
+            super().stepped(trainer, stats)
+            states.append({name: value.clone() for name, value in trainer.model[1].state_dict().items()})
+
+    states: list[dict[str, Tensor]] = []
+    run = trainer(norm_frozen=0.25)
+    fit(run, Noting(), tmp_path / "c.pt", {})
+    tracked = [int(state["num_batches_tracked"]) for state in states]
+    assert tracked == [1, 2, 3, 4, 5, 6, 7, 8, 9, 9, 9, 9]  # validations after 3, 6, 9 and 12
+    assert torch.equal(states[8]["running_mean"], states[11]["running_mean"])
+    assert not torch.equal(states[8]["weight"], states[11]["weight"])
+
+
+def test_frozen_norms_normalise_by_their_statistics() -> None:
+    run = trainer(norm_frozen=0.99)
+    lr, hr = batch(1)
+    run.train_step()
+    run.model.eval()
+    with torch.no_grad():
+        expected = nn.functional.l1_loss(run.model(lr), hr).item()
+    assert run.train_step().loss == pytest.approx(expected, rel=1e-6)
 
 
 def test_a_time_budget_ends_by_the_clock(tmp_path: Path) -> None:

@@ -30,7 +30,7 @@ from grla.report.results import (
     write_search_rows,
 )
 from grla.report.search import NAMES, best, confirmed_gain, front, history, trained, winner
-from grla.report.tables import COSTS, DIFFERENCE, provenance_table
+from grla.report.tables import COSTS, DIFFERENCE, batches, provenance_table
 from grla.report.verify import search_identity_faults
 from grla.study import load_search
 
@@ -164,12 +164,11 @@ def measured(results: TuningResults) -> str:
     about, outcomes = results.about, results.trials["outcome"]
     train, data = about["base"]["train"], about["base"]["data"]
     budget = f"{train['budget']['amount']:g} {'minutes' if train['budget']['unit'] == 'min' else 'steps'}"
-    batch = f"{data['batch_size']} patches of {data['patch_size']}x{data['patch_size']} LR pixels"
     counts = [f"{int((outcomes == name).sum())} {text}" for name, text in OUTCOMES.items() if (outcomes == name).any()]
     aims = ["the highest PSNR-Y on the validation images", *(f"the least {NAMES[cost]}" for cost in about["minimise"])]
     lines = [
         f"Source: {about['source']}",
-        f"Profile: {about['profile']}; budget of every trial: {budget}; the base takes {batch}",
+        f"Profile: {about['profile']}; budget of every trial: {budget}; the base takes {batches(data)}",
         f"Aim: {', '.join(aims)}; no test image was read",
         *(f"Limit: {limit['cost']} at most {limit['at_most']:,.0f}" for limit in about["limits"]),
         f"Trials: {'; '.join(counts)}",

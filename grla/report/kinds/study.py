@@ -28,7 +28,7 @@ from grla.report.results import (
     study_results,
     write_rows,
 )
-from grla.report.tables import interval, provenance_table, study_tables, verdict
+from grla.report.tables import batches, interval, provenance_table, study_tables, verdict
 from grla.report.verify import identity_faults, recorded_study, row_faults
 from grla.study import MOSTLY_ELEMENTWISE, Layout
 
@@ -176,14 +176,13 @@ def measured(results: Results, about: Mapping[str, Any]) -> str:
     layout, cells, base = results.layout, results.cells, results.base
     train, data, cost = base["train"], base["data"], base["cost"]
     unit = "minutes" if train["budget"]["unit"] == "min" else "steps"
-    batch = f"{data['batch_size']} patches of {data['patch_size']}x{data['patch_size']} LR pixels"
     counts = results.images.drop_duplicates(["test_set", "image"]).groupby("test_set", sort=False).size()
     sets = [f"{name} ({_count(n, 'image')})" for name, n in counts.items()]
     sizes = [f"{high}x{wide}" for high, wide in (cost["count_output"], cost["latency_input"])]
     finished = int((cells["outcome"] == "ok").sum())
     lines = [
         f"Source: {layout.source}",
-        f"Profile: {layout.profile}; budget of every cell: {train['budget']['amount']:g} {unit} of {batch}",
+        f"Profile: {layout.profile}; budget of every cell: {train['budget']['amount']:g} {unit} of {batches(data)}",
         _rates(layout, train["learning_rate"]),
         f"Cells: {finished} of {len(cells)} finished; {_count(cells['seed'].nunique(), 'seed')}",
         f"Test images: {', '.join(sets)}",
@@ -191,6 +190,8 @@ def measured(results: Results, about: Mapping[str, Any]) -> str:
         f"Counts are for an output of {sizes[0]} pixels; latency and memory for an LR input of {sizes[1]}",
         *_circumstances(cells, about),
     ]
+    if train.get("init_from"):
+        lines.append("Training starts from given weights, where they fit, not from the seed alone")
     if layout.design == "panels":
         name = layout.factors[0].name
         lines.append(f"Compare only within one {name}: each {name} has its own base and its own baselines")

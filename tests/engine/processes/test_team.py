@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 
 from grla.engine import StudyRun, run_study
 from grla.engine.cells import open_cells
@@ -17,6 +18,7 @@ from grla.engine.processes.arrangement import Arrangement
 from grla.engine.processes.progress import StopRequest
 from grla.engine.run import open_plan, work
 from grla.errors import InputError, Interrupted
+from grla.model import build_seeded
 from grla.report.results import Results, load_results
 from grla.training import num_processes
 from grla.training.distributed import SharedTrainer
@@ -31,8 +33,21 @@ def run_by(run: StudyRun, processes: int, stop: StopRequest | None = None) -> Re
     return load_results(run.settings.storage_url, plan.trials.study_name)
 
 
-def test_a_team_gets_what_one_process_gets_and_says_so(make_run: MakeRun, tmp_path: Path) -> None:
-    alone, shared = (run_by(make_run(out=tmp_path / str(size)), size) for size in (1, 2))
+RECIPE = {
+    "data__stages": ((2, 12, 4), (4, 16, 2)),
+    "train__loss": "l1_fft",
+    "train__ema_decay": 0.9,
+    "train__ema_ramp": True,
+    "train__norm_frozen": 0.5,
+    "train__weight_decay": 0.1,
+}
+
+
+@pytest.mark.parametrize("recipe", [{}, RECIPE])
+def test_a_team_gets_what_one_process_gets_and_says_so(
+    make_run: MakeRun, tmp_path: Path, recipe: dict[str, object]
+) -> None:
+    alone, shared = (run_by(make_run(out=tmp_path / str(size), **recipe), size) for size in (1, 2))
     assert set(alone.cells["execution"]) == {""}
     assert set(shared.cells["execution"]) == {"2 processes"}
     assert shared.cells["cell_hash"].tolist() == alone.cells["cell_hash"].tolist()
@@ -40,6 +55,18 @@ def test_a_team_gets_what_one_process_gets_and_says_so(make_run: MakeRun, tmp_pa
     assert shared.curves["loss"].tolist() == pytest.approx(alone.curves["loss"].tolist(), rel=1e-6)
     assert num_processes() == 1
     assert not multiprocessing.active_children()
+
+
+def test_a_team_starts_from_given_weights_as_one_process_does(make_run: MakeRun, tmp_path: Path) -> None:
+    model = make_run().cells()[0].spec.model
+    torch.save(build_seeded(model, seed=7).state_dict(), tmp_path / "weights.pt")
+    cold, alone, shared = (
+        run_by(make_run(out=tmp_path / name, train__init_from=str(path)), size)
+        for name, path, size in (("cold", "", 1), ("1", tmp_path / "weights.pt", 1), ("2", tmp_path / "weights.pt", 2))
+    )
+    assert shared.cells["cell_hash"].tolist() == alone.cells["cell_hash"].tolist()
+    assert shared.curves["loss"].tolist() == pytest.approx(alone.curves["loss"].tolist(), rel=1e-6)
+    assert cold.curves["loss"].tolist() != pytest.approx(alone.curves["loss"].tolist(), rel=1e-2)
 
 
 def test_a_team_that_is_stopped_goes_on_to_the_same_bits(make_run: MakeRun, tmp_path: Path) -> None:
