@@ -44,6 +44,7 @@ def main(arguments: Arguments) -> None:
     sources = [str(folder) for folder in arguments.test_data] or ["bundled"]
     device = choose_device(arguments.device)
     result = score_model(arguments.model, arguments.checkpoint, arguments.upscale, sources, device)
+    print("\n".join(result["found"]))
     rows = [(name, *scores.values()) for name, scores in result["test_sets"].items()]
     print(tabulate(rows, ("test set", "images", "PSNR-Y dB", "SSIM-Y"), floatfmt=("", "", ".4f", ".4f")))
     if arguments.json is not None:

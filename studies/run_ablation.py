@@ -57,8 +57,8 @@ class Arguments:
     """Number of seeds per variant; by default the profile's."""
     budget: str | None = None
     """Training of each cell, as 600steps or 5min; by default the profile's."""
-    train_data: Path | None = None
-    """Folder of HR training images, searched recursively; by default photos shipped with the installed packages."""
+    train_data: tuple[Path, ...] = ()
+    """Folders of HR training images, searched recursively; by default photos shipped with the installed packages."""
     test_data: tuple[Path, ...] = ()
     """Folders of HR test images, or of HR/ with LR_bicubic/X4/; by default photos shipped with installed packages."""
     base: Path | None = None
@@ -189,8 +189,8 @@ def spec_changes(arguments: Arguments) -> dict[str, object]:
     changes: dict[str, object] = {} if arguments.base is None else read_base(arguments.base)
     if arguments.budget is not None:
         changes["train.budget"] = Budget.parse(arguments.budget)
-    if arguments.train_data is not None:
-        changes["data.train"] = str(arguments.train_data)
+    if arguments.train_data:
+        changes["data.train"] = tuple(map(str, arguments.train_data))
     if arguments.test_data:
         changes["data.test"] = tuple(map(str, arguments.test_data))
     return changes

@@ -20,7 +20,7 @@ from tqdm import tqdm
 from command import command
 
 from grla.analysis import load_trained, losses_without, model_label, respond
-from grla.data import ImagePair, RecallSampler, test_images
+from grla.data import ImagePair, RecallSampler, read_test_sets
 from grla.errors import require
 from grla.files import write_text
 from grla.report import LOST, OTHERS, OWN, interventions_figure, interventions_table, save
@@ -72,7 +72,7 @@ def tested(spec: RunSpec, arguments: Arguments) -> list[ImagePair]:
     """The test images of a network: those of its probe, or the photographs asked for."""
     if not isinstance(spec.data, RecallSpec):
         sources = list(map(str, arguments.test_data)) or ["bundled"]
-        return [pair for source in sources for pair in test_images(source, spec.model.upscale)]
+        return read_test_sets(sources, spec.model.upscale).pairs
     data = spec.data
     require(data.texture == 0, "checkpoints", "must be of the recall probe with flat glyphs", data.texture)
     sampler = RecallSampler.of(data, spec.model.upscale)

@@ -40,8 +40,8 @@ class Arguments:
     """Number of trials to train, all in all; by default the profile's."""
     budget: str | None = None
     """Training of each trial, as 600steps or 5min; by default the profile's."""
-    train_data: Path | None = None
-    """Folder of HR training images, searched recursively; by default photos shipped with the installed packages."""
+    train_data: tuple[Path, ...] = ()
+    """Folders of HR training images, searched recursively; by default photos shipped with the installed packages."""
     then_confirm: int = 0
     """Train so many of the best trials anew beside the base, on fresh seeds, and score them on the test images."""
     seeds: int = CONFIRMING_SEEDS
@@ -111,8 +111,8 @@ def spec_changes(arguments: Arguments) -> dict[str, object]:
     changes: dict[str, object] = {}
     if arguments.budget is not None:
         changes["train.budget"] = Budget.parse(arguments.budget)
-    if arguments.train_data is not None:
-        changes["data.train"] = str(arguments.train_data)
+    if arguments.train_data:
+        changes["data.train"] = tuple(map(str, arguments.train_data))
     return changes
 
 

@@ -22,7 +22,7 @@ from grla.data import (
     SimilaritySampler,
     image_pair,
     imresize,
-    test_images,
+    read_test_sets,
     training_images,
 )
 from grla.errors import require
@@ -47,12 +47,13 @@ class TrainingMaterial:
     """What it takes to train and to select, and nothing of any test set.
 
     `batch` maps (seed, step) to lr and hr to train on; `validation` are pairs from held-out images; `checksums` name
-    the content.
+    the content; `found` says in words what was read.
     """
 
     batch: Batches
     validation: list[ImagePair]
     checksums: dict[str, str]
+    found: list[str]
 
 
 @dataclass(frozen=True)
@@ -85,13 +86,14 @@ def load_material(data: AnyDataSpec, upscale: int, cache: Path, device: torch.de
     """The same with the test images."""
     training = load_training_material(data, upscale, cache, device)
     if isinstance(data, DataSpec):
-        test = [pair for source in data.test for pair in test_images(source, upscale)]
+        test, found = read_test_sets(data.test, upscale)
         baselines = {"bicubic": [imresize(pair.lr, upscale) for pair in test]}
     else:
         sampler = _sampler(data, upscale)
         test, baselines = sampler.pairs("test", NUM_PROBE_IMAGES), sampler.baselines("test", NUM_PROBE_IMAGES)
+        found = []
     checksums = training.checksums | _checksums(test)
-    return Material(training.batch, training.validation, checksums, test, baselines)
+    return Material(training.batch, training.validation, checksums, training.found + found, test, baselines)
 
 
 def cached(load: Callable[..., Loaded], cache: Path, device: torch.device) -> Callable[[RunSpec], Loaded]:
@@ -104,13 +106,15 @@ def cached(load: Callable[..., Loaded], cache: Path, device: torch.device) -> Ca
 
 
 def _photographs(data: DataSpec, upscale: int, cache: Path, device: torch.device) -> TrainingMaterial:
-    training, held_out = training_images(data.train)
+    sources = [data.train] if isinstance(data.train, str) else data.train
+    training, held_out = training_images(sources)
     validation = [_validation_pair(image.name, image.load(), upscale) for image in held_out]
     store = PatchStore.build(training, upscale, data.patch_size, cache).to(device)
     return TrainingMaterial(
         lambda seed, step: store.batch(seed, step, data.batch_size, data.patch_size),
         validation,
         {"training": store.checksum, "validation": checksum(validation)},
+        [f"training: {len(store.entries)} HR images, and {len(validation)} to validate on, in {', '.join(sources)}"],
     )
 
 
@@ -122,7 +126,7 @@ def _probe(sampler: RecallSampler | SimilaritySampler, batch_size: int, device: 
     validation = sampler.pairs("validation", NUM_PROBE_IMAGES // 4)
     first = batch(0, 0)[0].cpu().numpy().tobytes()  # what is drawn from any seed is known by the first batch of one
     return TrainingMaterial(
-        batch, validation, {"training": hashlib.sha256(first).hexdigest(), "validation": checksum(validation)}
+        batch, validation, {"training": hashlib.sha256(first).hexdigest(), "validation": checksum(validation)}, []
     )
 
 

@@ -278,6 +278,8 @@ def _write_surroundings(run: StudyRun, plan: Plan, store: CellStore) -> None:
     """Provenance, and the baseline every cell is compared with."""
     base = plan.cells[0]
     materials = {id(planned.material): (planned.material, planned.cell.spec.model.upscale) for planned in plan.cells}
+    for line in dict.fromkeys(line for material, _ in materials.values() for line in material.found):
+        print(line)
     baselines = [row for material, factor in materials.values() for row in baseline_rows(material, factor)]
     plan.trials.set_user_attr("baselines", json.dumps(baselines))
     # A plan for more looks is never forgotten: verdicts may have been read at them.
