@@ -124,7 +124,8 @@ class DataSpec:
 
     `train` is one source or several, whose images are taken together. `patch_size` is the side of a training patch in
     LR pixels. `test_tile` cuts test images into tiles of that side (LR pixels) that the network sees one by one; None
-    shows it the whole image. Which folder an image lay in does not enter a run's identity, its content does (see
+    shows it the whole image. Test images that are among the training images are an error without `allow_overlap`.
+    Which folder an image lay in does not enter a run's identity, its content does (see
     `grla.engine.material.cell_hash`).
     """
 
@@ -133,6 +134,7 @@ class DataSpec:
     patch_size: int = 64
     batch_size: int = 16
     test_tile: int | None = None
+    allow_overlap: bool = later(False)
 
     def __post_init__(self) -> None:
         require(len(self.train) > 0, "data.train", "must name at least one source", self.train)

@@ -61,6 +61,8 @@ class Arguments:
     """Folders of HR training images, searched recursively; by default photos shipped with the installed packages."""
     test_data: tuple[Path, ...] = ()
     """Folders of HR test images, or of HR/ with LR_bicubic/X4/; by default photos shipped with installed packages."""
+    allow_overlap: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
+    """Score test images that are trained on as well; the summary says which. Without this they are an error."""
     base: Path | None = None
     """File of spec fields to change the base by, as the winner.json of run_tuning.py."""
     match: Literal["params", "macs", "latency"] | None = None
@@ -193,6 +195,8 @@ def spec_changes(arguments: Arguments) -> dict[str, object]:
         changes["data.train"] = tuple(map(str, arguments.train_data))
     if arguments.test_data:
         changes["data.test"] = tuple(map(str, arguments.test_data))
+    if arguments.allow_overlap:
+        changes["data.allow_overlap"] = True
     return changes
 
 

@@ -177,7 +177,7 @@ def noise() -> Callable[[RunSpec], TrainingMaterial]:
 
 
 def _noise_of(spec: RunSpec) -> TrainingMaterial:
-    return TrainingMaterial(partial(_noise, spec.data.batch_size, spec.data.patch_size, spec.model.upscale), [], {}, [])
+    return TrainingMaterial(partial(_noise, spec.data.batch_size, spec.data.patch_size, spec.model.upscale), [], {})
 
 
 def _noise(batch_size: int, patch_size: int, upscale: int, seed: int, step: int) -> tuple[Tensor, Tensor]:

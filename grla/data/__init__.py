@@ -6,6 +6,7 @@ from grla.data.images import (
     PairsFound,
     TrainingImage,
     TrainingSplit,
+    as_rgb,
     image_pair,
     read_test_sets,
     test_images,

@@ -43,8 +43,7 @@ class TrainingImage:
 
     def load(self) -> NDArray[np.uint8]:
         """Decode to uint8 RGB (H, W, 3); gray is repeated over the channels. Raises InputError as `read_image` does."""
-        pixels = read_image(self.path)
-        return pixels if pixels.ndim == 3 else np.repeat(pixels[:, :, None], 3, axis=2)
+        return as_rgb(read_image(self.path))
 
 
 class TrainingSplit(NamedTuple):
@@ -59,6 +58,11 @@ class PairsFound(NamedTuple):
 
     pairs: list[ImagePair]
     said: list[str]
+
+
+def as_rgb(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """uint8 (H, W, 3) of an image (H, W[, 3]): gray is repeated over the channels."""
+    return image if image.ndim == 3 else np.repeat(image[:, :, None], 3, axis=2)
 
 
 def training_images(sources: str | Sequence[str]) -> TrainingSplit:

@@ -8,10 +8,11 @@ import inspect
 import re
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -20,21 +21,26 @@ from grla.data import (
     PatchStore,
     RecallSampler,
     SimilaritySampler,
+    as_rgb,
     image_pair,
     imresize,
+    mod_crop,
     read_test_sets,
     training_images,
 )
-from grla.errors import require
+from grla.errors import InputError, require
 from grla.evaluation import Image, score
 from grla.model import find_factory
 from grla.spec import AnyDataSpec, DataSpec, OutsideSpec, RecallSpec, RunSpec, SimilaritySpec, spec_hash
-from grla.study import cell_identity, outside_code, source_hash
+from grla.study import cell_identity, outside_code, picture_name, source_hash
 
 VALIDATION_SIDE = 192
 """Validation images are centre crops of at most this many HR pixels a side: validating stays cheap."""
 NUM_PROBE_IMAGES = 32
 """Test images of a probe of each kind; a quarter as many validate."""
+LONGEST_NAME = 255
+"""Bytes of a file's name on the file systems in use."""
+SHOWN_NAMES = 5
 ADDRESS = re.compile(" at 0x[0-9a-f]+")
 """Of an object in memory; another one in each process."""
 
@@ -47,21 +53,28 @@ class TrainingMaterial:
     """What it takes to train and to select, and nothing of any test set.
 
     `batch` maps (seed, step) to lr and hr to train on; `validation` are pairs from held-out images; `checksums` name
-    the content; `found` says in words what was read.
+    the content; `found` says in words what was read; `holds` tells whether an HR image is among those to train or
+    validate on.
     """
 
     batch: Batches
     validation: list[ImagePair]
     checksums: dict[str, str]
-    found: list[str]
+    found: list[str] = field(default_factory=list)
+    holds: Callable[[Image], bool] = lambda _: False
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Material(TrainingMaterial):
-    """What all runs on one kind of images share: `test` are the pairs to score, `baselines` each baseline's answers."""
+    """What all runs on one kind of images share.
+
+    `test` are the pairs to score, `baselines` each baseline's answers, `overlap` the names of those test images that
+    are among those to train or validate on.
+    """
 
     test: list[ImagePair]
     baselines: dict[str, list[Image]]
+    overlap: list[str] = field(default_factory=list)
 
     @property
     def test_images(self) -> str:
@@ -87,13 +100,14 @@ def load_material(data: AnyDataSpec, upscale: int, cache: Path, device: torch.de
     training = load_training_material(data, upscale, cache, device)
     if isinstance(data, DataSpec):
         test, found = read_test_sets(data.test, upscale)
+        _require_file_names(test)
+        overlap = _overlap(test, training, data.allow_overlap)
         baselines = {"bicubic": [imresize(pair.lr, upscale) for pair in test]}
     else:
-        sampler = _sampler(data, upscale)
+        sampler, found, overlap = _sampler(data, upscale), [], []
         test, baselines = sampler.pairs("test", NUM_PROBE_IMAGES), sampler.baselines("test", NUM_PROBE_IMAGES)
-        found = []
-    checksums = training.checksums | _checksums(test)
-    return Material(training.batch, training.validation, checksums, training.found + found, test, baselines)
+    fields = {**vars(training), "checksums": training.checksums | _checksums(test), "found": training.found + found}
+    return Material(**fields, test=test, baselines=baselines, overlap=overlap)
 
 
 def cached(load: Callable[..., Loaded], cache: Path, device: torch.device) -> Callable[[RunSpec], Loaded]:
@@ -108,13 +122,15 @@ def cached(load: Callable[..., Loaded], cache: Path, device: torch.device) -> Ca
 def _photographs(data: DataSpec, upscale: int, cache: Path, device: torch.device) -> TrainingMaterial:
     sources = [data.train] if isinstance(data.train, str) else data.train
     training, held_out = training_images(sources)
-    validation = [_validation_pair(image.name, image.load(), upscale) for image in held_out]
+    whole = [(image.name, image.load()) for image in held_out]
+    validation = [_validation_pair(name, image, upscale) for name, image in whole]
     store = PatchStore.build(training, upscale, data.patch_size, cache).to(device)
     return TrainingMaterial(
         lambda seed, step: store.batch(seed, step, data.batch_size, data.patch_size),
         validation,
         {"training": store.checksum, "validation": checksum(validation)},
         [f"training: {len(store.entries)} HR images, and {len(validation)} to validate on, in {', '.join(sources)}"],
+        lambda hr: store.holds(hr) or any(np.array_equal(as_rgb(hr), mod_crop(image, upscale)) for _, image in whole),
     )
 
 
@@ -126,7 +142,7 @@ def _probe(sampler: RecallSampler | SimilaritySampler, batch_size: int, device: 
     validation = sampler.pairs("validation", NUM_PROBE_IMAGES // 4)
     first = batch(0, 0)[0].cpu().numpy().tobytes()  # what is drawn from any seed is known by the first batch of one
     return TrainingMaterial(
-        batch, validation, {"training": hashlib.sha256(first).hexdigest(), "validation": checksum(validation)}, []
+        batch, validation, {"training": hashlib.sha256(first).hexdigest(), "validation": checksum(validation)}
     )
 
 
@@ -134,6 +150,32 @@ def _sampler(data: RecallSpec | SimilaritySpec, upscale: int) -> RecallSampler |
     if isinstance(data, SimilaritySpec):
         return SimilaritySampler(data.patch_size, data.copies, upscale)
     return RecallSampler.of(data, upscale)
+
+
+def _require_file_names(test: list[ImagePair]) -> None:
+    """Raise InputError for test images whose results could not be written, or would be written over each other."""
+    owners: dict[str, str] = {}
+    for pair in test:
+        file, label = f"{picture_name(pair.test_set, pair.name)}.png", f"{pair.name} of {pair.test_set}"
+        length = len(file.encode())
+        rule = (
+            f"must be at most {LONGEST_NAME} bytes long with its set's name, as a file's name, got {length}; rename it"
+        )
+        if length > LONGEST_NAME:
+            raise InputError(f"the name of test image {label} {rule}")
+        if file in owners:
+            raise InputError(f"test images {owners[file]} and {label} would have one file, {file}; rename one")
+        owners[file] = label
+
+
+def _overlap(test: list[ImagePair], training: TrainingMaterial, allowed: bool) -> list[str]:
+    """The test images that are trained or validated on. Raises InputError if there are any, unless that is allowed."""
+    names = [f"{pair.name} of {pair.test_set}" for pair in test if training.holds(pair.hr)]
+    if names and not allowed:
+        shown = ", ".join(names[:SHOWN_NAMES]) + (", ..." if len(names) > SHOWN_NAMES else "")
+        what = f"{len(names)} test images are among the images to train or validate on: {shown}"
+        raise InputError(f"{what}; remove them from one of the two, or set `allow_overlap`")
+    return names
 
 
 def _checksums(test: list[ImagePair]) -> dict[str, str]:

@@ -296,6 +296,7 @@ def _write_surroundings(run: StudyRun, plan: Plan, store: CellStore) -> None:
         "base_changes": {path: value for path, value in run.changes.items() if not path.startswith(OPEN_FIELDS)},
         "cells": {planned.cell_hash: planned.cell.variant for planned in plan.cells},
         "image_checksums": base.material.checksums,
+        "trained_on": sorted({name for material, _ in materials.values() for name in material.overlap}),
         # Of panels with images of their own: the hashes of their cells name these.
         "other_images": [material.checksums for material, _ in materials.values() if material is not base.material],
     }
