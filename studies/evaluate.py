@@ -32,7 +32,7 @@ class Arguments:
     upscale: Literal[2, 3, 4] = 4
     """Super-resolution factor."""
     test_data: tuple[Path, ...] = ()
-    """Folders of HR images, or of HR/ with LR_bicubic/X4/; by default photos shipped with installed packages."""
+    """Folders of HR images, with LR beside them or not (docs/data.md); by default photos of installed packages."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where to run the model; auto takes a GPU if there is one."""
     json: Path | None = None

@@ -60,7 +60,7 @@ class Arguments:
     train_data: tuple[Path, ...] = ()
     """Folders of HR training images, searched recursively; by default photos shipped with the installed packages."""
     test_data: tuple[Path, ...] = ()
-    """Folders of HR test images, or of HR/ with LR_bicubic/X4/; by default photos shipped with installed packages."""
+    """Folders of HR test images, with LR beside them or not (docs/data.md); by default photos of installed packages."""
     allow_overlap: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
     """Score test images that are trained on as well; the summary says which. Without this they are an error."""
     base: Path | None = None

@@ -45,6 +45,21 @@ def test_ready_made_lr_is_read(tmp_path: Path, lr_file: str) -> None:
     assert np.array_equal(pair.lr, read_image(tmp_path / lr_file))
 
 
+@pytest.mark.parametrize("inside", ["", "image_SRF_2"])
+def test_sets_as_they_come_from_their_archives_are_read(tmp_path: Path, inside: str) -> None:
+    """Urban100 as its authors offer it, for each factor with results of other methods."""
+    for factor in (2, 4):
+        file = str(tmp_path / "Urban100" / f"image_SRF_{factor}" / f"img_001_SRF_{factor}_")
+        save(Path(f"{file}HR.png"), seed=factor)
+        save(Path(f"{file}LR.png"), 48 // factor, 40 // factor, seed=factor + 1)
+        save(Path(f"{file}SelfExSR.png"), seed=factor + 2)
+    (pair,) = images.test_images(str(tmp_path / "Urban100" / inside), 2)
+    folder = tmp_path / "Urban100" / "image_SRF_2"
+    assert (pair.test_set, pair.name) == ("Urban100", "img_001_SRF_2_HR")
+    assert np.array_equal(pair.hr, read_image(folder / "img_001_SRF_2_HR.png"))
+    assert np.array_equal(pair.lr, read_image(folder / "img_001_SRF_2_LR.png"))
+
+
 def test_lr_of_another_factor_is_not_read(tmp_path: Path) -> None:
     save(tmp_path / "HR" / "a.png")
     save(tmp_path / "LR" / "X2" / "a.png", 24, 20, seed=1)
