@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import socket
 from collections.abc import Iterator
@@ -19,8 +20,10 @@ def atomic_write(path: Path) -> Iterator[BinaryIO]:
     The content is on the disk (fsync) before the file gets its name. Raises InputError naming the file when the folder
     cannot be written or the disk is full.
     """
-    # Several machines may write to a shared folder, where a process number alone is not unique.
-    temporary = path.with_name(f".{path.name}.{socket.gethostname()}-{os.getpid()}.tmp")
+    # Several machines may write to a shared folder, where a process number alone is not unique. Names have a longest
+    # length, which that of the file may have already.
+    name = hashlib.sha256(os.fsencode(path.name)).hexdigest()[:16]
+    temporary = path.with_name(f".{name}.{socket.gethostname()}-{os.getpid()}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with temporary.open("wb") as file:

@@ -122,21 +122,26 @@ AnyModelSpec = ModelSpec | EdsrLiteSpec | OutsideSpec
 class DataSpec:
     """Where images come from ("bundled" or folders) and how training batches are cut from them.
 
-    `patch_size` is the side of a training patch in LR pixels. `test_tile` cuts test images into tiles of that side (LR
-    pixels) that the network sees one by one; None shows it the whole image. Which folder an image lay in does not enter
-    a run's identity, its content does (see `grla.engine.material.cell_hash`). `stages` are triples (step, patch_size,
-    batch_size) with ascending steps: batches are of these sizes from that step on, as patches and batches grow or
-    shrink in progressive training (Zamir et al. 2022, "Restormer").
+    `train` is one source or several, whose images are taken together. `patch_size` is the side of a training patch in
+    LR pixels. `test_tile` cuts test images into tiles of that side (LR pixels) that the network sees one by one; None
+    shows it the whole image. `stages` are triples (step, patch_size, batch_size) with ascending steps: batches are of
+    these sizes from that step on, as patches and batches grow or shrink in progressive training (Zamir et al. 2022,
+    "Restormer"). Test images that are among the training images are an error without `allow_overlap`. Which folder an
+    image lay in does not enter a run's identity, its content does (see `grla.engine.material.cell_hash`).
     """
 
-    train: str = "bundled"
+    train: str | tuple[str, ...] = "bundled"
     test: tuple[str, ...] = ("bundled",)
     patch_size: int = 64
     batch_size: int = 16
     test_tile: int | None = None
     stages: tuple[tuple[int, int, int], ...] = later(())
+    allow_overlap: bool = later(False)
 
     def __post_init__(self) -> None:
+        require(len(self.train) > 0, "data.train", "must name at least one source", self.train)
+        if isinstance(self.train, tuple) and len(self.train) == 1:
+            object.__setattr__(self, "train", self.train[0])
         if self.test_tile is not None:
             require_at_least("data.test_tile", self.test_tile, 1)
         require_at_least("data.patch_size", self.patch_size, 1)

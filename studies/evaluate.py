@@ -32,7 +32,7 @@ class Arguments:
     upscale: Literal[2, 3, 4] = 4
     """Super-resolution factor."""
     test_data: tuple[Path, ...] = ()
-    """Folders of HR images, or of HR/ with LR_bicubic/X4/; by default photos shipped with installed packages."""
+    """Folders of HR images, with LR beside them or not (docs/data.md); by default photos of installed packages."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where to run the model; auto takes a GPU if there is one."""
     json: Path | None = None
@@ -44,6 +44,7 @@ def main(arguments: Arguments) -> None:
     sources = [str(folder) for folder in arguments.test_data] or ["bundled"]
     device = choose_device(arguments.device)
     result = score_model(arguments.model, arguments.checkpoint, arguments.upscale, sources, device)
+    print("\n".join(result["found"]))
     rows = [(name, *scores.values()) for name, scores in result["test_sets"].items()]
     print(tabulate(rows, ("test set", "images", "PSNR-Y dB", "SSIM-Y"), floatfmt=("", "", ".4f", ".4f")))
     if arguments.json is not None:

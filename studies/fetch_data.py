@@ -2,6 +2,7 @@
 
     python studies/fetch_data.py set5 set14 bsd100 urban100     to test on
     python studies/fetch_data.py div2k                          to train on: 800 pictures, 3.5 GB, and as much unpacked
+    python studies/fetch_data.py manga109                       says where to ask for it, and checks it once it is there
 
 Run it again to go on after a break; what is complete is only checked.
 """
@@ -16,7 +17,9 @@ import tyro
 
 from command import command
 
+from grla.analysis import score_model
 from grla.data.public import PUBLIC_SETS, fetch
+from grla.engine import choose_device
 from grla.errors import Interrupted, require
 
 
@@ -24,7 +27,9 @@ from grla.errors import Interrupted, require
 class Arguments:
     """Fetch public image sets; their terms are shown first."""
 
-    sets: Annotated[tuple[Literal["div2k", "set5", "set14", "bsd100", "urban100"], ...], tyro.conf.Positional]
+    sets: Annotated[
+        tuple[Literal["div2k", "set5", "set14", "bsd100", "urban100", "manga109"], ...], tyro.conf.Positional
+    ]
     """Which sets."""
     out: Path = Path("data")
     """Folder for the sets, a folder each, and for the archives."""
@@ -38,14 +43,24 @@ def main(arguments: Arguments) -> None:
     require(arguments.url is None or len(arguments.sets) == 1, "url", "goes with one set", arguments.sets)
     for name in arguments.sets:
         public = PUBLIC_SETS[name]
-        print(f"{public.name}: {public.source}\nTerms: {public.terms}\nFrom:  {arguments.url or public.archive.url}")
+        print(f"{public.name}: {public.source}\nTerms: {public.terms}\nFrom:  {arguments.url or public.address}")
         try:
             folder = fetch(public, arguments.out, arguments.url)
         except KeyboardInterrupt as error:
             raise Interrupted from error
+        if public.bicubic:
+            print(compared_bicubic(folder, *public.bicubic))
         print(f"{public.num_images} pictures: {folder}\n", flush=True)
     print(f"Next: python studies/run_ablation.py {data_options(arguments.out)}")
     print(f"The archives in {arguments.out / 'downloads'} are no longer needed.")
+
+
+def compared_bicubic(folder: Path, psnr: float, ssim: float) -> str:
+    """Whether bicubic interpolation by four scores what is published, up to what sets that are known differ by."""
+    (found,) = score_model("bicubic", None, 4, [str(folder)], choose_device("cpu"))["test_sets"].values()
+    agrees = abs(found["psnr_y"] - psnr) <= 0.03 and abs(found["ssim_y"] - ssim) <= 0.001
+    scores = f"{found['psnr_y']:.2f} dB and {found['ssim_y']:.4f}, published are {psnr:.2f} dB and {ssim:.4f}"
+    return f"Bicubic x4: {scores}: {'the pictures agree' if agrees else 'these are NOT the pictures of papers'}."
 
 
 def data_options(out: Path) -> str:

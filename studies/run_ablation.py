@@ -57,10 +57,12 @@ class Arguments:
     """Number of seeds per variant; by default the profile's."""
     budget: str | None = None
     """Training of each cell, as 600steps or 5min; by default the profile's."""
-    train_data: Path | None = None
-    """Folder of HR training images, searched recursively; by default photos shipped with the installed packages."""
+    train_data: tuple[Path, ...] = ()
+    """Folders of HR training images, searched recursively; by default photos shipped with the installed packages."""
     test_data: tuple[Path, ...] = ()
-    """Folders of HR test images, or of HR/ with LR_bicubic/X4/; by default photos shipped with installed packages."""
+    """Folders of HR test images, with LR beside them or not (docs/data.md); by default photos of installed packages."""
+    allow_overlap: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
+    """Score test images that are trained on as well; the summary says which. Without this they are an error."""
     init_from: Path | None = None
     """File of weights to start training from, a study's weights.pt or a state dict; those that do not fit by name and
     shape are listed."""
@@ -192,12 +194,14 @@ def spec_changes(arguments: Arguments) -> dict[str, object]:
     changes: dict[str, object] = {} if arguments.base is None else read_base(arguments.base)
     if arguments.budget is not None:
         changes["train.budget"] = Budget.parse(arguments.budget)
-    if arguments.train_data is not None:
-        changes["data.train"] = str(arguments.train_data)
+    if arguments.train_data:
+        changes["data.train"] = tuple(map(str, arguments.train_data))
     if arguments.test_data:
         changes["data.test"] = tuple(map(str, arguments.test_data))
     if arguments.init_from is not None:
         changes["train.init_from"] = str(arguments.init_from)
+    if arguments.allow_overlap:
+        changes["data.allow_overlap"] = True
     return changes
 
 

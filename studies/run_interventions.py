@@ -34,7 +34,7 @@ from grla.analysis import (
     scores_ignoring_keys,
     scores_on,
 )
-from grla.data import ImagePair, test_images
+from grla.data import ImagePair, read_test_sets
 from grla.errors import require
 from grla.files import write_text
 from grla.report import (
@@ -101,7 +101,7 @@ def measured(spec: RunSpec, network: nn.Module, arguments: Arguments) -> Iterato
             yield from rows_of(SCORE + name, images, scores_on(network, images, upscale))
     else:
         sources = list(map(str, arguments.test_data)) or ["bundled"]
-        pairs = [pair for source in sources for pair in test_images(source, upscale)]
+        pairs = read_test_sets(sources, upscale).pairs
     for layer, losses in losses_without(network, pairs, upscale).items():
         yield from rows_of(LOST + layer, pairs, losses)
 

@@ -17,8 +17,7 @@ import tyro
 
 from command import command
 
-from grla.data import find_images
-from grla.engine import GRACE_SECONDS, RunSettings, StudyRun, choose_device, run_study
+from grla.engine import GRACE_SECONDS, RunSettings, StudyRun, choose_device, load_material, run_study
 from grla.errors import InputError, require_at_least
 from grla.provenance import without_password
 from grla.report import TuningResults, confirmation, publish, publish_tuning, to_confirm
@@ -40,8 +39,8 @@ class Arguments:
     """Number of trials to train, all in all; by default the profile's."""
     budget: str | None = None
     """Training of each trial, as 600steps or 5min; by default the profile's."""
-    train_data: Path | None = None
-    """Folder of HR training images, searched recursively; by default photos shipped with the installed packages."""
+    train_data: tuple[Path, ...] = ()
+    """Folders of HR training images, searched recursively; by default photos shipped with the installed packages."""
     then_confirm: int = 0
     """Train so many of the best trials anew beside the base, on fresh seeds, and score them on the test images."""
     seeds: int = CONFIRMING_SEEDS
@@ -69,16 +68,16 @@ def main(arguments: Arguments) -> None:
     if arguments.list:
         return show_searches()
     require_at_least("then_confirm", arguments.then_confirm, 0)
-    if arguments.then_confirm:  # what confirming would refuse is refused before anything is trained
-        require_at_least("seeds", arguments.seeds, 1)
-        for folder in arguments.test_data:
-            find_images(folder)
     device = choose_device(arguments.device)
     settings = RunSettings(
         arguments.out, device, arguments.workers, arguments.threads, arguments.storage, grace=arguments.grace
     )
     search = load_search(arguments.search)
     run = TuningRun(search, arguments.profile, settings, spec_changes(arguments), arguments.trials)
+    if arguments.then_confirm:  # what confirming would refuse is refused before anything is trained
+        require_at_least("seeds", arguments.seeds, 1)
+        base = search.space(run.profile, confirming_changes(run, arguments)).base
+        load_material(base.data, base.model.upscale, settings.cache, device)
     name = run_tuning(run)
     results = publish_tuning(run.settings.storage_url, name, run.folder)
     if arguments.then_confirm:
@@ -95,10 +94,7 @@ def confirm(run: TuningRun, arguments: Arguments, results: TuningResults, name: 
     if not chosen:
         raise InputError("nothing to confirm: no trial besides the base was trained to the end; run more --trials")
     study = confirming_study(run.search, run.profile, {trial: results.changes[trial] for trial in chosen})
-    changes = dict(run.changes)
-    if arguments.test_data:
-        changes["data.test"] = tuple(map(str, arguments.test_data))
-    confirming = StudyRun(study, run.profile, run.settings, changes, arguments.seeds)
+    confirming = StudyRun(study, run.profile, run.settings, confirming_changes(run, arguments), arguments.seeds)
     print(f"Confirming trials {', '.join(map(str, chosen))} beside the base on {arguments.seeds} seeds.")
     storage = run.settings.storage_url
     found = publish(storage, run_study(confirming), confirming.folder)
@@ -106,13 +102,19 @@ def confirm(run: TuningRun, arguments: Arguments, results: TuningResults, name: 
     print(f"Confirmation:       {confirming.folder / 'summary.md'}")
 
 
+def confirming_changes(run: TuningRun, arguments: Arguments) -> dict[str, object]:
+    """Those of the search, and the test images to confirm on."""
+    test = {"data.test": tuple(map(str, arguments.test_data))} if arguments.test_data else {}
+    return {**run.changes, **test}
+
+
 def spec_changes(arguments: Arguments) -> dict[str, object]:
     """The arguments that change what is trained, by spec field."""
     changes: dict[str, object] = {}
     if arguments.budget is not None:
         changes["train.budget"] = Budget.parse(arguments.budget)
-    if arguments.train_data is not None:
-        changes["data.train"] = str(arguments.train_data)
+    if arguments.train_data:
+        changes["data.train"] = tuple(map(str, arguments.train_data))
     return changes
 
 

@@ -34,6 +34,13 @@ def test_a_failure_in_the_middle_leaves_the_old_file(tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == ["a.txt"]
 
 
+def test_a_name_may_be_as_long_as_names_can_be(tmp_path: Path) -> None:
+    path = tmp_path / ("ü" * 125 + "x.png")
+    assert len(os.fsencode(path.name)) == 255
+    write_text(path, "x")
+    assert os.listdir(tmp_path) == [path.name]
+
+
 def test_a_folder_that_is_a_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match=r"cannot write .*file/a.txt.*earlier files are untouched"):

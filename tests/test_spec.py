@@ -34,6 +34,7 @@ CHANGES = st.fixed_dictionaries(
         "model.kernel": st.sampled_from([KernelSpec("relu"), KernelSpec("gaussian_rbf", {"gamma": 0.25})]),
         "model.layers": st.sampled_from([("window", "global"), ("global", "global")]),
         "data.batch_size": st.integers(1, 64),
+        "data.train": st.sampled_from(["a", ("a", "b")]),
         "train.clip_norm": st.none() | st.floats(0.1, 10),
         "train.budget": st.builds(Budget, st.integers(1, 10**6), st.sampled_from(["steps", "min"])),
         "seed": st.integers(0, 1000),
@@ -132,6 +133,7 @@ def test_changes_are_checked_together() -> None:
         ({"train.ema_decay": 1.0}, r"train.ema_decay must lie between 0 and 1"),
         ({"train.clip_norm": -1.0}, r"train.clip_norm must be above 0"),
         ({"data.test": ()}, r"data.test must name at least one"),
+        ({"data.train": ()}, r"data.train must name at least one"),
         ({"cost.latency_input": (0, 5)}, r"cost.latency_input must be .* at least 1"),
         ({"model.kernel": {"name": "relu"}}, r"^model.kernel must be of type KernelSpec, got {'name': 'relu'}"),
         ({"model.kernel.options.gamma": {}}, r"^model.kernel.options.gamma must be a number, a text or a bool, got {}"),
@@ -229,6 +231,11 @@ def test_budgets_are_read(text: str, budget: Budget) -> None:
 def test_unreadable_budgets_are_refused(text: str) -> None:
     with pytest.raises(InputError, match="budget"):
         Budget.parse(text)
+
+
+def test_one_training_folder_is_that_folder() -> None:
+    assert DataSpec(train=("DIV2K",)) == DataSpec(train="DIV2K")
+    assert to_dict(DataSpec(train=("DIV2K",)))["train"] == "DIV2K"
 
 
 def test_unknown_stored_fields_are_refused() -> None:

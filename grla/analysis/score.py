@@ -11,7 +11,7 @@ import torch
 from tqdm import tqdm
 
 from grla.analysis.checkpoints import find_upscaler
-from grla.data import test_images
+from grla.data import read_test_sets
 from grla.evaluation import evaluate
 from grla.provenance import PROTOCOL, code_version
 
@@ -22,15 +22,15 @@ def score_model(
     """Score `model` on each source ("bundled" or a folder): the mean per test set and a row per image.
 
     `model` and `weights` are what `find_upscaler` takes. The result is ready for JSON: model, upscale, protocol,
-    code_version, test_sets, images. Raises InputError for unusable input.
+    code_version, found (what was read, in words), test_sets, images. Raises InputError for unusable input.
     """
     upscaler = find_upscaler(model, weights, upscale, device)
-    pairs = [pair for source in sources for pair in test_images(source, upscale)]
+    pairs, found = read_test_sets(sources, upscale)
     scores, _ = evaluate(upscaler, tqdm(pairs, "scoring", disable=None), border=upscale)
     sets = {}
     for name in dict.fromkeys(score.test_set for score in scores):
         mine = [score for score in scores if score.test_set == name]
         means = {metric: float(np.mean([getattr(s, metric) for s in mine])) for metric in ("psnr_y", "ssim_y")}
         sets[name] = {"num_images": len(mine), **means}
-    about = {"model": model, "upscale": upscale, "protocol": PROTOCOL, "code_version": code_version()}
+    about = {"model": model, "upscale": upscale, "protocol": PROTOCOL, "code_version": code_version(), "found": found}
     return {**about, "test_sets": sets, "images": [vars(score) for score in scores]}

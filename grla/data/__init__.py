@@ -1,7 +1,17 @@
 """Images in: sources, MATLAB's bicubic, and the store that training batches are cut from."""
 
 from grla.data.bundled import BundledPhoto, bundled_photos, photo_path
-from grla.data.images import ImagePair, TrainingImage, TrainingSplit, image_pair, test_images, training_images
+from grla.data.images import (
+    ImagePair,
+    PairsFound,
+    TrainingImage,
+    TrainingSplit,
+    as_rgb,
+    image_pair,
+    read_test_sets,
+    test_images,
+    training_images,
+)
 from grla.data.patches import PatchStore
 from grla.data.reading import files_checksum, find_images, image_size, read_image, read_with_alpha
 from grla.data.recall import GRAY, RecallSampler

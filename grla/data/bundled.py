@@ -10,6 +10,8 @@ from typing import Literal
 from grla.errors import InputError
 
 Role = Literal["train", "validation", "test"]
+BUNDLED = "bundled"
+"""The source of images that these photographs are; other sources are folders."""
 
 
 @dataclass(frozen=True)

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import os.path
-from dataclasses import dataclass
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from grla.data.bundled import Role, bundled_photos
-from grla.data.reading import ENDINGS, find_images, read_image
+from grla.data.bundled import BUNDLED, Role, bundled_photos
+from grla.data.layout import read_layout, set_names
+from grla.data.reading import read_image
 from grla.data.resize import imresize, mod_crop
 from grla.errors import InputError
 
-BUNDLED = "bundled"
 SMALLEST_TEST_SIDE = 11  # pixels left after cropping `upscale` on each side: the window of SSIM
 
 
@@ -42,8 +43,7 @@ class TrainingImage:
 
     def load(self) -> NDArray[np.uint8]:
         """Decode to uint8 RGB (H, W, 3); gray is repeated over the channels. Raises InputError as `read_image` does."""
-        pixels = read_image(self.path)
-        return pixels if pixels.ndim == 3 else np.repeat(pixels[:, :, None], 3, axis=2)
+        return as_rgb(read_image(self.path))
 
 
 class TrainingSplit(NamedTuple):
@@ -53,41 +53,57 @@ class TrainingSplit(NamedTuple):
     validation: list[TrainingImage]
 
 
-def training_images(source: str) -> TrainingSplit:
-    """Training and validation images of "bundled" or of a folder (its `HR/` if it has one, searched recursively).
+class PairsFound(NamedTuple):
+    """The pairs of test sets, and for each set in words what was found where."""
 
-    Of a folder's n images round(n / 20), but at least 1 and at most 10, are held out, evenly spread over the sorted
-    names. Raises InputError for fewer than 2 images, and as `find_images` does.
+    pairs: list[ImagePair]
+    said: list[str]
+
+
+def as_rgb(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """uint8 (H, W, 3) of an image (H, W[, 3]): gray is repeated over the channels."""
+    return image if image.ndim == 3 else np.repeat(image[:, :, None], 3, axis=2)
+
+
+def training_images(sources: str | Sequence[str]) -> TrainingSplit:
+    """Training and validation images of one or several sources: "bundled", or folders, read as `read_layout` tells HR.
+
+    The images of all folders are in order of name; of equal names, in the order of the folders. Of these n images
+    round(n / 20), but at least 1 and at most 10, are held out, evenly spread. Raises InputError for fewer than 2, for a
+    file that two folders hold, and as `read_layout` does.
     """
-    if source == BUNDLED:
-        return TrainingSplit(_bundled("train"), _bundled("validation"))
-    images = [TrainingImage(name, path) for name, path in _named_images(_hr_folder(Path(source))).items()]
+    given = [sources] if isinstance(sources, str) else sources
+    split = TrainingSplit(_bundled("train"), _bundled("validation")) if BUNDLED in given else TrainingSplit([], [])
+    folders = [source for source in given if source != BUNDLED]
+    if not folders:
+        return split
+    images = _images_of(folders)
     if len(images) < 2:
-        raise InputError(f"training folder {source} holds 1 image; at least 2 are needed: one is kept for validation")
+        raise InputError(f"training folder {folders[0]} holds 1 image; at least 2 are needed: one is for validation")
     num_held_out = min(max(round(len(images) / 20), 1), 10)
     held_out = {(2 * i + 1) * len(images) // (2 * num_held_out) for i in range(num_held_out)}
     train = [image for i, image in enumerate(images) if i not in held_out]
-    return TrainingSplit(train, [images[i] for i in sorted(held_out)])
+    return TrainingSplit(split.train + train, split.validation + [images[i] for i in sorted(held_out)])
 
 
 def test_images(source: str, upscale: int) -> list[ImagePair]:
-    """The pairs of a test set, in order of name: "bundled" or a folder, whose name is the test set's name.
+    """The pairs of one test set, see `read_test_sets`."""
+    return read_test_sets([source], upscale).pairs
 
-    A folder holds HR images, searched recursively, and LR is made from them by `imresize`. Or it holds `HR/`; then LR
-    is read from the first of `LR_bicubic/X{upscale}/`, `LR/X{upscale}/` and `LR/` (images directly inside) that exists,
-    and made if none does. The LR of `HR/a/b.png` is called `a/b` or `a/bx{upscale}`, with any accepted ending. Raises
-    InputError for an LR that is missing or whose size or colour does not match, and for images too small to score.
+
+def read_test_sets(sources: Sequence[str], upscale: int) -> PairsFound:
+    """The pairs of test sets, each "bundled" or a folder, in order of name.
+
+    A set has its folder's name (that of the parent if the folder is only called HR), with parents where two have one
+    name. `read_layout` tells HR and LR; where there is no LR it is made by `imresize`. Raises InputError for an LR of
+    another size or colour, for images too small to score, for a set that another one holds, and as `read_layout` does.
     """
-    if source == BUNDLED:
-        return [image_pair(BUNDLED, photo.name, read_image(photo.path), upscale) for photo in bundled_photos("test")]
-    folder = Path(source)
-    test_set = os.path.basename(os.path.abspath(folder))
-    hr_paths = _named_images(_hr_folder(folder))
-    lr_folder = _lr_folder(folder, upscale)
-    if lr_folder is None:
-        return [image_pair(test_set, name, read_image(path), upscale) for name, path in hr_paths.items()]
-    lr_paths = _matching_lr(hr_paths, lr_folder, upscale)
-    return [_read_pair(test_set, name, path, lr_paths[name], upscale) for name, path in hr_paths.items()]
+    sets, said = {}, []
+    for source, name in zip(sources, set_names(sources), strict=True):
+        sets[name], words = _bundled_pairs(name, upscale) if source == BUNDLED else _pairs(Path(source), name, upscale)
+        said.append(f"{name}: {words}")
+    _require_apart(sets)
+    return PairsFound([pair for pairs in sets.values() for pair in pairs], said)
 
 
 def image_pair(test_set: str, name: str, hr: NDArray[np.uint8], upscale: int) -> ImagePair:
@@ -100,64 +116,61 @@ def image_pair(test_set: str, name: str, hr: NDArray[np.uint8], upscale: int) ->
     return ImagePair(test_set, name, hr, imresize(hr, 1 / upscale))
 
 
+def _images_of(folders: Sequence[str]) -> list[TrainingImage]:
+    """The images of all folders in order of name."""
+    images: list[TrainingImage] = []
+    owners: dict[Path, str] = {}
+    for folder in folders:
+        mine = read_layout(Path(folder)).hr
+        twice = [path for path in mine.values() if path.resolve() in owners]
+        if twice:
+            owner = owners[twice[0].resolve()]
+            raise InputError(f"training image {twice[0]} is in {owner} as well; give each folder once")
+        owners |= {path.resolve(): folder for path in mine.values()}
+        images += [TrainingImage(name, path) for name, path in mine.items()]
+    return sorted(images, key=lambda image: image.name)
+
+
 def _bundled(role: Role) -> list[TrainingImage]:
     return [TrainingImage(photo.name, photo.path) for photo in bundled_photos(role)]
 
 
-def _read_pair(test_set: str, name: str, hr_path: Path, lr_path: Path, upscale: int) -> ImagePair:
-    pair = image_pair(test_set, name, read_image(hr_path), upscale)
+def _bundled_pairs(test_set: str, upscale: int) -> tuple[list[ImagePair], str]:
+    photos = bundled_photos("test")
+    pairs = [image_pair(test_set, photo.name, read_image(photo.path), upscale) for photo in photos]
+    return pairs, f"{len(pairs)} photographs of installed packages, LR made by bicubic reduction"
+
+
+def _pairs(folder: Path, test_set: str, upscale: int) -> tuple[list[ImagePair], str]:
+    layout = read_layout(folder, upscale)
+    pairs = [image_pair(test_set, name, read_image(path), upscale) for name, path in layout.hr.items()]
+    if layout.lr is not None:
+        pairs = [_with_lr(pair, layout.hr[pair.name], layout.lr[pair.name], upscale) for pair in pairs]
+    return pairs, layout.found
+
+
+def _require_apart(sets: dict[str, list[ImagePair]]) -> None:
+    """Raise InputError if all images of one set are in another one, by their content."""
+    contents = {name: {_content(pair.hr) for pair in pairs} for name, pairs in sets.items()}
+    for name, content in contents.items():
+        for other, others in contents.items():
+            if name != other and content <= others:
+                raise InputError(f"test set {other} holds all images of {name}, which would count twice; give one")
+
+
+def _content(image: NDArray[np.uint8]) -> bytes:
+    return hashlib.sha256(str(image.shape).encode() + image.tobytes()).digest()
+
+
+def _with_lr(pair: ImagePair, hr_path: Path, lr_path: Path, upscale: int) -> ImagePair:
+    """The pair with the LR that lies at `lr_path`."""
     lr = read_image(lr_path)
     if lr.shape != pair.lr.shape:
         rule = f"the LR must have the HR's colours and 1/{upscale} of its sides, rounded down: {_describe(pair.lr)}"
         remedy = "replace it, or remove the LR folder to have LR images made"
         raise InputError(f"LR {lr_path} ({_describe(lr)}) does not match HR {hr_path}; {rule}; {remedy}")
-    return ImagePair(test_set, name, pair.hr, lr)
+    return replace(pair, lr=lr)
 
 
 def _describe(image: NDArray[np.uint8]) -> str:
     return f"{image.shape[1]}x{image.shape[0]} {'RGB' if image.ndim == 3 else 'gray'}"
-
-
-def _named_images(folder: Path) -> dict[str, Path]:
-    """Images by relative path without ending, in that order."""
-    named: dict[str, Path] = {}
-    for path in find_images(folder):
-        name = path.relative_to(folder).with_suffix("").as_posix()
-        if name in named:
-            raise InputError(f"images {named[name]} and {path} have the same name {name!r}; rename or remove one")
-        named[name] = path
-    return dict(sorted(named.items()))
-
-
-def _hr_folder(folder: Path) -> Path:
-    if (folder / "HR").is_dir():
-        return folder / "HR"
-    for lr_name in ("LR", "LR_bicubic"):
-        if (folder / lr_name).is_dir():
-            raise InputError(f"folder {folder} holds {lr_name}/ but no HR/; put its HR images into {folder / 'HR'}")
-    return folder
-
-
-def _lr_folder(folder: Path, upscale: int) -> Path | None:
-    if not (folder / "HR").is_dir():
-        return None
-    for candidate in (folder / "LR_bicubic" / f"X{upscale}", folder / "LR" / f"X{upscale}", folder / "LR"):
-        if candidate.is_dir() and (candidate.name != "LR" or _holds_images_directly(candidate)):
-            return candidate
-    return None
-
-
-def _holds_images_directly(folder: Path) -> bool:
-    return any(path.suffix.lower() in ENDINGS for path in folder.iterdir())
-
-
-def _matching_lr(hr_paths: dict[str, Path], lr_folder: Path, upscale: int) -> dict[str, Path]:
-    lr_paths = _named_images(lr_folder)
-    matching = {}
-    for name, hr_path in hr_paths.items():
-        lr_path = lr_paths.get(name) or lr_paths.get(f"{name}x{upscale}")
-        if lr_path is None:
-            rule = f"every HR image needs an LR called {name} or {name}x{upscale}"
-            raise InputError(f"HR {hr_path} has no LR in {lr_folder}; {rule}; add it, or remove the LR folder")
-        matching[name] = lr_path
-    return matching

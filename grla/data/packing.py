@@ -18,8 +18,8 @@ from grla.data.resize import imresize, mod_crop
 from grla.errors import InputError
 from grla.files import atomic_write
 
-MEMORY_LIMIT = 2**30  # bytes; more are memory-mapped from a cache file
-CACHE_FORMAT = 1  # part of a cache file's name: raise it when the content of such files changes
+MEMORY_LIMIT = 2**26  # bytes; more are memory-mapped from a cache file, which all processes share
+CACHE_FORMAT = 2  # part of a cache file's name: raise it when the content of such files changes
 PROGRESS_FROM = 50  # a progress bar is shown for more images than this
 DIGEST_BYTES = 32  # a cache file begins with the sha256 of the pixels that follow
 

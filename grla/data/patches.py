@@ -8,9 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-from grla.data.images import TrainingImage
+from grla.data.images import TrainingImage, as_rgb
 from grla.data.packing import MEMORY_LIMIT, Entry, pack
 from grla.errors import InputError
 
@@ -62,6 +63,13 @@ class PatchStore:
         moved = PatchStore(self.pixels.to(device) if fits else self.pixels, self.entries, self.upscale, self.checksum)
         moved.device = device
         return moved
+
+    def holds(self, hr: NDArray[np.uint8]) -> bool:
+        """Whether the mod-cropped `hr` (H, W[, 3]) is one of the images, pixel for pixel; gray is as RGB."""
+        image = torch.from_numpy(as_rgb(hr))
+        alike = [own for _, own in self._views if own.shape == image.shape]
+        # Most differ in their first row.
+        return any(torch.equal(own[0].cpu(), image[0]) and torch.equal(own.cpu(), image) for own in alike)
 
     def batch(self, seed: int, step: int, batch_size: int, patch_size: int) -> tuple[Tensor, Tensor]:
         """The batch of a step: lr (batch, 3, p, p) and hr (batch, 3, p * upscale, p * upscale) with p = `patch_size`.

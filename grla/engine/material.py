@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -20,12 +21,14 @@ from grla.data import (
     PatchStore,
     RecallSampler,
     SimilaritySampler,
+    as_rgb,
     image_pair,
     imresize,
-    test_images,
+    mod_crop,
+    read_test_sets,
     training_images,
 )
-from grla.errors import require
+from grla.errors import InputError, require
 from grla.evaluation import Image, score
 from grla.model import find_factory, weights_digest, weights_of
 from grla.spec import (
@@ -39,13 +42,16 @@ from grla.spec import (
     sizes_at,
     spec_hash,
 )
-from grla.study import cell_identity, outside_code, source_hash
+from grla.study import cell_identity, outside_code, picture_name, source_hash
 from grla.training import load_checkpoint
 
 VALIDATION_SIDE = 192
 """Validation images are centre crops of at most this many HR pixels a side: validating stays cheap."""
 NUM_PROBE_IMAGES = 32
 """Test images of a probe of each kind; a quarter as many validate."""
+LONGEST_NAME = 255
+"""Bytes of a file's name on the file systems in use."""
+SHOWN_NAMES = 5
 ADDRESS = re.compile(" at 0x[0-9a-f]+")
 """Of an object in memory; another one in each process."""
 
@@ -57,22 +63,30 @@ Batches = Callable[[int, int], tuple[Tensor, Tensor]]
 class TrainingMaterial:
     """What it takes to train and to select, and nothing of any test set.
 
-    `batch` maps (seed, step) to lr and hr to train on; `validation` are pairs from held-out images; `initial` are the
-    weights that networks start from where they fit, if there are any; `checksums` name the content.
+    `batch` maps (seed, step) to lr and hr to train on; `validation` are pairs from held-out images; `checksums` name
+    the content; `found` says in words what was read; `holds` tells whether an HR image is among those to train or
+    validate on; `initial` are the weights that networks start from where they fit, if there are any.
     """
 
     batch: Batches
     validation: list[ImagePair]
     checksums: dict[str, str]
-    initial: Mapping[str, Tensor] | None = field(default=None, kw_only=True)
+    found: list[str] = field(default_factory=list)
+    holds: Callable[[Image], bool] = lambda _: False
+    initial: Mapping[str, Tensor] | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Material(TrainingMaterial):
-    """What all runs on one kind of images share: `test` are the pairs to score, `baselines` each baseline's answers."""
+    """What all runs on one kind of images share.
+
+    `test` are the pairs to score, `baselines` each baseline's answers, `overlap` the names of those test images that
+    are among those to train or validate on.
+    """
 
     test: list[ImagePair]
     baselines: dict[str, list[Image]]
+    overlap: list[str] = field(default_factory=list)
 
     @property
     def test_images(self) -> str:
@@ -97,13 +111,15 @@ def load_material(data: AnyDataSpec, upscale: int, cache: Path, device: torch.de
     """The same with the test images."""
     training = load_training_material(data, upscale, cache, device)
     if isinstance(data, DataSpec):
-        test = [pair for source in data.test for pair in test_images(source, upscale)]
+        test, found = read_test_sets(data.test, upscale)
+        _require_file_names(test)
+        overlap = _overlap(test, training, data.allow_overlap)
         baselines = {"bicubic": [imresize(pair.lr, upscale) for pair in test]}
     else:
-        sampler = _sampler(data, upscale)
+        sampler, found, overlap = _sampler(data, upscale), [], []
         test, baselines = sampler.pairs("test", NUM_PROBE_IMAGES), sampler.baselines("test", NUM_PROBE_IMAGES)
-    checksums = training.checksums | _checksums(test)
-    return Material(training.batch, training.validation, checksums, test, baselines)
+    fields = {**vars(training), "checksums": training.checksums | _checksums(test), "found": training.found + found}
+    return Material(**fields, test=test, baselines=baselines, overlap=overlap)
 
 
 def cached(load: Callable[..., Loaded], cache: Path, device: torch.device) -> Callable[[RunSpec], Loaded]:
@@ -128,8 +144,10 @@ def starting_from(material: Loaded, path: Path) -> Loaded:
 
 
 def _photographs(data: DataSpec, upscale: int, cache: Path, device: torch.device) -> TrainingMaterial:
-    training, held_out = training_images(data.train)
-    validation = [_validation_pair(image.name, image.load(), upscale) for image in held_out]
+    sources = [data.train] if isinstance(data.train, str) else data.train
+    training, held_out = training_images(sources)
+    whole = [(image.name, image.load()) for image in held_out]
+    validation = [_validation_pair(name, image, upscale) for name, image in whole]
     largest = max(patch_size for _, patch_size, _ in all_stages(data))
     store = PatchStore.build(training, upscale, largest, cache).to(device)
 
@@ -137,7 +155,13 @@ def _photographs(data: DataSpec, upscale: int, cache: Path, device: torch.device
         patch_size, batch_size = sizes_at(data, step)
         return store.batch(seed, step, batch_size, patch_size)
 
-    return TrainingMaterial(batch, validation, {"training": store.checksum, "validation": checksum(validation)})
+    return TrainingMaterial(
+        batch,
+        validation,
+        {"training": store.checksum, "validation": checksum(validation)},
+        [f"training: {len(store.entries)} HR images, and {len(validation)} to validate on, in {', '.join(sources)}"],
+        lambda hr: store.holds(hr) or any(np.array_equal(as_rgb(hr), mod_crop(image, upscale)) for _, image in whole),
+    )
 
 
 def _probe(sampler: RecallSampler | SimilaritySampler, batch_size: int, device: torch.device) -> TrainingMaterial:
@@ -156,6 +180,32 @@ def _sampler(data: RecallSpec | SimilaritySpec, upscale: int) -> RecallSampler |
     if isinstance(data, SimilaritySpec):
         return SimilaritySampler(data.patch_size, data.copies, upscale)
     return RecallSampler.of(data, upscale)
+
+
+def _require_file_names(test: list[ImagePair]) -> None:
+    """Raise InputError for test images whose results could not be written, or would be written over each other."""
+    owners: dict[str, str] = {}
+    for pair in test:
+        file, label = f"{picture_name(pair.test_set, pair.name)}.png", f"{pair.name} of {pair.test_set}"
+        length = len(file.encode())
+        rule = (
+            f"must be at most {LONGEST_NAME} bytes long with its set's name, as a file's name, got {length}; rename it"
+        )
+        if length > LONGEST_NAME:
+            raise InputError(f"the name of test image {label} {rule}")
+        if file in owners:
+            raise InputError(f"test images {owners[file]} and {label} would have one file, {file}; rename one")
+        owners[file] = label
+
+
+def _overlap(test: list[ImagePair], training: TrainingMaterial, allowed: bool) -> list[str]:
+    """The test images that are trained or validated on. Raises InputError if there are any, unless that is allowed."""
+    names = [f"{pair.name} of {pair.test_set}" for pair in test if training.holds(pair.hr)]
+    if names and not allowed:
+        shown = ", ".join(names[:SHOWN_NAMES]) + (", ..." if len(names) > SHOWN_NAMES else "")
+        what = f"{len(names)} test images are among the images to train or validate on: {shown}"
+        raise InputError(f"{what}; remove them from one of the two, or set `allow_overlap`")
+    return names
 
 
 def _checksums(test: list[ImagePair]) -> dict[str, str]:

@@ -283,6 +283,8 @@ def _write_surroundings(run: StudyRun, plan: Plan, store: CellStore) -> None:
     """Provenance, and the baseline every cell is compared with."""
     base = plan.cells[0]
     materials = {id(planned.material): (planned.material, planned.cell.spec.model.upscale) for planned in plan.cells}
+    for line in dict.fromkeys(line for material, _ in materials.values() for line in material.found):
+        print(line)
     baselines = [row for material, factor in materials.values() for row in baseline_rows(material, factor)]
     plan.trials.set_user_attr("baselines", json.dumps(baselines))
     # A plan for more looks is never forgotten: verdicts may have been read at them.
@@ -299,6 +301,7 @@ def _write_surroundings(run: StudyRun, plan: Plan, store: CellStore) -> None:
         "base_changes": {path: value for path, value in run.changes.items() if not path.startswith(OPEN_FIELDS)},
         "cells": {planned.cell_hash: planned.cell.variant for planned in plan.cells},
         "image_checksums": base.material.checksums,
+        "trained_on": sorted({name for material, _ in materials.values() for name in material.overlap}),
         # Of panels with images of their own: the hashes of their cells name these.
         "other_images": [material.checksums for material, _ in materials.values() if material is not base.material],
     }

@@ -146,8 +146,8 @@ def cell_identity(spec: RunSpec, images: Mapping[str, str], device: str, source:
 
 
 def picture_name(test_set: str, image: str) -> str:
-    """The file, without suffix, of a test image's result; images may lie in folders of their set."""
-    return f"{test_set}-{image.replace('/', '_')}"
+    """The file, without suffix, of a test image's result; a name may contain those of folders."""
+    return f"{test_set}-{image}".replace("/", "_")
 
 
 def require_no_cells_inside(study_folder: Path) -> None:

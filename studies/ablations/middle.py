@@ -1,8 +1,8 @@
 """Do kernels differ on photographs once the network is of middle size?
 
-Question  In networks of 32 channels and 3 blocks, each kernel at its own learning rate, trained on 20 million LR pixels:
-          which of the differences that the paper reports at 55 channels and 6 blocks can be seen, and does any layer
-          look at content at all (`run_interventions.py`)?
+Question  In networks of 32 channels and 3 blocks, each kernel at its own learning rate, trained on 20 million LR
+          pixels: which of the differences that the paper reports at 55 channels and 6 blocks can be seen, and does any
+          layer look at content at all (`run_interventions.py`)?
 Source    GRLA paper, table 1.
 Command   python studies/run_ablation.py middle --train-data DIR --test-data Set5 Set14 BSD100
 Time      quick about four hours on two cores (8 kernels, 3 seeds, and a quarter of a cell for each of 3 rates).

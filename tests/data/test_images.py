@@ -45,6 +45,21 @@ def test_ready_made_lr_is_read(tmp_path: Path, lr_file: str) -> None:
     assert np.array_equal(pair.lr, read_image(tmp_path / lr_file))
 
 
+@pytest.mark.parametrize("inside", ["", "image_SRF_2"])
+def test_sets_as_they_come_from_their_archives_are_read(tmp_path: Path, inside: str) -> None:
+    """Urban100 as its authors offer it, for each factor with results of other methods."""
+    for factor in (2, 4):
+        file = str(tmp_path / "Urban100" / f"image_SRF_{factor}" / f"img_001_SRF_{factor}_")
+        save(Path(f"{file}HR.png"), seed=factor)
+        save(Path(f"{file}LR.png"), 48 // factor, 40 // factor, seed=factor + 1)
+        save(Path(f"{file}SelfExSR.png"), seed=factor + 2)
+    (pair,) = images.test_images(str(tmp_path / "Urban100" / inside), 2)
+    folder = tmp_path / "Urban100" / "image_SRF_2"
+    assert (pair.test_set, pair.name) == ("Urban100", "img_001_SRF_2_HR")
+    assert np.array_equal(pair.hr, read_image(folder / "img_001_SRF_2_HR.png"))
+    assert np.array_equal(pair.lr, read_image(folder / "img_001_SRF_2_LR.png"))
+
+
 def test_lr_of_another_factor_is_not_read(tmp_path: Path) -> None:
     save(tmp_path / "HR" / "a.png")
     save(tmp_path / "LR" / "X2" / "a.png", 24, 20, seed=1)
@@ -82,6 +97,27 @@ def test_names_must_differ(tmp_path: Path) -> None:
         images.test_images(str(tmp_path), 2)
 
 
+def test_several_test_sets_keep_their_names_and_count_once(tmp_path: Path) -> None:
+    for index, file in enumerate(("a/T/x.png", "b/T/x.png", "b/T/y.png", "c/HR/x.png")):
+        save(tmp_path / file, seed=index)
+    found = images.read_test_sets([str(tmp_path / name) for name in ("a/T", "b/T", "c/HR")], 2)
+    assert [(pair.test_set, pair.name) for pair in found.pairs] == [
+        ("a/T", "x"),
+        ("b/T", "x"),
+        ("b/T", "y"),
+        ("c", "x"),
+    ]
+    assert found.said[1] == f"b/T: 2 HR images in {tmp_path}/b/T, LR made by bicubic reduction"
+
+
+def test_a_test_set_within_another_is_refused(tmp_path: Path) -> None:
+    save(tmp_path / "all" / "a.png", seed=1)
+    save(tmp_path / "all" / "b.png", seed=2)
+    save(tmp_path / "part" / "other.bmp", seed=2)
+    with pytest.raises(InputError, match="all holds all images of part, which would count twice"):
+        images.read_test_sets([str(tmp_path / "all"), str(tmp_path / "part")], 2)
+
+
 @pytest.mark.parametrize(("side", "upscale", "fits"), [(20, 4, True), (19, 4, False), (16, 2, True), (15, 2, False)])
 def test_images_too_small_to_score_are_refused(tmp_path: Path, side: int, upscale: int, fits: bool) -> None:
     save(tmp_path / "a.png", side, 60)
@@ -114,6 +150,34 @@ def test_a_folder_is_split(tmp_path: Path, count: int, held_out: int) -> None:
     assert len(train) + len(validation) == count
     assert sorted(image.name for image in train + validation) == [f"{i:04}" for i in range(count)]
     assert images.training_images(str(tmp_path)) == (train, validation)
+
+
+def test_several_folders_train_together(tmp_path: Path) -> None:
+    for path in (*(f"one/{i:02}.png" for i in range(0, 30, 2)), *(f"two/{i:02}.png" for i in range(15))):
+        (tmp_path / path).parent.mkdir(exist_ok=True)
+        (tmp_path / path).touch()
+    one, two = str(tmp_path / "one"), str(tmp_path / "two")
+    assert images.training_images([one]) == images.training_images(one)
+    train, validation = images.training_images([one, two])
+    # 30 images in order of name, 00 of each folder first; round(30 / 20) = 2 are held out, the 8th and the 23rd.
+    assert [image.path for image in validation] == [tmp_path / "two" / "04.png", tmp_path / "two" / "14.png"]
+    assert [(image.name, image.path.parent.name) for image in train[:4]] == [
+        ("00", "one"),
+        ("00", "two"),
+        ("01", "two"),
+        ("02", "one"),
+    ]
+    with_photos = images.training_images([one, "bundled"])
+    assert [len(part) for part in with_photos] == [7 + 14, 1 + 1]
+
+
+def test_a_file_is_trained_on_once(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        save(tmp_path / "all" / "part" / f"{name}.png")
+    (tmp_path / "linked").symlink_to(tmp_path / "all" / "part")
+    for again in ("all", "all/part", "linked"):
+        with pytest.raises(InputError, match=r"a\.png is in .*/all as well; give each folder once"):
+            images.training_images([str(tmp_path / "all"), str(tmp_path / again)])
 
 
 def test_one_image_is_too_few_to_train(tmp_path: Path) -> None:

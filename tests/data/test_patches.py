@@ -153,6 +153,18 @@ def test_an_intact_file_is_used_again(images: list[TrainingImage], tmp_path: Pat
     assert path.stat().st_mtime == 1
 
 
+def test_a_second_build_decodes_nothing(
+    images: list[TrainingImage], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(image: TrainingImage) -> None:
+        raise AssertionError(image)
+
+    first = PatchStore.build(images, UPSCALE, PATCH, tmp_path, memory_limit=0)
+    monkeypatch.setattr(TrainingImage, "load", refuse)
+    second = PatchStore.build(images[::-1], UPSCALE, PATCH, tmp_path, memory_limit=0)
+    assert torch.equal(first.pixels, second.pixels)
+
+
 @pytest.mark.parametrize("damage", ["shortened", "altered"])
 def test_a_damaged_file_is_made_anew(
     images: list[TrainingImage], store: PatchStore, tmp_path: Path, damage: str

@@ -189,6 +189,14 @@ def test_the_hash_names_content_not_folder(base: RunSpec, material: Material, cr
     assert cell_hash(spec, same, CPU) == cell_hash(base, material, CPU)
     assert cell_hash(with_changes(base, {"seed": 1}), material, CPU) != cell_hash(base, material, CPU)
     assert cell_hash(base, material, torch.device("cuda")) != cell_hash(base, material, CPU)
+    for half in range(2):
+        (tmp_path / f"half{half}").mkdir()
+        for path in sorted(moved.iterdir())[half::2]:
+            (tmp_path / f"half{half}" / path.name).write_bytes(path.read_bytes())
+    halves = with_changes(base, {"data.train": (str(tmp_path / "half0"), str(tmp_path / "half1"))})
+    together = load_material(halves.data, 2, tmp_path / "cache", CPU)
+    assert cell_hash(halves, together, CPU) == cell_hash(base, material, CPU)
+    assert together.found[0].endswith(f"to validate on, in {tmp_path}/half0, {tmp_path}/half1")
     (moved / "0.png").write_bytes((moved / "1.png").read_bytes())
     changed = load_material(spec.data, 2, tmp_path / "cache", CPU)
     assert cell_hash(spec, changed, CPU) != cell_hash(base, material, CPU)

@@ -1,4 +1,4 @@
-"""The source of a cell whose network comes from outside: the code of its factory, wherever that lies."""
+"""What is loaded for a run, and the source of a cell whose network comes from outside, wherever that lies."""
 
 from __future__ import annotations
 
@@ -6,11 +6,15 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
+from PIL import Image
 
 from grla.engine import cell_source
+from grla.engine.material import Material, load_material
 from grla.errors import InputError
-from grla.spec import OutsideSpec, RunSpec
+from grla.spec import DataSpec, OutsideSpec, RunSpec
 
 FILES = {
     "peer_net.py": """
@@ -95,3 +99,57 @@ def test_of_an_installed_package_nothing_beside_it_counts(source: Source) -> Non
 def test_a_factory_without_source_is_named(target: str, module: str) -> None:
     with pytest.raises(InputError, match=f"the factory {target} must be written in Python, .* got 'module {module}'"):
         cell_source(RunSpec(OutsideSpec(target)))
+
+
+@pytest.fixture
+def folders(tmp_path: Path) -> Path:
+    """`train` (40x41 pixels: 0 and 2 to train on, 1 to validate on; 2 is gray) and `test` (x)."""
+    for seed, name in enumerate(("train/0", "train/1", "train/2", "test/x")):
+        path = tmp_path / f"{name}.png"
+        path.parent.mkdir(exist_ok=True)
+        shape = (41, 40) if name == "train/2" else (41, 40, 3)
+        Image.fromarray(np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8)).save(path)
+    return tmp_path
+
+
+def loaded(folder: Path, allow_overlap: bool = False) -> Material:
+    data = DataSpec(str(folder / "train"), (str(folder / "test"),), patch_size=4, allow_overlap=allow_overlap)
+    return load_material(data, 2, folder / "cache", torch.device("cpu"))
+
+
+@pytest.mark.parametrize("name", ["0", "1", "2"])
+def test_a_test_image_that_is_trained_on_is_refused_unless_allowed(folders: Path, name: str) -> None:
+    assert loaded(folders).overlap == []
+    with Image.open(folders / "train" / f"{name}.png") as image:
+        image.save(folders / "test" / "copy.bmp")  # compared by its pixels
+    with pytest.raises(
+        InputError, match=r"^1 test images are among .*: copy of test; remove .* or set `allow_overlap`"
+    ):
+        loaded(folders)
+    assert loaded(folders, allow_overlap=True).overlap == ["copy of test"]
+
+
+def test_a_picture_that_differs_in_one_pixel_is_another(folders: Path) -> None:
+    with Image.open(folders / "train" / "0.png") as image:
+        image.putpixel((20, 39), (1, 2, 3))
+        image.save(folders / "test" / "almost.png")
+    assert loaded(folders).overlap == []
+
+
+@pytest.mark.parametrize(("length", "fits"), [(246, True), (247, False)])
+def test_names_too_long_for_results_are_refused_before_training(folders: Path, length: int, fits: bool) -> None:
+    """Results are called test-NAME.png, in at most 255 bytes; an umlaut has two."""
+    (folders / "test" / "x.png").rename(folders / "test" / ("ü" * 20 + "x" * (length - 40) + ".png"))
+    if fits:
+        assert len(loaded(folders).test) == 1
+    else:
+        with pytest.raises(InputError, match=r"test image üüü.* of test must be at most 255 bytes .*, got 256; rename"):
+            loaded(folders)
+
+
+def test_results_of_two_images_never_have_one_file(folders: Path) -> None:
+    (folders / "test" / "a").mkdir()
+    for name in ("a/b", "a_b"):
+        (folders / "test" / f"{name}.png").write_bytes((folders / "test" / "x.png").read_bytes())
+    with pytest.raises(InputError, match=r"a/b of test and a_b of test would have one file, test-a_b\.png; rename one"):
+        loaded(folders)

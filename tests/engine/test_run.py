@@ -57,6 +57,17 @@ def test_everything_promised_is_there_and_agrees(published: tuple[StudyRun, str]
     assert f"{cells.loc[cells['variant'] == 'kernel=relu', 'psnr_y'].mean():.3f}" in summary
 
 
+def test_what_was_trained_on_is_said_in_the_summary(make_run: MakeRun, tiny: Study, crops: Path, capsys) -> None:
+    test = (str(crops / "train"), str(crops / "test"))
+    run = make_run(study=replace(tiny, factors=tiny.factors[:1]), data__test=test, data__allow_overlap=True)
+    publish(run.settings.out / FILE_NAME, run_study(run), run.folder)
+    said = (
+        "Overlap: 4 test images were trained or validated on, so their scores say little of other images: 0 of train,"
+    )
+    assert said in (run.folder / "summary.md").read_text(encoding="utf-8").replace("\n", " ")
+    assert f"train: 4 HR images in {crops}/train, LR made by bicubic reduction" in capsys.readouterr().out.splitlines()
+
+
 def test_reports_of_failures_and_nothing_else_are_still_written(make_run: MakeRun, tiny: Study) -> None:
     run = make_run(train__learning_rate=1e38)
     publish(run.settings.out / FILE_NAME, run_study(run), run.folder)

@@ -16,7 +16,7 @@ from pathlib import Path
 import filelock
 import numpy as np
 import pytest
-from fetch_data import Arguments, data_options, main
+from fetch_data import Arguments, compared_bicubic, data_options, main
 from PIL import Image
 
 from grla.data import find_images, read_image
@@ -84,7 +84,7 @@ def test_a_later_download_must_equal_the_recorded_one(tmp_path: Path, archive: b
     public = PUBLIC_SETS["bsd100"]
     with serving(whole(archive), whole(berkeley(99))) as server:
         folder = fetch(public, tmp_path, server.url)
-        kept = tmp_path / "downloads" / public.archive_name
+        kept = tmp_path / "downloads" / "BSDS300-images.tgz"
         kept.unlink()
         folder.rename(tmp_path / "elsewhere")
         with pytest.raises(InputError, match=rf"gave a wrong file \(sha256 .* instead of {recorded_digest(kept)}"):
@@ -98,7 +98,7 @@ def test_a_kept_archive_is_used_again_if_it_is_whole(tmp_path: Path, archive: by
         fetch(public, tmp_path, server.url).rename(tmp_path / "elsewhere")
         fetch(public, tmp_path, server.url).rename(tmp_path / "elsewhere2")
         assert len(server.asked) == 1
-        kept = tmp_path / "downloads" / public.archive_name
+        kept = tmp_path / "downloads" / "BSDS300-images.tgz"
         kept.write_bytes(archive[:-1] + b"x")
         with pytest.raises(InputError, match="gave a wrong file"):
             fetch(public, tmp_path, server.url)
@@ -143,7 +143,7 @@ def test_a_size_is_insisted_on_before_anything_is_downloaded(
 def test_unusable_arguments_and_folders_are_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="url goes with one set"):
         main(Arguments(("set5", "set14"), tmp_path, "http://x"))
-    with pytest.raises(InputError, match="must name at least one of div2k, set5, set14, bsd100, urban100"):
+    with pytest.raises(InputError, match="must name at least one of div2k, set5, set14, bsd100, urban100, manga109"):
         main(Arguments((), tmp_path))
     (tmp_path / "file").touch()
     with pytest.raises(InputError, match=r"cannot write to .*file: .*; choose another folder"):
@@ -192,6 +192,35 @@ def test_the_known_pictures_are_those_of_the_benchmark(
         with serving(whole(tgz(files))) as server:
             fetch(small(public, server.url, 5), tmp_path)
         assert "The pictures are those with which" in capsys.readouterr().out
+
+
+def test_of_a_set_to_be_asked_for_the_command_says_where(tmp_path: Path) -> None:
+    shown = call("fetch_data.py", "manga109", "--out", "data", folder=tmp_path, code=1)
+    assert "Manga109 cannot be fetched: ask its owners for it at http://www.manga109.org/en/, put its 109" in shown
+    assert "into data/Manga109 and run again to have them checked" in shown
+
+
+@pytest.mark.parametrize("files", ["{}.png", "HR/{}.png", "image_SRF_4/img_{}_SRF_4_HR.png"])
+def test_a_set_that_was_asked_for_is_checked(tmp_path: Path, files: str) -> None:
+    for index in range(109):
+        path = tmp_path / "data" / "Manga109" / files.format(index)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(picture(index))
+    shown = call("fetch_data.py", "manga109", "--out", "data", folder=tmp_path)
+    assert "data/Manga109 is there already; checking it." in shown
+    digest = pictures_digest(read_image(path) for path in find_images(tmp_path / "data"))
+    assert f"No checksum of the pictures is published; their digest, to compare with others: {digest}" in shown
+    assert "published are 24.89 dB and 0.7866: these are NOT the pictures of papers." in shown
+    path.unlink()
+    shown = call("fetch_data.py", "manga109", "--out", "data", folder=tmp_path, code=1)
+    assert "holds 108; Manga109 has 109 HR images; complete it and run again" in shown
+
+
+def test_pictures_are_told_by_their_bicubic_scores(benchmark_data: Path) -> None:
+    set5 = benchmark_data / "benchmark" / "Set5"
+    assert "the pictures agree" in compared_bicubic(set5, 28.42, 0.8104)  # as published
+    for psnr, ssim in ((28.47, 0.8104), (28.42, 0.8094 - 0.0005)):
+        assert "NOT the pictures" in compared_bicubic(set5, psnr, ssim)
 
 
 def test_an_interrupted_download_keeps_what_has_arrived_and_says_so(tmp_path: Path, archive: bytes) -> None:

@@ -92,7 +92,7 @@ def test_no_test_image_is_ever_read_or_scored(make_tuning: MakeTuning, monkeypat
     def refuse(*_: object) -> None:
         raise AssertionError("a test image was asked for")
 
-    monkeypatch.setattr("grla.engine.material.test_images", refuse)
+    monkeypatch.setattr("grla.engine.material.read_test_sets", refuse)
     run = make_tuning(1)
     study = stored(run, run_tuning(run))
     assert outcomes(study.trials) == ["ok"]

@@ -11,13 +11,16 @@ import filelock
 from tqdm import tqdm
 
 from grla.data import find_images, read_image
+from grla.data.layout import read_layout
 from grla.data.public.download import check_file, download, file_digest
 from grla.data.public.sets import PublicSet, pictures_digest
+from grla.data.public.transfer import RemoteFile
 from grla.data.public.unpacking import unpacked
 from grla.errors import InputError
 from grla.files import write_text
 
 DOWNLOADS = "downloads"
+USUAL_FACTOR = 4  # of sets that hold HR images by factor, those that are counted
 RECORDED = "SHA256SUMS"
 """Digests in the format of `sha256sum`, of archives found complete; later downloads must have the same ones."""
 
@@ -28,7 +31,7 @@ def fetch(public: PublicSet, out: Path, url: str | None = None) -> Path:
     The archive goes to `out`/downloads, from `url` instead of the authors' address if one is given. It must have the
     published size and digest, or else the digest recorded when it was first fetched. Prints whether the pictures are
     the known ones. Raises InputError as `download` and `unpacked` do, for pictures that cannot be decoded, and for a
-    wrong number of them.
+    wrong number of them. Of a set that one has to ask for, the InputError says where.
     """
     target = out / public.name
     with _alone_in(out):
@@ -36,7 +39,10 @@ def fetch(public: PublicSet, out: Path, url: str | None = None) -> Path:
             print(f"{target} is there already; checking it.")
             check_pictures(public, target)
             return target
-        archive = _archive(public, out / DOWNLOADS, url)
+        if isinstance(public.archive, str):
+            remedy = f"put its {public.num_images} HR images into {target} and run again to have them checked"
+            raise InputError(f"{public.name} cannot be fetched: ask its owners for it at {public.archive}, {remedy}")
+        archive = _archive(public.archive, out / DOWNLOADS, url)
         print(f"Unpacking {archive}")
         with unpacked(archive, public.inner, target, public.archive.most_bytes) as folder:
             check_pictures(public, folder)
@@ -46,16 +52,19 @@ def fetch(public: PublicSet, out: Path, url: str | None = None) -> Path:
 
 def check_pictures(public: PublicSet, folder: Path) -> None:
     """Decode every image below `folder` and print whether they are known. Raises InputError as `fetch` does."""
-    hr_folder = folder / "HR" if (folder / "HR").is_dir() else folder
-    paths, hr_paths = find_images(folder), set(find_images(hr_folder))
+    layout = read_layout(folder, USUAL_FACTOR)
+    paths, hr_paths = find_images(folder), set(layout.hr.values())
     if len(hr_paths) != public.num_images:
         rule = f"{public.name} has {public.num_images} HR images"
-        raise InputError(f"folder {hr_folder} holds {len(hr_paths)}; {rule}; remove it and run again")
+        remedy = "complete" if isinstance(public.archive, str) else "remove"
+        raise InputError(f"folder {layout.root} holds {len(hr_paths)}; {rule}; {remedy} it and run again")
     images = ((path, read_image(path)) for path in tqdm(paths, "checking", disable=None))
     digest = pictures_digest(image for path, image in images if path in hr_paths)
     if public.pictures:
         known = "are" if digest == public.pictures else "are NOT all"
         print(f"The pictures {known} those with which published bicubic values were reproduced.")
+    elif isinstance(public.archive, str):
+        print(f"No checksum of the pictures is published; their digest, to compare with others: {digest}")
 
 
 def recorded_digest(archive: Path) -> str | None:
@@ -69,15 +78,15 @@ def recorded_digest(archive: Path) -> str | None:
     return digests.get(archive.name)
 
 
-def _archive(public: PublicSet, folder: Path, url: str | None) -> Path:
+def _archive(published: RemoteFile, folder: Path, url: str | None) -> Path:
     """The archive, complete and checked; fetched if it is not there."""
-    archive = folder / public.archive_name
-    known = public.archive.digest
+    archive = folder / published.url.rsplit("/", 1)[-1]
+    known = published.digest
     if known is None and (recorded := recorded_digest(archive)):
         known = f"sha256:{recorded}"
     if known is None:
         print(f"No checksum of {archive.name} is published: its SHA-256 will be recorded in {folder / RECORDED}.")
-    remote = replace(public.archive, url=url or public.archive.url, digest=known)
+    remote = replace(published, url=url or published.url, digest=known)
     if archive.exists():
         check_file(archive, remote)
     else:

@@ -2,7 +2,8 @@
 
 DIV2K's SHA-256 and size are those that TensorFlow Datasets checks (div2k/checksums.tsv), the tar file's MD5 is that of
 torchSR (datasets/benchmarks.py); for Berkeley's archive none is published. `pictures` is a digest of the pixels with
-which our tests reproduce published bicubic values.
+which our tests reproduce published bicubic values. No checksum is published for the pictures of Manga109, nor a list of
+the pages that papers use: what identifies them is `bicubic`, quoted from Zhang et al., RCAN, ECCV 2018.
 """
 
 from __future__ import annotations
@@ -24,22 +25,25 @@ GIB = 1 << 30
 class PublicSet:
     """One set: `inner` is its folder in the archive, `name` the folder it becomes, `num_images` its HR images.
 
-    `pictures` is the `pictures_digest` of its HR images, None if it is not known.
+    `archive` is the address of a page where one has to ask for it, if it cannot be fetched. `pictures` is the
+    `pictures_digest` of its HR images, None if it is not known. `bicubic` are published scores of bicubic interpolation
+    by four: PSNR-Y (dB) and SSIM-Y.
     """
 
     name: str
     role: Literal["train", "test"]
-    archive: RemoteFile
+    archive: RemoteFile | str
     inner: str
     num_images: int
     terms: str
     source: str
     pictures: str | None = None
+    bicubic: tuple[float, float] | None = None
 
     @property
-    def archive_name(self) -> str:
-        """The archive's file name."""
-        return self.archive.url.rsplit("/", 1)[-1]
+    def address(self) -> str:
+        """Where the archive is, or where to ask for it."""
+        return self.archive if isinstance(self.archive, str) else self.archive.url
 
 
 def pictures_digest(images: Iterable[NDArray[np.uint8]]) -> str:
@@ -115,5 +119,17 @@ PUBLIC_SETS = {
         100,
         _NO_LICENCE,
         f"J.-B. Huang et al., CVPR 2015; {_EDSR}",
+        bicubic=(23.14, 0.6577),
+    ),
+    "manga109": PublicSet(
+        "Manga109",
+        "test",
+        "http://www.manga109.org/en/",
+        "",
+        109,
+        "for academic research by those whom its owners allow it; not to be passed on (www.manga109.org)",
+        "Y. Matsui et al., Multimedia Tools and Applications 2017; a page of each of the 109 volumes, as it is used to "
+        "test super-resolution",
+        bicubic=(24.89, 0.7866),
     ),
 }

@@ -107,14 +107,14 @@ def study_document(results: Results, folder: Path) -> Document:
     path = folder / PROVENANCE
     about = read_json(path) if path.is_file() else {}
     figures = study_figures(results, folder)
-    mixed = [Text(text) for text in [mixed_code(cells)] if text]
+    warnings = [Text(text) for text in (mixed_code(cells), trained_on(about)) if text]
     alone = each_set_blocks(results)
     probe = [Text(PROBE)] if "mse" in results.images and results.images["mse"].notna().any() else []
     sections = (
-        Section("Verdicts", (*mixed, Text(verdict_lines(results))), summary=False),
+        Section("Verdicts", (*warnings, Text(verdict_lines(results))), summary=False),
         Section(
             "Method",
-            (*mixed, Text(measured(results, about)), Text(COUNTING.format(among=mostly_elementwise(cells))), *probe),
+            (*warnings, Text(measured(results, about)), Text(COUNTING.format(among=mostly_elementwise(cells))), *probe),
         ),
         *(Section(group.title, (table, *alone.get(group.title, ()))) for group, table in study_tables(results)),
         Section("Figures", (*figures, *_other_pictures(folder, {figure.name for figure in figures}))),
@@ -126,6 +126,14 @@ def study_document(results: Results, folder: Path) -> Document:
     )
     title = f"{layout.study}, profile {layout.profile}"
     return Document(title, layout.question, sections, f"{layout.study}: {layout.question}")
+
+
+def trained_on(about: Mapping[str, Any]) -> str:
+    """A warning where test images were trained on, else ""; `about` is the study's provenance.json."""
+    names = about.get("trained_on", [])
+    was = "test image was" if len(names) == 1 else "test images were"
+    words = f"Overlap: {len(names)} {was} trained or validated on, so their scores say little of other images: "
+    return f"{words}{', '.join(names)}." if names else ""
 
 
 def mixed_code(cells: pd.DataFrame) -> str:
