@@ -16,7 +16,6 @@ STUDY = Study(
             "kernel",
             "model.kernel",
             *("gaussian_rbf", "efficient", "taylor", "relu", "mala", "elu", "elementwise_rbf"),
-            *("focused", "inline", "polaformer", "agent", "mesa"),
             *("rbf_ridge", "random_features", "softmax", "exact_rbf", "uniform", "none"),
         ),
     ),

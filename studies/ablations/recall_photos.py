@@ -16,7 +16,7 @@ LONGER = {**QUICK, "train.budget": Budget(4000, "steps")}
 STUDY = Study(
     question="Do kernels that recall early in the probe gain on photographs over others?",
     source="not in the paper",
-    factors=(vary("kernel", "model.kernel", "gaussian_rbf", "softmax", "rbf_ridge", "random_features", "uniform"),),
+    factors=(vary("kernel", "model.kernel", "gaussian_rbf", "softmax", "rbf_ridge", "uniform"),),
     profiles={**USUAL, "quick": Profile(LONGER, 3, "about 3 minutes a cell on 2 cores")},
 )
 
