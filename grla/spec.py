@@ -292,8 +292,7 @@ class TrainSpec:
     share of the steps, the last ones, in which BatchNorm keeps its statistics and normalises by them, as in evaluation.
     `init_from` is a file of weights to start from where they fit by name and shape, a study's checkpoint or a state
     dict; like the images', its content enters a run's identity and its path does not. `amp` trains in bfloat16 on a GPU
-    only. `validations` is how often the validation images are scored, evenly over the
-    budget.
+    only. `validations` is how often the validation images are scored, evenly over the budget.
     """
 
     budget: Budget = Budget(800_000, "steps")
@@ -370,7 +369,7 @@ class RunSpec:
 
     def __post_init__(self) -> None:
         far = not isinstance(self.model, ModelSpec) or "global" in self.model.layers
-        rule = "must name a global layer: windows alone cannot recall what lies outside of them"
+        rule = "must name a global layer: a probe asks for what lies outside of windows"
         require(far or isinstance(self.data, DataSpec), "model.layers", rule, getattr(self.model, "layers", None))
         if isinstance(self.model, ModelSpec):
             norms = self.model.norm == "batch" or not self.train.norm_frozen

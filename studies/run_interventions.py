@@ -23,7 +23,6 @@ from tqdm import tqdm
 from command import command
 
 from grla.analysis import (
-    IGNORING,
     flat_probe,
     load_networks,
     losses_without,
@@ -34,7 +33,7 @@ from grla.analysis import (
     scores_ignoring_keys,
     scores_on,
 )
-from grla.data import ImagePair, read_test_sets
+from grla.data import IGNORING_KEYS, ImagePair, read_test_sets
 from grla.errors import require
 from grla.files import write_text
 from grla.report import (
@@ -74,7 +73,9 @@ def main(arguments: Arguments) -> None:
         rows += [about | row for row in measured(spec, network, arguments)]
     probes = {(spec.data, spec.model.upscale) for spec, _ in loaded if isinstance(spec.data, RecallSpec)}
     for data, upscale in probes:
-        rows += [{"network": IGNORING, "seed": 0} | row for row in scored_without_keys(data, upscale, arguments.images)]
+        rows += [
+            {"network": IGNORING_KEYS, "seed": 0} | row for row in scored_without_keys(data, upscale, arguments.images)
+        ]
     frame = pd.DataFrame(rows).dropna(subset=["value"])
     table = intervals_table(frame)
     print(table.to_markdown(index=False, floatfmt="+.3f"))

@@ -22,7 +22,7 @@ from tqdm import tqdm
 from command import command
 
 from grla.analysis import flat_probe, layer_weights, load_networks, look, model_label, probe_images, recall_scenes
-from grla.errors import require
+from grla.errors import require, require_choice
 from grla.files import write_text
 from grla.report import MapRow, intervals_table, recall_maps_figure, save
 
@@ -51,10 +51,10 @@ def main(arguments: Arguments) -> None:
     (data, upscale), *others = {(flat_probe(spec), spec.model.upscale) for spec, _ in loaded}
     require(not others, "checkpoints", "must all be of the same probe images", others)
     tested = probe_images(data, upscale, arguments.images)
-    named = [(f"{arguments.pairs} pairs", f"{arguments.image:03d}")]
-    drawn = [pair for pair in tested if (pair.test_set, pair.name) in named]
-    shown = sorted({pair.test_set for pair in tested})
-    require(len(drawn) == 1, "pairs and image", f"must be of {shown} and below {arguments.images}", named[0])
+    require_choice("pairs", f"{arguments.pairs} pairs", list(dict.fromkeys(pair.test_set for pair in tested)))
+    alike = [pair for pair in tested if pair.test_set == f"{arguments.pairs} pairs"]
+    require(0 <= arguments.image < len(alike), "image", f"must lie between 0 and {len(alike) - 1}", arguments.image)
+    drawn = alike[arguments.image]
     rows, maps = [], defaultdict(list)
     for spec, network in tqdm(loaded, "networks", disable=None):
         label = model_label(spec.model)
@@ -65,14 +65,14 @@ def main(arguments: Arguments) -> None:
                 looks = [look(weights, scene) for scene in scenes]
                 rows += [about | {"what": f"{layer}, {SIGNED}", "value": np.mean([one.signed for one in looks])}]
                 rows += [about | {"what": f"{layer}, {ABSOLUTE}", "value": np.mean([one.absolute for one in looks])}]
-                if pair is drawn[0]:
+                if pair is drawn:
                     maps[label, layer].append(looks[0].weights)
     frame = pd.DataFrame(rows)
     table = intervals_table(frame.dropna(subset=["value"]))
     print(table.to_markdown(index=False, floatfmt=".3f"))
     write_text(arguments.out / "recall_maps.csv", table.to_csv(index=False))
-    scene = next(recall_scenes(drawn[0], data.glyph))
-    figure = recall_maps_figure(drawn[0].lr, scene.queries, scene.answers, map_rows(maps, table, drawn[0].test_set))
+    scene = next(recall_scenes(drawn, data.glyph))
+    figure = recall_maps_figure(drawn.lr, scene.queries, scene.answers, map_rows(maps, table, drawn.test_set))
     save(figure, arguments.out / "recall_maps")
     print(f"Figure and table: {arguments.out}")
 

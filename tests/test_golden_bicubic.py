@@ -36,7 +36,7 @@ ROWS = {
 
 @pytest.mark.parametrize(("test_set", "upscale"), ROWS)
 def test_bicubic_row(benchmark_data: Path, test_set: str, upscale: int) -> None:
-    pairs = data.test_images(str(benchmark_data / "benchmark" / test_set), upscale)
+    pairs = data.read_test_sets([str(benchmark_data / "benchmark" / test_set)], upscale).pairs
     enlarged = [data.imresize(pair.lr, upscale) for pair in pairs]
     psnr = np.mean([metrics.psnr_y(sr, pair.hr, upscale) for sr, pair in zip(enlarged, pairs, strict=True)])
     ssim = np.mean([metrics.ssim_y(sr, pair.hr, upscale) for sr, pair in zip(enlarged, pairs, strict=True)])

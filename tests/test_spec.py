@@ -168,7 +168,10 @@ def test_a_wrong_field_or_value_is_named_with_the_rule(changes: dict, message: s
         ({"data.test_pairs": (4,)}, r"data.test_pairs must not be among data.num_pairs, .* got \[4\]"),
         ({"data.test_size": 18}, r"data.test_size must be a multiple of a pair's width, 2 \* data.glyph = 4, got 18"),
         ({"data.texture": 1.5}, r"data.texture must lie between 0 and 1, got 1.5"),
-        ({"model.layers": ("window",)}, r"model.layers must name a global layer: windows alone cannot recall"),
+        (
+            {"model.layers": ("window",)},
+            r"model.layers must name a global layer: a probe asks for what lies outside of windows",
+        ),
         ({"data.train": "DIV2K"}, r"RecallSpec has no field 'train'; its fields: num_pairs, patch_size"),
         ({"data.test_tile": 8}, r"RecallSpec has no field 'test_tile'"),
     ],

@@ -12,9 +12,9 @@ from grla.analysis.checkpoints import (
 )
 from grla.analysis.fidelity import distances_to_softmax, fidelity_kernels, kernel_profiles
 from grla.analysis.interventions import losses_without, respond
-from grla.analysis.probe_tests import IGNORING, flat_probe, other_tests, probe_images, scores_ignoring_keys, scores_on
-from grla.analysis.recall_maps import layer_weights, look, recall_scenes
-from grla.analysis.score import score_model
+from grla.analysis.probe_tests import flat_probe, other_tests, probe_images, recall_scenes, scores_ignoring_keys
+from grla.analysis.recall_maps import layer_weights, look
+from grla.analysis.score import score_model, scores_on
 from grla.analysis.settled import settled_record
 from grla.analysis.taylor import denominator_margins, taylor_errors, taylor_histogram
 from grla.analysis.tokens import Tokens, network_tokens, random_tokens

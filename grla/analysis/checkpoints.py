@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -43,11 +44,8 @@ def load_networks(paths: Sequence[Path]) -> list[tuple[RunSpec, nn.Module]]:
     """
     require(len(paths) > 0, "checkpoints", "must name at least one file", paths)
     loaded = [load_trained(path) for path in paths]
-    known: dict[tuple[str, int], Path] = {}
-    for path, (spec, _) in zip(paths, loaded, strict=True):
-        name = (model_label(spec.model), spec.seed)
-        rule = f"must name one of {name[0]} with seed {name[1]}, and more than one does"
-        require(known.setdefault(name, path) is path, "checkpoints", rule, f"{known[name]} and {path}")
+    for (label, seed), number in Counter((model_label(spec.model), spec.seed) for spec, _ in loaded).items():
+        require(number == 1, "checkpoints", f"must name one of {label} with seed {seed}", number)
     return loaded
 
 

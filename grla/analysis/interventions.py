@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import TypeVar
 
 import numpy as np
 import torch
@@ -17,13 +16,13 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from grla.analysis.checkpoints import to_batch
-from grla.analysis.probe_tests import scores_on
+from grla.analysis.probe_tests import recall_scenes
+from grla.analysis.score import scores_on
 from grla.attention import GlobalAttention
 from grla.data import ImagePair
 from grla.errors import require
 
 Pixels = NDArray[np.uint8]
-Value = TypeVar("Value", bound=np.generic)
 
 
 @dataclass(frozen=True)
@@ -59,20 +58,15 @@ def swaps(pair: ImagePair, glyph: int, seed: int) -> Iterator[Swap]:
     assert pair.mask is not None
     upscale = pair.hr.shape[0] // pair.lr.shape[0]
     random = np.random.default_rng([seed, *pair.name.encode()])
-    grid = _cells(pair.lr, glyph)
-    keys, values = grid[:, :, 0, 0], grid[:, :, 0, glyph]
-    blanked = _cells(pair.mask[::upscale, ::upscale, None], glyph)[:, :, 0, glyph, 0]
-    for key in np.unique(keys[blanked], axis=0):
-        mine = (keys == key).all(-1)
-        intact = np.argwhere(mine & ~blanked)
+    for scene in recall_scenes(pair, glyph):
         new = random.integers(0, 256, 3, dtype=np.uint8)
         new[2] |= 1  # as all glyphs of the test
-        changed = grid.copy()
-        for row, column in intact:
-            changed[row, column, :, glyph:] = new
-        change = (new.astype(float) - values[tuple(intact[-1])]) / 255
-        parts = (_enlarged(which & blanked, glyph, upscale) & pair.mask for which in (mine, ~mine))
-        yield Swap(_image(changed), change, *parts)
+        changed = pair.lr.copy()
+        changed[scene.values] = new
+        # Of a key that stands with two values, the later in reading order counts.
+        change = (new.astype(float) - pair.lr[scene.values][-1]) / 255
+        own = scene.queries.repeat(upscale, 0).repeat(upscale, 1)
+        yield Swap(changed, change, own, pair.mask & ~own)
 
 
 @torch.inference_mode()
@@ -124,20 +118,3 @@ def losses_without(network: nn.Module, pairs: list[ImagePair], upscale: int) -> 
             without = scores_on(network, pairs, upscale)
         found[name] = [before - after for before, after in zip(whole, without, strict=True)]
     return found
-
-
-def _cells(image: NDArray[Value], glyph: int) -> NDArray[Value]:
-    """(height, width, channels) as cells (rows, columns, glyph, 2 * glyph, channels): keys left, values right."""
-    height, width, channels = image.shape
-    return image.reshape(height // glyph, glyph, width // (2 * glyph), 2 * glyph, channels).transpose(0, 2, 1, 3, 4)
-
-
-def _image(cells: NDArray[Value]) -> NDArray[Value]:
-    """The inverse of `_cells`."""
-    rows, columns, glyph, width, channels = cells.shape
-    return cells.transpose(0, 2, 1, 3, 4).reshape(rows * glyph, columns * width, channels)
-
-
-def _enlarged(cells: NDArray[np.bool_], glyph: int, upscale: int) -> NDArray[np.bool_]:
-    """A value for each cell as one for each HR pixel."""
-    return cells.repeat(glyph * upscale, axis=0).repeat(2 * glyph * upscale, axis=1)

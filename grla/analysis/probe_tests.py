@@ -2,16 +2,31 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
-from torch import nn
+import numpy as np
+from numpy.typing import NDArray
 
-from grla.data import ImagePair, RecallSampler
+from grla.data import IGNORING_KEYS, ImagePair, RecallSampler
 from grla.errors import require
-from grla.evaluation import evaluate, network_upscaler, score
+from grla.evaluation import score
 from grla.spec import RecallSpec, RunSpec
 
-IGNORING = "best guess that ignores keys"
+Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Scene:
+    """One key of an image of the recall probe with flat glyphs: where it asks and where the answer stands.
+
+    Of the LR image, (p, p): `queries` is True on the blanked values of that key, `answers` on its intact copies, on key
+    and value, as convolutions carry each into the other's pixels; `values` on the values among them.
+    """
+
+    queries: Mask
+    answers: Mask
+    values: Mask
 
 
 def flat_probe(spec: RunSpec) -> RecallSpec:
@@ -25,6 +40,18 @@ def flat_probe(spec: RunSpec) -> RecallSpec:
 def probe_images(data: RecallSpec, upscale: int, number: int) -> list[ImagePair]:
     """`number` test images for each number of pairs."""
     return RecallSampler.of(data, upscale).pairs("test", number)
+
+
+def recall_scenes(pair: ImagePair, glyph: int) -> Iterator[Scene]:
+    """The scenes of a test image of the probe, one for each key that has blanked copies."""
+    assert pair.mask is not None
+    upscale, columns = pair.hr.shape[0] // pair.lr.shape[0], np.arange(pair.lr.shape[1])
+    missing = pair.mask[::upscale, ::upscale]
+    first = columns // (2 * glyph) * 2 * glyph  # the column of each pixel's cell's key
+    keys, blanked = pair.lr[:, first], missing[:, first + glyph]
+    for key in np.unique(keys[missing], axis=0):
+        mine = (keys == key).all(-1)
+        yield Scene(mine & missing, mine & ~blanked, mine & ~blanked & (columns >= first + glyph))
 
 
 def other_tests(data: RecallSpec) -> dict[str, RecallSpec]:
@@ -44,14 +71,9 @@ def other_tests(data: RecallSpec) -> dict[str, RecallSpec]:
     }
 
 
-def scores_on(network: nn.Module, pairs: list[ImagePair], upscale: int) -> list[float]:
-    """PSNR-Y in dB of each image, of the blanked pixels where there are any."""
-    return [found.psnr_y for found in evaluate(network_upscaler(network, upscale), pairs, upscale)[0]]
-
-
 def scores_ignoring_keys(data: RecallSpec, upscale: int, number: int) -> list[float]:
-    """The same of the best guess that ignores keys, for the images of `probe_images`."""
+    """PSNR-Y in dB of the best guess that ignores keys, for the images of `probe_images`."""
     sampler = RecallSampler.of(data, upscale)
-    answers = sampler.baselines("test", number)[IGNORING]
+    answers = sampler.baselines("test", number)[IGNORING_KEYS]
     pairs = sampler.pairs("test", number)
     return [score(pair, answer, upscale).psnr_y for pair, answer in zip(pairs, answers, strict=True)]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,23 +10,10 @@ from numpy.typing import NDArray
 from torch import nn
 
 from grla.analysis.checkpoints import to_batch
+from grla.analysis.probe_tests import Scene
 from grla.analysis.tokens import attention_inputs
-from grla.data import ImagePair
 
-Mask = NDArray[np.bool_]
 Weights = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Scene:
-    """One key of an image of the recall probe with flat glyphs: where it asks and where the answer stands.
-
-    Of the LR image, (p, p): `queries` is True on the blanked values of that key, `answers` on its intact copies, on key
-    and value, as convolutions carry each into the other's pixels.
-    """
-
-    queries: Mask
-    answers: Mask
 
 
 @dataclass(frozen=True)
@@ -42,18 +28,6 @@ class Look:
     weights: Weights
     signed: float
     absolute: float
-
-
-def recall_scenes(pair: ImagePair, glyph: int) -> Iterator[Scene]:
-    """The scenes of a test image of the probe, one for each key that has blanked copies."""
-    assert pair.mask is not None
-    upscale, side = pair.hr.shape[0] // pair.lr.shape[0], pair.lr.shape[1]
-    missing = pair.mask[::upscale, ::upscale]
-    first = np.arange(side) // (2 * glyph) * 2 * glyph  # the column of each pixel's cell's key
-    keys, blanked = pair.lr[:, first], missing[:, first + glyph]
-    for key in np.unique(keys[missing], axis=0):
-        mine = (keys == key).all(-1)
-        yield Scene(mine & missing, mine & ~blanked)
 
 
 def layer_weights(network: nn.Module, lr: NDArray[np.uint8]) -> dict[str, Weights]:

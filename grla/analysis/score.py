@@ -8,12 +8,18 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
 from tqdm import tqdm
 
 from grla.analysis.checkpoints import find_upscaler
-from grla.data import read_test_sets
-from grla.evaluation import evaluate
+from grla.data import ImagePair, read_test_sets
+from grla.evaluation import evaluate, network_upscaler
 from grla.provenance import PROTOCOL, code_version
+
+
+def scores_on(network: nn.Module, pairs: list[ImagePair], upscale: int) -> list[float]:
+    """PSNR-Y in dB of each image that `network` enlarges, of the blanked pixels where there are any."""
+    return [found.psnr_y for found in evaluate(network_upscaler(network, upscale), pairs, upscale)[0]]
 
 
 def score_model(

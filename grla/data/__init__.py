@@ -9,11 +9,10 @@ from grla.data.images import (
     as_rgb,
     image_pair,
     read_test_sets,
-    test_images,
     training_images,
 )
 from grla.data.patches import PatchStore
 from grla.data.reading import files_checksum, find_images, image_size, read_image, read_with_alpha
-from grla.data.recall import GRAY, RecallSampler
+from grla.data.recall import GRAY, IGNORING_KEYS, RecallSampler
 from grla.data.resize import imresize, mod_crop
 from grla.data.similarity import SimilaritySampler

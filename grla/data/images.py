@@ -86,11 +86,6 @@ def training_images(sources: str | Sequence[str]) -> TrainingSplit:
     return TrainingSplit(split.train + train, split.validation + [images[i] for i in sorted(held_out)])
 
 
-def test_images(source: str, upscale: int) -> list[ImagePair]:
-    """The pairs of one test set, see `read_test_sets`."""
-    return read_test_sets([source], upscale).pairs
-
-
 def read_test_sets(sources: Sequence[str], upscale: int) -> PairsFound:
     """The pairs of test sets, each "bundled" or a folder, in order of name.
 

@@ -21,6 +21,8 @@ from grla.data.probes import STREAMS, Pixels, shrunk, to_float
 Number = TypeVar("Number", bound=np.generic)
 GRAY = 128
 """The colour of blanked values; also the best guess of a value without looking elsewhere."""
+IGNORING_KEYS = "best guess that ignores keys"
+"""The baseline that guesses the mean of an image's values."""
 
 
 class RecallBatch(NamedTuple):
@@ -88,13 +90,13 @@ class RecallSampler:
     def baselines(self, stream: str, number: int) -> dict[str, list[Pixels]]:
         """For the images of `pairs`, reference answers that know everything except the blanked values.
 
-        "no look" guesses the mean of all possible values, "best guess that ignores keys" that of the image's own; with
+        "no look" guesses the mean of all possible values, IGNORING_KEYS that of the image's own; with
         texture "LR copied" knows the LR pixels of the missing value and no more. Perfect recall has no error.
         """
         drawn = [images for _, images in self._drawn(stream, number)]
         hr, mask, mean = (np.concatenate([getattr(part, name) for part in drawn]) for name in ("hr", "mask", "mean"))
         ignoring = np.rint(mean[:, None, None]).astype(np.uint8)
-        guesses = {"no look": np.uint8(GRAY), "best guess that ignores keys": ignoring}
+        guesses = {"no look": np.uint8(GRAY), IGNORING_KEYS: ignoring}
         if self.texture:
             guesses["LR copied"] = shrunk(hr, self.upscale).repeat(self.upscale, axis=1).repeat(self.upscale, axis=2)
         return {name: list(np.where(mask[..., None], guess, hr)) for name, guess in guesses.items()}

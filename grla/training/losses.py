@@ -19,8 +19,7 @@ def charbonnier(sr: Tensor, hr: Tensor) -> Tensor:
 def l1_fft(sr: Tensor, hr: Tensor) -> Tensor:
     """L1, and FREQUENCY_WEIGHT times the L1 of the real and imaginary parts of the Fourier transform.
 
-    As SAFMN is trained (Sun et al. 2023; `FFTLoss` in its code): the transform of real images, not
-    normalised.
+    As SAFMN is trained (Sun et al. 2023; `FFTLoss` in its code): the transform of real images, not normalised.
     """
     spectrum = torch.view_as_real(torch.fft.rfft2(sr - hr))
     return nn.functional.l1_loss(sr, hr) + FREQUENCY_WEIGHT * spectrum.abs().mean()

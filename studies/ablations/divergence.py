@@ -4,7 +4,8 @@ Question  Networks of 1 to 12 blocks with norms in all places, in some and in no
           four times that, alone, with a warm-up and with clipped gradients: which losses become NaN?
 Source    The student implementation redscarfx/GRLA, which saw NaN losses with many blocks; GRLA paper, figure 4.
 Command   python studies/run_ablation.py divergence --profile quick
-Time      about an hour on two cores. Gradient norms of every block are in curves.csv and the figure `gradients`.
+Time      not measured; quick is estimated at an hour of two cores. Gradient norms of every block are in curves.csv and
+          the figure `gradients`.
 """
 
 from grla.spec import Budget

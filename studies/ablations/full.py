@@ -6,7 +6,8 @@ Source    GRLA paper, table 3: x4 Set5 32.64, Set14 28.89, BSD100 27.78 dB.
 Command   python studies/run_ablation.py full --profile quick --train-data DIR --test-data Set5 Set14 BSD100
           With --profile standard --budget 32800steps a network goes on where 16400 steps left their rate; with
           --init-from WEIGHTS and --base FILE another stage starts from what the last one learnt.
-Time      On two cores, at 35 Mpixel of LR an hour: quick 6 runs of an hour, standard about 9 hours; paper needs a GPU.
+Time      not measured; at the 35 Mpixel of LR an hour that two cores trained on (performance.md) quick takes 6 hours and
+          standard 9; paper needs a GPU.
 """
 
 from dataclasses import replace
@@ -44,8 +45,8 @@ STUDY = Study(
     factors=(vary("rate", RATE, 5e-4, 1e-3, 2e-3), patches((32, 18), (48, 8))),
     profiles={
         "smoke": Profile(TINY, 1, "about 3 s a cell on 2 cores", (vary("rate", RATE, 5e-4, 1e-3), patches((8, 2)))),
-        "quick": Profile(PILOT, 1, "about an hour a cell on 2 cores"),
-        "standard": Profile(LONG, 1, "about 9 hours on 2 cores", ONE),
+        "quick": Profile(PILOT, 1, "not measured; estimated at an hour a cell on 2 cores"),
+        "standard": Profile(LONG, 1, "not measured; estimated at 9 hours on 2 cores", ONE),
         "paper": replace(usual_profiles()["paper"], seeds=1, factors=ONE),
     },
 )

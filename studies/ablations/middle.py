@@ -5,7 +5,8 @@ Question  In networks of 32 channels and 3 blocks, each kernel at its own learni
           layer look at content at all (`run_interventions.py`)?
 Source    GRLA paper, table 1.
 Command   python studies/run_ablation.py middle --train-data DIR --test-data Set5 Set14 BSD100
-Time      quick about four hours on two cores (8 kernels, 3 seeds, and a quarter of a cell for each of 3 rates).
+Time      not measured; quick is estimated at four hours of two cores (8 kernels, 3 seeds, and a quarter of a cell for
+          each of 3 rates).
 """
 
 from grla.spec import Budget
@@ -36,5 +37,10 @@ STUDY = Study(
             *("gaussian_rbf", "softmax", "relu", "rbf_ridge", "random_features", "mesa", "uniform", "none"),
         ),
     ),
-    profiles={**USUAL, "quick": Profile(MIDDLE, 3, "about 15 minutes a cell on 2 cores", rates=(1e-3, 2e-3, 4e-3))},
+    profiles={
+        **USUAL,
+        "quick": Profile(
+            MIDDLE, 3, "not measured; estimated at 15 minutes a cell on 2 cores", rates=(1e-3, 2e-3, 4e-3)
+        ),
+    },
 )

@@ -6,7 +6,7 @@ Question  Warm-up, Adam's second beta, weights that decay, their average (with a
 Source    Not in the paper, whose A.1 has none of them. Charbonnier: LapSRN (2017); L1 with Fourier transform: SAFMN
           (2023); AdamW and growing patches: Restormer (2022); betas of (0.9, 0.99) and an average: BasicSR's recipes.
 Command   python studies/run_ablation.py recipe --profile quick
-Time      quick about 4 minutes on two cores.
+Time      not measured; quick is estimated at 4 minutes of two cores.
 """
 
 from dataclasses import replace

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from torch import Tensor, nn
 
-from grla.analysis.probe_tests import flat_probe, other_tests, probe_images, scores_ignoring_keys, scores_on
+from grla.analysis.probe_tests import flat_probe, other_tests, probe_images, scores_ignoring_keys
+from grla.analysis.score import scores_on
 from grla.errors import InputError
 from grla.spec import RecallSpec, RunSpec
 from grla.study import RECALL

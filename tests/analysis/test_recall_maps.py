@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from grla.analysis.probe_tests import probe_images
-from grla.analysis.recall_maps import Scene, layer_weights, look, recall_scenes
+from grla.analysis.probe_tests import Scene, probe_images, recall_scenes
+from grla.analysis.recall_maps import layer_weights, look
 from grla.data import ImagePair
 from grla.model import build_seeded
 from grla.spec import RecallSpec, with_changes
@@ -39,6 +39,9 @@ def test_a_scene_per_key_asks_at_blanked_values_and_answers_on_intact_copies(num
         for top, left in np.argwhere(cells.any((1, 3))) * (2, 4):
             assert (pair.lr[top, left] == key).all()
             values.add(tuple(pair.lr[top, left + 2]))
+        assert (
+            scene.values.reshape(8, 2, 4, 4) == scene.answers.reshape(8, 2, 4, 4) & [False, False, True, True]
+        ).all()
         assert len(values) == 1
         assert values != {(GRAY, GRAY, GRAY)}
 
@@ -66,8 +69,10 @@ def test_negative_weights_cannot_hide_in_the_absolute_share() -> None:
     queries[0, 0], answers[1, 1] = True, True
     weights: NDArray[np.float64] = np.zeros((1, 4, 4))
     weights[0, 0] = [0, -1, 0, 2]
-    found = look(weights, Scene(queries, answers))
+    found = look(weights, Scene(queries, answers, answers))
     assert (found.signed, found.absolute) == pytest.approx((2, 2 / 3))
     assert found.weights.tolist() == [[0, -1], [0, 2]]
-    both = look(np.concatenate([weights, 0 * weights + 0.25]), Scene(queries, answers))  # a second head, which is even
+    both = look(
+        np.concatenate([weights, 0 * weights + 0.25]), Scene(queries, answers, answers)
+    )  # a second head, which is even
     assert (both.signed, both.absolute) == pytest.approx(((2 + 0.25) / 2, (2 / 3 + 0.25) / 2))

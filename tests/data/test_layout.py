@@ -104,7 +104,7 @@ def test_a_benchmark_under_other_names_is_the_same(benchmark_data: Path, tmp_pat
     set5 = benchmark_data / "benchmark" / "Set5"
     (tmp_path / "GTmod12").symlink_to(set5 / "HR")
     (tmp_path / "LRbicx4").symlink_to(set5 / "LR_bicubic" / "X4")
-    found, expected = (images.test_images(str(folder), 4) for folder in (tmp_path, set5))
+    found, expected = (images.read_test_sets([str(folder)], 4).pairs for folder in (tmp_path, set5))
     assert [pair.name for pair in found] == [pair.name for pair in expected]
     for one, other in zip(found, expected, strict=True):
         assert np.array_equal(one.hr, other.hr)

@@ -54,7 +54,7 @@ def test_equals_the_formulas_pixel_by_pixel(image: Image, scale: float) -> None:
 
 @given(arrays(np.uint8, (7, 5)), st.sampled_from([3, 1 / 3, 0.7, 1.5]))
 def test_each_axis_equals_the_formulas_up_to_ties_between_two_integers(image: Image, scale: float) -> None:
-    """A tie of the first axis that falls the other way moves what the second one is given, so each is looked at alone."""
+    """A tie of the first axis that falls the other way moves what the second one is given: each is looked at alone."""
     rows_done = _resize_first_axis(image, scale, _mirror)
     assert np.abs(rows_done.astype(int) - slow_first_axis(image, scale)).max() <= 1
     difference = imresize(image, scale).astype(int) - slow_first_axis(rows_done.T, scale).T

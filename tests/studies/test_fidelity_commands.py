@@ -59,8 +59,10 @@ def test_recall_maps_are_drawn_for_checkpoints_of_the_probe_only(tmp_path: Path,
     assert shares.between(0, 1).all()
     assert shares["layer 1, signed", "8 pairs"] == pytest.approx(shares["layer 1, absolute", "8 pairs"])  # softmax
     assert "must be of the recall probe" in call("run_recall_maps.py", checkpoint, "--out", out, code=1)
-    assert "one of softmax with seed 0, and more than one does" in call("run_recall_maps.py", probe, probe, code=1)
-    assert "must be of ['16 pairs', '2 pairs'" in call("run_recall_maps.py", probe, "--pairs", 3, code=1)
+    assert "must name one of softmax with seed 0, got 2" in call("run_recall_maps.py", probe, probe, code=1)
+    assert "must be one of 2 pairs, 4 pairs, 8 pairs, 16 pairs" in call(
+        "run_recall_maps.py", probe, "--pairs", 3, code=1
+    )
 
 
 def test_interventions_measure_probe_networks_and_those_of_photographs(

@@ -20,8 +20,8 @@ def steps_data(results: Results) -> pd.DataFrame:
 
     `psnr` is PSNR-Y (dB), mean over images and seeds, with its 95 % interval for other seeds and images. `state` is how
     many numbers a linear kernel keeps of an image in one layer, features x channels of the values; NaN for kernels that
-    keep all tokens. `macs` are multiply-adds of the network. No row unless the
-    study's panels differ in the number of training steps alone.
+    keep all tokens. `macs` are multiply-adds of the network. No row unless the study's panels differ in the number of
+    training steps alone.
     """
     names = ["label", "steps", "psnr", "low", "high", "state", "macs"]
     rows = []
