@@ -8,6 +8,8 @@ Time      not measured; quick is estimated at an hour of two cores. Gradient nor
           the figure `gradients`.
 """
 
+from dataclasses import replace
+
 from grla.spec import Budget
 from grla.study import Factor, Study, usual_profiles, vary
 
@@ -37,18 +39,23 @@ def recipes(rate: float) -> Factor:
     )
 
 
+USUAL = usual_profiles(
+    small=(vary("depth", "model.depth", 1, 4, 8, 12), recipes(2e-2)),
+    quick={"train.budget": Budget(300, "steps")},
+    tiny=(
+        vary("depth", "model.depth", 1, 2),
+        Factor("norms", {"batch and pair": {}}),
+        Factor("recipe", {"usual rate": {}, "clipped": {"train.clip_norm": 1.0}}),
+    ),
+)
+
 STUDY = Study(
     question="When does training diverge with depth, norms and learning rate, and what prevents it?",
     source="the notes of redscarfx/GRLA on NaN losses; GRLA paper, figure 4",
     design="grid",
     factors=(vary("depth", "model.depth", 1, 4, 6, 12), NORMS, recipes(2e-3)),
-    profiles=usual_profiles(
-        small=(vary("depth", "model.depth", 1, 4, 8, 12), recipes(2e-2)),
-        quick={"train.budget": Budget(300, "steps")},
-        tiny=(
-            vary("depth", "model.depth", 1, 2),
-            Factor("norms", {"batch and pair": {}}),
-            Factor("recipe", {"usual rate": {}, "clipped": {"train.clip_norm": 1.0}}),
-        ),
-    ),
+    profiles={
+        **USUAL,
+        "quick": replace(USUAL["quick"], expected_time="not measured; up to a minute a cell on 2 cores"),
+    },
 )
