@@ -19,8 +19,7 @@ import pytest
 from fetch_data import Arguments, compared_bicubic, data_options, main
 from PIL import Image
 
-from grla.data import find_images, read_image
-from grla.data import test_images as read_pairs
+from grla.data import find_images, read_image, read_test_sets
 from grla.data.public.fetch import fetch, recorded_digest
 from grla.data.public.sets import PUBLIC_SETS, PublicSet, pictures_digest
 from grla.errors import InputError
@@ -172,7 +171,7 @@ def test_ready_made_lr_images_come_with_the_set(tmp_path: Path) -> None:
     files |= {f"benchmark/Urban100/LR_bicubic/X4/img00{index}x4.png": picture(index, 12) for index in (1, 2)}
     with serving(whole(tgz(files))) as server:
         folder = fetch(small(PUBLIC_SETS["urban100"], server.url, 2), tmp_path)
-    pairs = read_pairs(str(folder), 4)
+    pairs = read_test_sets([str(folder)], 4).pairs
     assert [(pair.test_set, pair.name, pair.lr.shape) for pair in pairs] == [
         ("Urban100", f"img00{index}", (12, 12, 3)) for index in (1, 2)
     ]
