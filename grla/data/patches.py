@@ -8,27 +8,28 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from grla.data.images import TrainingImage, as_rgb
 from grla.data.packing import MEMORY_LIMIT, Entry, pack
+from grla.data.probes import Pixels
 from grla.errors import InputError
 
 
 class PatchStore:
-    """Training images at one upscale factor, HR and LR, in one flat uint8 tensor `pixels` with an index `entries`.
+    """Training images at one upscale factor, HR and LR, in one flat uint8 array `pixels` with an index `entries`.
 
     Build it with `PatchStore.build`. `checksum` (sha256, hex) names the content: the bytes of the image files in order
-    of name, wherever they lie. Batches appear on `device`.
+    of name, wherever they lie. Patches are cut in the machine's memory, by NumPy, whose views cost a tenth of
+    PyTorch's; batches appear on `device`.
     """
 
-    def __init__(self, pixels: Tensor, entries: Sequence[Entry], upscale: int, checksum: str) -> None:
+    def __init__(self, pixels: Pixels, entries: Sequence[Entry], upscale: int, checksum: str) -> None:
         self.pixels = pixels
         self.entries = tuple(entries)
         self.upscale = upscale
         self.checksum = checksum
-        self.device = pixels.device
+        self.device = torch.device("cpu")
         self._views = [_views(pixels, entry, upscale) for entry in entries]
         self._smallest_side = min(min(lr.shape[:2]) for lr, _ in self._views)
 
@@ -51,25 +52,20 @@ class PatchStore:
         if packed.left_out:
             names = ", ".join(packed.left_out)
             print(f"left out, smaller than a patch of {patch_size * upscale} pixels: {names}", file=sys.stderr)
-        return cls(torch.from_numpy(packed.pixels), packed.entries, upscale, packed.checksum)
+        return cls(packed.pixels, packed.entries, upscale, packed.checksum)
 
     def to(self, device: torch.device | str) -> PatchStore:
-        """The same store with batches on `device`.
-
-        The images move there too if they fill at most half of the GPU's free memory; otherwise each batch is copied.
-        """
-        device = torch.device(device)
-        fits = device.type != "cuda" or 2 * self.pixels.numel() <= torch.cuda.mem_get_info(device)[0]
-        moved = PatchStore(self.pixels.to(device) if fits else self.pixels, self.entries, self.upscale, self.checksum)
-        moved.device = device
+        """The same store with batches on `device`."""
+        moved = PatchStore(self.pixels, self.entries, self.upscale, self.checksum)
+        moved.device = torch.device(device)
         return moved
 
-    def holds(self, hr: NDArray[np.uint8]) -> bool:
+    def holds(self, hr: Pixels) -> bool:
         """Whether the mod-cropped `hr` (H, W[, 3]) is one of the images, pixel for pixel; gray is as RGB."""
-        image = torch.from_numpy(as_rgb(hr))
+        image = as_rgb(hr)
         alike = [own for _, own in self._views if own.shape == image.shape]
         # Most differ in their first row.
-        return any(torch.equal(own[0].cpu(), image[0]) and torch.equal(own.cpu(), image) for own in alike)
+        return any(np.array_equal(own[0], image[0]) and np.array_equal(own, image) for own in alike)
 
     def batch(self, seed: int, step: int, batch_size: int, patch_size: int) -> tuple[Tensor, Tensor]:
         """The batch of a step: lr (batch, 3, p, p) and hr (batch, 3, p * upscale, p * upscale) with p = `patch_size`.
@@ -85,33 +81,35 @@ class PatchStore:
         patches = [self._patch(draws, patch_size) for draws in random.random((batch_size, 4)).tolist()]
         return self._stacked([lr for lr, _ in patches]), self._stacked([hr for _, hr in patches])
 
-    def _patch(self, draws: Sequence[float], size: int) -> tuple[Tensor, Tensor]:
+    def _patch(self, draws: Sequence[float], size: int) -> tuple[Pixels, Pixels]:
         """Cut LR (size, size, 3) and the HR of the same place; `draws` are four numbers in [0, 1)."""
         image, top, left, turn = draws
         lr, hr = self._views[int(image * len(self._views))]
         row, column = int(top * (lr.shape[0] - size + 1)), int(left * (lr.shape[1] - size + 1))
         return _turned(_crop(lr, row, column, size), turn), _turned(_crop(hr, row, column, size, self.upscale), turn)
 
-    def _stacked(self, patches: list[Tensor]) -> Tensor:
-        channels_first = torch.stack([patch.permute(2, 0, 1) for patch in patches]).to(self.device)
+    def _stacked(self, patches: list[Pixels]) -> Tensor:
+        channels_first = np.empty((len(patches), 3, *patches[0].shape[:2]), np.uint8)
+        np.stack([patch.transpose(2, 0, 1) for patch in patches], out=channels_first)
         # Multiplied, because GPUs divide by multiplying: this way the bits are the same on every device.
-        return channels_first.to(torch.float32).mul_(1 / 255)
+        return torch.from_numpy(channels_first).to(self.device).to(torch.float32).mul_(1 / 255)
 
 
-def _views(pixels: Tensor, entry: Entry, upscale: int) -> tuple[Tensor, Tensor]:
+def _views(pixels: Pixels, entry: Entry, upscale: int) -> tuple[Pixels, Pixels]:
     """LR (height / upscale, width / upscale, 3) and HR (height, width, 3) of an entry, sharing the store's memory."""
     height, width = entry.height // upscale, entry.width // upscale
     middle = entry.offset + entry.height * entry.width * 3
-    lr = pixels[middle : middle + height * width * 3].view(height, width, 3)
-    return lr, pixels[entry.offset : middle].view(entry.height, entry.width, 3)
+    lr = pixels[middle : middle + height * width * 3].reshape(height, width, 3)
+    return lr, pixels[entry.offset : middle].reshape(entry.height, entry.width, 3)
 
 
-def _crop(image: Tensor, row: int, column: int, size: int, factor: int = 1) -> Tensor:
+def _crop(image: Pixels, row: int, column: int, size: int, factor: int = 1) -> Pixels:
     return image[row * factor : (row + size) * factor, column * factor : (column + size) * factor]
 
 
-def _turned(patch: Tensor, turn: float) -> Tensor:
+def _turned(patch: Pixels, turn: float) -> Pixels:
     """One of the 8 symmetries of a square: three coin flips (transpose, upside down, left to right)."""
     coins = int(turn * 8)
-    patch = patch.transpose(0, 1) if coins & 1 else patch
-    return patch.flip([axis for axis in (0, 1) if coins & (2 << axis)])
+    patch = patch.transpose(1, 0, 2) if coins & 1 else patch
+    patch = patch[::-1] if coins & 2 else patch
+    return patch[:, ::-1] if coins & 4 else patch

@@ -114,7 +114,7 @@ def test_no_patch_of_a_step_comes_again_in_the_next(store: PatchStore) -> None:
 
 def test_images_and_places_are_uniform(tmp_path: Path) -> None:
     store = PatchStore.build(noise(tmp_path, [(16, 16)] * 4), 2, 8, tmp_path)
-    whole = [view[1].permute(2, 0, 1).float().mean() / 255 for view in store._views]
+    whole = [torch.tensor(hr.mean() / 255) for _, hr in store._views]
     _, hr = store.batch(0, 0, 4000, 8)
     which = (hr.mean(dim=(1, 2, 3))[:, None] - torch.stack(whole)).abs().argmin(dim=1)
     assert (torch.bincount(which, minlength=4) / 4000 - 0.25).abs().max() < 0.03
@@ -139,9 +139,9 @@ def test_a_file_gives_the_same_batches_as_memory(
 
 
 def test_the_limit_counts_every_byte(images: list[TrainingImage], store: PatchStore, tmp_path: Path) -> None:
-    PatchStore.build(images, UPSCALE, PATCH, tmp_path, memory_limit=store.pixels.numel())
+    PatchStore.build(images, UPSCALE, PATCH, tmp_path, memory_limit=store.pixels.size)
     assert not list(tmp_path.iterdir())
-    PatchStore.build(images, UPSCALE, PATCH, tmp_path, memory_limit=store.pixels.numel() - 1)
+    PatchStore.build(images, UPSCALE, PATCH, tmp_path, memory_limit=store.pixels.size - 1)
     assert len(list(tmp_path.iterdir())) == 1
 
 
@@ -162,7 +162,7 @@ def test_a_second_build_decodes_nothing(
     first = PatchStore.build(images, UPSCALE, PATCH, tmp_path, memory_limit=0)
     monkeypatch.setattr(TrainingImage, "load", refuse)
     second = PatchStore.build(images[::-1], UPSCALE, PATCH, tmp_path, memory_limit=0)
-    assert torch.equal(first.pixels, second.pixels)
+    assert np.array_equal(first.pixels, second.pixels)
 
 
 @pytest.mark.parametrize("damage", ["shortened", "altered"])
@@ -174,7 +174,7 @@ def test_a_damaged_file_is_made_anew(
     content = path.read_bytes()
     path.write_bytes(content[:-1] if damage == "shortened" else content[:-1] + bytes([content[-1] ^ 1]))
     mended = PatchStore.build(images, UPSCALE, PATCH, tmp_path, memory_limit=0)
-    assert torch.equal(mended.pixels, store.pixels)
+    assert np.array_equal(mended.pixels, store.pixels)
 
 
 def test_other_content_or_factor_has_another_file(images: list[TrainingImage], tmp_path: Path) -> None:
@@ -265,13 +265,8 @@ def test_moving_to_the_cpu_changes_nothing(store: PatchStore) -> None:
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
-@pytest.mark.parametrize("fits", [True, False])
-def test_a_gpu_gives_the_same_bits(store: PatchStore, fits: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    if not fits:
-        monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (0, 0))
-    moved = store.to("cuda")
-    assert moved.pixels.is_cuda == fits
-    for on_gpu, on_cpu in zip(moved.batch(0, 0, 8, PATCH), store.batch(0, 0, 8, PATCH), strict=True):
+def test_a_gpu_gives_the_same_bits(store: PatchStore) -> None:
+    for on_gpu, on_cpu in zip(store.to("cuda").batch(0, 0, 8, PATCH), store.batch(0, 0, 8, PATCH), strict=True):
         assert on_gpu.is_cuda
         assert torch.equal(on_gpu.cpu(), on_cpu)
 
