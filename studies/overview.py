@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from tabulate import tabulate
 
 from grla.engine import StudyRun, duration, estimate
-from grla.study import load_search, load_study, rates_study, search_names, shorter, study_names
+from grla.study import COMPARE, load_search, load_study, rates_study, search_names, shorter, study_names
 
 
 def show_studies(default: str) -> None:
@@ -24,6 +24,7 @@ def show_studies(default: str) -> None:
         for study in group:
             sizes = [f"{name} {len(study.cells(name, {}))}" for name in study.profiles]
             print(f"{study.name}\n  {study.question}\n  Source: {study.source}\n  Cells: {', '.join(sizes)}")
+    print(f"{COMPARE} package.module:factory ...\n  Networks of your own beside GRLASR; no file is needed.")
     print("\nTime to expect, by --profile:")
     for name, profile in load_study(default).profiles.items():
         print(f"  {name:9s} {profile.expected_time}")

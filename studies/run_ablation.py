@@ -4,6 +4,7 @@
     python studies/run_ablation.py --list                  what can be asked
     python studies/run_ablation.py attention --dry-run     what it would cost
     python studies/run_ablation.py attention --status      how far it is, and who is at work
+    python studies/run_ablation.py compare my_package.network:build --train-data DIR    a network of your own, no file
     python studies/run_ablation.py recall --rates 1e-3 3e-3 1e-2 --until-flat 0.1    each at its own rate, to the end
     torchrun --nproc-per-node 2 studies/run_ablation.py    each cell trained by 2 processes, on a GPU each if there are
 
@@ -14,9 +15,10 @@ many processes and machines work on one study.
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import tyro
 
@@ -37,10 +39,11 @@ from grla.engine import (
     run_study,
     torchrun,
 )
+from grla.errors import require
 from grla.provenance import without_password
 from grla.report import CELL_FILES, export, publish
-from grla.spec import Budget
-from grla.study import load_study, read_base
+from grla.spec import Budget, ModelSpec, OutsideSpec
+from grla.study import COMPARE, Study, compared_study, load_study, read_base
 from overview import show_cost, show_studies
 from rounds import run_until_clear, run_until_flat, with_own_rates
 
@@ -50,7 +53,9 @@ class Arguments:
     """Run an ablation study: train every cell, measure it, and write tables and figures. Run it again to go on."""
 
     study: tyro.conf.Positional[str] = "attention"
-    """Name of a study, a file in studies/ablations/; see --list."""
+    """Name of a study, a file in studies/ablations/ (see --list), or "compare"."""
+    models: tyro.conf.Positional[tuple[str, ...]] = ()
+    """With "compare": networks of your own, each as package.module:factory, to train and measure beside GRLASR."""
     profile: Literal["smoke", "quick", "standard", "paper"] = "quick"
     """How large to run it; --list shows the time to expect."""
     seeds: int | None = None
@@ -173,7 +178,8 @@ def study_run(arguments: Arguments) -> StudyRun:
         arguments.grace,
         Execution(arguments.checkpoint_activations, arguments.compile),
     )
-    study, changes = load_study(arguments.study), spec_changes(arguments)
+    changes = spec_changes(arguments)
+    study = asked_study(arguments, changes)
     if arguments.match:
         kept = None if arguments.dry_run else arguments.out / KEPT_DIMS
         study = match_study(study, arguments.profile, changes, Matching(arguments.match, settings.device, kept))
@@ -187,6 +193,15 @@ def study_run(arguments: Arguments) -> StudyRun:
         arguments.retry_failed,
         cell_files=CELL_FILES,
     )
+
+
+def asked_study(arguments: Arguments, changes: Mapping[str, object]) -> Study:
+    """The study of that name, or the models beside GRLASR, at the upscale factor of the base."""
+    if arguments.study == COMPARE:
+        upscale: Any = changes.get("model.upscale", ModelSpec.upscale)
+        return compared_study([OutsideSpec(name, upscale) for name in arguments.models])
+    require(not arguments.models, "models", f"must be left out but for {COMPARE!r}", arguments.models)
+    return load_study(arguments.study)
 
 
 def spec_changes(arguments: Arguments) -> dict[str, object]:
@@ -206,4 +221,4 @@ def spec_changes(arguments: Arguments) -> dict[str, object]:
 
 
 if __name__ == "__main__":
-    command(main, Arguments, clear="until_clear", flat="until_flat", path="export")
+    command(main, Arguments, clear="until_clear", flat="until_flat", path="export", factory="models")

@@ -19,6 +19,7 @@ ALLOWED = {
     "files": {"errors"},
     "spec": {"errors"},
     "provenance": set(),
+    "__main__": {"provenance"},
     "attention": {"errors"},
     "model": {"spec", "attention", "errors"},
     "data": {"errors", "files"},

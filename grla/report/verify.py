@@ -23,6 +23,7 @@ from grla.report.results import (
 )
 from grla.spec import Budget, RunSpec, as_tuples, from_dict, spec_hash, to_dict, with_changes
 from grla.study import (
+    COMPARE,
     CONFIRMED,
     OPEN_FIELDS,
     RATES,
@@ -40,6 +41,7 @@ from grla.study import (
     load_search,
     load_study,
     rates_study,
+    recompared_study,
     resized_study,
     trial_label,
 )
@@ -117,10 +119,10 @@ def code_faults(versions: Iterable[str]) -> list[str]:
 def recorded_study(folder: Path) -> Study:
     """The study recorded in `folder`, made from the files of today, with what the run chose for itself.
 
-    Of a study at equal cost these are the recorded dims; of one that tries learning rates the rates; of a confirmation
-    the configurations, which must be among the trials of the search, whose folder lies beside this one. Each variant's
-    own rate is one of any study's. Raises InputError when there is no such file, or when what
-    was recorded cannot come from it.
+    Of a study at equal cost these are the recorded dims; of one that tries learning rates the rates; of a comparison,
+    which has no file, the models; of a confirmation the configurations, which must be among the trials of the search,
+    whose folder lies beside this one. Each variant's own rate is one of any study's. Raises InputError when there is no
+    such file, or when what was recorded cannot come from it.
     """
     layout = layout_from_json(read_json(folder / DEFINITION))
     file = layout.file or layout.study.removesuffix(CONFIRMED)
@@ -130,7 +132,8 @@ def recorded_study(folder: Path) -> Study:
         trials = trial_changes(Path(before + after))
         chosen = {number: trials[number] for number in _confirmed(layout.factors[0], trials)}
         return confirming_study(load_search(file), layout.profile, chosen)
-    study = dataclasses.replace(load_study(file), rates=layout.rates)
+    asked = recompared_study(layout) if file == COMPARE else load_study(file)
+    study = dataclasses.replace(asked, rates=layout.rates)
     if layout.study == file + RATES:
         tried = [float(label) for label in layout.factors[-1].levels]
         base = study.cells(layout.profile, _base_changes(read_json(folder / PROVENANCE)), seeds=1)[0].spec

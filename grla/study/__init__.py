@@ -15,6 +15,7 @@ from grla.study.claims import (
     no_better_than_base,
     worse_than_base,
 )
+from grla.study.compared import COMPARE, compared_study, recompared_study
 from grla.study.confirm import CONFIRMED, CONFIRMING_SEEDS, confirming_study, read_base, trial_label
 from grla.study.definition import OPEN_FIELDS, RATE, Cell, Profile, Study, load_study, study_names
 from grla.study.layout import BASE, Changes, Factor, Group, Layout, layout_from_json, layout_to_json, level_text, vary
