@@ -85,6 +85,11 @@ class RunSettings:
         return self.out / "cache"
 
     @property
+    def images_device(self) -> torch.device:
+        """Where this process keeps training images: on a GPU only if it trains itself and leaves that to no others."""
+        return self.device if self.workers in (None, 1) else torch.device("cpu")
+
+    @property
     def shown_files(self) -> Path:
         """The folder whose files the dashboard shows; it can show none of a bucket."""
         shared = self.artifacts
@@ -175,7 +180,7 @@ def open_plan(run: StudyRun) -> Plan:
         require_storage(settings.storage_url)
     with planning(settings.storage_url):
         storage = open_storage(settings.storage_url, settings.grace)
-        find = cached(load_material, settings.cache, settings.device)
+        find = cached(load_material, settings.cache, settings.images_device)
         planned = named_cells(run.cells(), find, settings.device)
         if not run.join:
             tell_start(planned)
@@ -201,10 +206,10 @@ def work(run: StudyRun, arrangement: Arrangement, plan: Plan, store: CellStore, 
 
 def join_work(run: StudyRun, arrangement: Arrangement, stop: StopRequest) -> None:
     """What one of several workers does: join the planned study, and work."""
-    joining = replace(run, join=True, retry_failed=False)
-    settings = run.settings
+    settings = replace(run.settings, workers=1)
+    joining = replace(run, join=True, retry_failed=False, settings=settings)
     with storage_named(settings.storage_url):
-        work(run, arrangement, open_plan(joining), open_cells(settings.out, settings.artifacts), stop)
+        work(joining, arrangement, open_plan(joining), open_cells(settings.out, settings.artifacts), stop)
 
 
 @contextmanager
@@ -223,13 +228,6 @@ def torchrun(run: StudyRun) -> Iterator[bool]:
                 for _, _, batch_size in all_stages(cell.spec.data):
                     require_equal_slices(batch_size)
         yield leading
-
-
-def choose_device(name: str) -> torch.device:
-    """The device called "auto" (a GPU if there is one), "cpu" or "cuda"; asking for a missing GPU is an InputError."""
-    available = torch.cuda.is_available()
-    require(name != "cuda" or available, "device", "must be auto or cpu: PyTorch sees no GPU", name)
-    return torch.device("cuda" if name == "cuda" or (name == "auto" and available) else "cpu")
 
 
 def _arrangement(run: StudyRun, plan: Plan, num_unfinished: int) -> Arrangement:
