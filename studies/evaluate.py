@@ -17,7 +17,7 @@ from tabulate import tabulate
 from command import command
 
 from grla.analysis import score_model
-from grla.engine import choose_device
+from grla.devices import choose_device
 from grla.files import write_text
 
 
@@ -33,8 +33,8 @@ class Arguments:
     """Super-resolution factor."""
     test_data: tuple[Path, ...] = ()
     """Folders of HR images, with LR beside them or not (docs/data.md); by default photos of installed packages."""
-    device: Literal["auto", "cpu", "cuda"] = "auto"
-    """Where to run the model; auto takes a GPU if there is one."""
+    device: str = "auto"
+    """Where to run the model: auto (a GPU if there is one), cpu, cuda, cuda:1 (the second GPU) or mps (Apple's)."""
     json: Path | None = None
     """File to write all scores to, one row per image."""
 

@@ -19,7 +19,7 @@ from command import command
 
 from grla.analysis import score_model
 from grla.data.public import PUBLIC_SETS, fetch
-from grla.engine import choose_device
+from grla.devices import choose_device
 from grla.errors import Interrupted, require
 
 

@@ -24,6 +24,7 @@ import tyro
 
 from command import command
 
+from grla.devices import choose_device
 from grla.engine import (
     GRACE_SECONDS,
     KEPT_DIMS,
@@ -31,7 +32,6 @@ from grla.engine import (
     Matching,
     RunSettings,
     StudyRun,
-    choose_device,
     describe_status,
     latest_name,
     match_study,
@@ -88,8 +88,9 @@ class Arguments:
     rates: tuple[float, ...] = ()
     """Learning rates to try for each variant in shorter runs first; each then trains at its own, chosen by validation
     images. By default those of the profile, which for smoke and quick are none: all variants train at one rate."""
-    device: Literal["auto", "cpu", "cuda"] = "auto"
-    """Where to train and measure; auto takes a GPU if there is one."""
+    device: str = "auto"
+    """Where to train and measure: auto (a GPU if there is one), cpu, cuda, cuda:1 (the second GPU) or mps (Apple's);
+    with --workers 0 another machine may have it."""
     checkpoint_activations: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
     """Train GRLASR in less memory and more time, to the same numbers: each block is computed twice."""
     compile: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
@@ -170,7 +171,7 @@ def study_run(arguments: Arguments) -> StudyRun:
     require_new_layout(arguments.out)
     settings = RunSettings(
         arguments.out,
-        choose_device(arguments.device),
+        choose_device(arguments.device, here=not plans_only(arguments)),
         arguments.workers,
         arguments.threads,
         arguments.storage,
@@ -202,6 +203,11 @@ def asked_study(arguments: Arguments, changes: Mapping[str, object]) -> Study:
         return compared_study([OutsideSpec(name, upscale) for name in arguments.models])
     require(not arguments.models, "models", f"must be left out but for {COMPARE!r}", arguments.models)
     return load_study(arguments.study)
+
+
+def plans_only(arguments: Arguments) -> bool:
+    """Whether nothing is computed here: cells are for other machines."""
+    return arguments.workers == 0 and not arguments.dry_run and arguments.match != "latency"
 
 
 def spec_changes(arguments: Arguments) -> dict[str, object]:

@@ -21,7 +21,7 @@ import json
 import sys
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import tyro
 
@@ -43,7 +43,8 @@ from grla.benchmark import (
     time_networks,
     time_training,
 )
-from grla.engine import choose_device, require_new_layout
+from grla.devices import choose_device
+from grla.engine import require_new_layout
 from grla.errors import InputError, require
 from grla.files import write_text
 from grla.report import (
@@ -78,8 +79,8 @@ class Common:
 class OnDevice(Common):
     """What the subcommands have that run networks."""
 
-    device: Literal["auto", "cpu", "cuda"] = "auto"
-    """Where to measure; auto takes a GPU if there is one."""
+    device: str = "auto"
+    """Where to measure: auto (a GPU if there is one), cpu, cuda, cuda:1 (the second GPU) or mps (Apple's)."""
 
 
 @dataclass(frozen=True)

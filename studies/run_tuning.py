@@ -17,7 +17,8 @@ import tyro
 
 from command import command
 
-from grla.engine import GRACE_SECONDS, RunSettings, StudyRun, choose_device, load_material, run_study
+from grla.devices import choose_device
+from grla.engine import GRACE_SECONDS, RunSettings, StudyRun, load_material, run_study
 from grla.errors import InputError, require_at_least
 from grla.provenance import without_password
 from grla.report import TuningResults, confirmation, publish, publish_tuning, to_confirm
@@ -47,8 +48,8 @@ class Arguments:
     """Number of seeds to confirm with."""
     test_data: tuple[Path, ...] = ()
     """Folders of HR test images to confirm on; the search itself never reads them. By default photos as above."""
-    device: Literal["auto", "cpu", "cuda"] = "auto"
-    """Where to train and measure; auto takes a GPU if there is one."""
+    device: str = "auto"
+    """Where to train and measure: auto (a GPU if there is one), cpu, cuda, cuda:1 (the second GPU) or mps (Apple's)."""
     out: Path = Path("results")
     """Folder for storage, cells, tables and figures."""
     workers: int = 1
@@ -77,7 +78,7 @@ def main(arguments: Arguments) -> None:
     if arguments.then_confirm:  # what confirming would refuse is refused before anything is trained
         require_at_least("seeds", arguments.seeds, 1)
         base = search.space(run.profile, confirming_changes(run, arguments)).base
-        load_material(base.data, base.model.upscale, settings.cache, device)
+        load_material(base.data, base.model.upscale, settings.cache, settings.images_device)
     name = run_tuning(run)
     results = publish_tuning(run.settings.storage_url, name, run.folder)
     if arguments.then_confirm:

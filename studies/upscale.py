@@ -22,7 +22,7 @@ from command import SHIPPED, command
 from grla.analysis import Upscaler, find_upscaler
 from grla.cost import is_out_of_memory
 from grla.data import image_size, imresize, read_with_alpha
-from grla.engine import choose_device
+from grla.devices import choose_device
 from grla.errors import InputError, require
 from grla.files import atomic_write
 
@@ -44,8 +44,8 @@ class Arguments:
     """Larger pictures are processed in squares of this many pixels, to need less memory; None processes them whole."""
     overlap: int = 32
     """Pixels around a square that the network sees too. Global attention sees the square and these only."""
-    device: Literal["auto", "cpu", "cuda"] = "auto"
-    """Where to run; auto takes a GPU if there is one."""
+    device: str = "auto"
+    """Where to run: auto (a GPU if there is one), cpu, cuda, cuda:1 (the second GPU) or mps (Apple's)."""
     out: Path = Path("results/upscaled")
     """Folder for NAME_xN.png."""
 

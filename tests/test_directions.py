@@ -17,6 +17,7 @@ PARTS = {"attention", "model", "data", "metrics", "cost", "training", "tiling", 
 ALLOWED = {
     "errors": set(),
     "files": {"errors"},
+    "devices": {"errors"},
     "spec": {"errors"},
     "provenance": set(),
     "__main__": {"provenance"},
@@ -29,12 +30,12 @@ ALLOWED = {
     "tiling": {"errors"},
     "evaluation": {"data", "metrics", "tiling", "study", "errors"},
     "study": BASICS,
-    "engine": {"study", *PARTS, *BASICS},
-    "tuning": {"engine", "study", *PARTS, *BASICS},
+    "engine": {"study", "devices", *PARTS, *BASICS},
+    "tuning": {"engine", "study", "devices", *PARTS, *BASICS},
     "analysis": {"study", *PARTS, *BASICS},
     "benchmark": {"analysis", "engine", "study", *PARTS, *BASICS},
     "report": {"study", *BASICS},
-    "studies": {"analysis", "benchmark", "data", "engine", "report", "study", "tuning", "cost", *BASICS},
+    "studies": {"analysis", "benchmark", "data", "engine", "report", "study", "tuning", "cost", "devices", *BASICS},
 }
 PACKAGES = {path.parent.name for path in (ROOT / "grla").glob("*/__init__.py")}
 # What a file may import of another package: its face. Kernels are plugins, public image sets have a face of their own.

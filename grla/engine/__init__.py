@@ -40,7 +40,7 @@ from grla.engine.processes import (
     threads_of,
 )
 from grla.engine.queue import WORKER, Queue, this_worker
-from grla.engine.run import RunSettings, StudyRun, choose_device, run_study, torchrun
+from grla.engine.run import RunSettings, StudyRun, run_study, torchrun
 from grla.engine.sizing import KEPT_DIMS, Matching, estimate, match_study
 from grla.engine.status import describe_status, latest_name, planned_rates
 from grla.engine.storage import FILE_NAME, GRACE_SECONDS, open_storage, planning, storage_named

@@ -31,12 +31,13 @@ MAX_SEED = 9999
 
 @dataclass(frozen=True)
 class PlannedCell:
-    """A cell, its hash, the material it runs on, and the name of the source that computes it."""
+    """A cell, its hash, the material it runs on, the name of the source that computes it, and the type of device."""
 
     cell: Cell
     cell_hash: str
     material: Material
     source: str
+    device: str
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,7 @@ def named_cells(
     for cell in cells:
         material, source = find_material(cell.spec), cell_source(cell.spec)
         name = cell_identity(cell.spec, material.checksums, device.type, source)
-        planned.append(PlannedCell(cell, name, material, source))
+        planned.append(PlannedCell(cell, name, material, source, device.type))
     return tuple(planned)
 
 
@@ -167,7 +168,7 @@ def _study_name(definition: dict[str, Any]) -> str:
 
 
 def _definition(study: Study, profile: str, planned: tuple[PlannedCell, ...]) -> dict[str, Any]:
-    """What makes two runs the same Optuna study: everything but the seeds, the code of each variant included."""
+    """What makes two runs the same Optuna study: all but the seeds, each variant's code and the device included."""
     base = planned[0]
     layout = layout_to_json(study.layout(profile, base.cell.spec))
     return {
@@ -175,6 +176,7 @@ def _definition(study: Study, profile: str, planned: tuple[PlannedCell, ...]) ->
         "base": {**to_dict(base.cell.spec), "seed": None},
         "images": base.material.checksums,
         "code": {one.cell.variant: one.source for one in planned},
+        "device": base.device,
     }
 
 
@@ -191,7 +193,11 @@ def _missing(name: str, definition: dict[str, Any], alike: dict[str, dict[str, A
     plan_first = "plan the study first (a run without join; with 0 workers it only plans)"
     if not alike:
         return f"the storage holds no study {name}; {plan_first}"
-    parts = {other: " and ".join(_differences(found, definition)) for other, found in alike.items()}
+    devices = {other: f"device ({found.get('device')}, not {definition['device']})" for other, found in alike.items()}
+    parts = {
+        other: " and ".join(devices[other] if part == "device" else part for part in _differences(found, definition))
+        for other, found in alike.items()
+    }
     differing = "; ".join(f"{other} has another {what}" for other, what in parts.items())
     return f"the storage holds no study {name}: {differing}. Give the same arguments and images, or {plan_first}"
 

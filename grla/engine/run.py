@@ -13,6 +13,7 @@ from pathlib import Path
 
 import torch
 
+from grla.devices import require_alive
 from grla.engine.cell import save_images
 from grla.engine.cells import CELLS, CellStore, is_bucket, open_cells, require_new_layout
 from grla.engine.claiming import Worker, claimed_cells, run_claimed
@@ -83,6 +84,11 @@ class RunSettings:
     def cache(self) -> Path:
         """Where decoded training images are kept."""
         return self.out / "cache"
+
+    @property
+    def images_device(self) -> torch.device:
+        """Where this process keeps training images: on a GPU only if it trains itself and leaves that to no others."""
+        return self.device if self.workers in (None, 1) else torch.device("cpu")
 
     @property
     def shown_files(self) -> Path:
@@ -175,7 +181,7 @@ def open_plan(run: StudyRun) -> Plan:
         require_storage(settings.storage_url)
     with planning(settings.storage_url):
         storage = open_storage(settings.storage_url, settings.grace)
-        find = cached(load_material, settings.cache, settings.device)
+        find = cached(load_material, settings.cache, settings.images_device)
         planned = named_cells(run.cells(), find, settings.device)
         if not run.join:
             tell_start(planned)
@@ -186,7 +192,7 @@ def open_plan(run: StudyRun) -> Plan:
 
 
 def work(run: StudyRun, arrangement: Arrangement, plan: Plan, store: CellStore, stop: StopRequest) -> None:
-    """Claim and run cells in this process until all are finished."""
+    """Claim and run cells in this process until all are finished; InputError when its GPU is of no more use."""
     settings, num_cells, workers = run.settings, len(plan.cells), arrangement.workers
     artifacts = Artifacts(settings.shown_files, run.cell_files, run.folder / "images")
     worker = Worker(store, settings.device, artifacts, workers, settings.execution)
@@ -197,14 +203,15 @@ def work(run: StudyRun, arrangement: Arrangement, plan: Plan, store: CellStore, 
         for trial, planned in claimed_cells(plan, lambda: stop.asked):
             progress.num_done = num_cells - len(plan.unfinished())
             run_claimed(plan, trial, planned, worker, progress.start(_name(planned)))
+            require_alive(settings.device)
 
 
 def join_work(run: StudyRun, arrangement: Arrangement, stop: StopRequest) -> None:
     """What one of several workers does: join the planned study, and work."""
-    joining = replace(run, join=True, retry_failed=False)
-    settings = run.settings
+    settings = replace(run.settings, workers=1)
+    joining = replace(run, join=True, retry_failed=False, settings=settings)
     with storage_named(settings.storage_url):
-        work(run, arrangement, open_plan(joining), open_cells(settings.out, settings.artifacts), stop)
+        work(joining, arrangement, open_plan(joining), open_cells(settings.out, settings.artifacts), stop)
 
 
 @contextmanager
@@ -223,13 +230,6 @@ def torchrun(run: StudyRun) -> Iterator[bool]:
                 for _, _, batch_size in all_stages(cell.spec.data):
                     require_equal_slices(batch_size)
         yield leading
-
-
-def choose_device(name: str) -> torch.device:
-    """The device called "auto" (a GPU if there is one), "cpu" or "cuda"; asking for a missing GPU is an InputError."""
-    available = torch.cuda.is_available()
-    require(name != "cuda" or available, "device", "must be auto or cpu: PyTorch sees no GPU", name)
-    return torch.device("cuda" if name == "cuda" or (name == "auto" and available) else "cpu")
 
 
 def _arrangement(run: StudyRun, plan: Plan, num_unfinished: int) -> Arrangement:

@@ -43,8 +43,7 @@ def process_group(device: torch.device) -> Iterator[None]:
     on_gpu = device.type == "cuda"
     if on_gpu:
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
-    # Gradients of depthwise convolutions come in another layout than their weights'; they are small.
-    warnings.filterwarnings("ignore", "Grad strides do not match bucket view strides")
+    _expect_warnings()
     dist.init_process_group("cpu:gloo,cuda:nccl" if on_gpu else "gloo", timeout=LONGEST_WAIT)
     try:
         yield
@@ -55,7 +54,7 @@ def process_group(device: torch.device) -> Iterator[None]:
 @contextmanager
 def met_at(meeting: Path, rank: int, size: int) -> Iterator[None]:
     """Join the group of `size` processes of this machine that meet at a file, which must not exist; on CPUs."""
-    warnings.filterwarnings("ignore", "Grad strides do not match bucket view strides")
+    _expect_warnings()
     dist.init_process_group("gloo", init_method=meeting.as_uri(), rank=rank, world_size=size, timeout=LONGEST_WAIT)
     try:
         yield
@@ -132,7 +131,7 @@ class SharedTrainer(Trainer):
     ) -> None:
         def shared(model: nn.Module) -> nn.Module:
             # Statistics are equal everywhere as they are; a kernel may leave weights unused, in each step the same.
-            return DistributedDataParallel(wrap(model), forward_sync_buffers=False, static_graph=True)
+            return DistributedDataParallel(wrap(model), broadcast_buffers=False, static_graph=True)
 
         super().__init__(share_batch_norms(model), spec, batch, device, shared)
         self.in_step = False
@@ -172,6 +171,13 @@ class SharedTrainer(Trainer):
 def trainer_kind() -> type[Trainer]:
     """The trainer to use here."""
     return SharedTrainer if num_processes() > 1 else Trainer
+
+
+def _expect_warnings() -> None:
+    """Say nothing of what is meant to be: gradients of depthwise convolutions, which are small, come in another layout
+    than their weights', and the argument of DistributedDataParallel that PyTorch before 2.12 knows has a new name."""
+    warnings.filterwarnings("ignore", "Grad strides do not match bucket view strides")
+    warnings.filterwarnings("ignore", "`broadcast_buffers` is deprecated")
 
 
 @contextmanager

@@ -66,7 +66,7 @@ def _itself(model: nn.Module) -> nn.Module:
 class Trainer:
     """A model in training: Adam, batch t a pure function of t.
 
-    `batch(step)` gives lr (batch, 3, h, w) and hr (batch, 3, upscale * h, upscale * w) in [0, 1] on `device`. With
+    `batch(step)` gives lr (batch, 3, h, w) and hr (batch, 3, upscale * h, upscale * w) in [0, 1], on any device. With
     equal seeds, thread counts and CPU, equal steps give equal bits, however often training was resumed between them.
     Whoever wants to know where the time goes sets `lap`, which is called with the name of each phase as it ends. `wrap`
     makes of the model what is called in training, with the same weights: a compiled network, say.
@@ -121,7 +121,7 @@ class Trainer:
             self.network.train()
         if self.spec.norm_frozen and self.progress >= 1 - self.spec.norm_frozen:
             _freeze_norms(self.model)
-        lr, hr = self.batch(self.step)
+        lr, hr = (images.to(self.device) for images in self.batch(self.step))
         self.lap("data")
         with torch.autocast("cuda", torch.bfloat16, enabled=self.spec.amp and self.device.type == "cuda"):
             sr = self.network(lr)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import optuna
@@ -103,6 +104,20 @@ def test_joining_says_that_there_is_no_study_or_how_another_differs(
     run_study(make_run(settings={"workers": 0}))
     with pytest.raises(InputError, match=r"tiny-smoke-\w+ has another base. Give the same arguments and images"):
         run_study(joining(train__validations=2))
+
+
+@pytest.mark.parametrize(("planned", "joining"), [("cpu", "cuda"), ("cuda", "cpu")])
+def test_a_plan_names_its_device_which_need_not_be_here_and_others_cannot_join(
+    make_run: Callable[..., StudyRun], planned: str, joining: str
+) -> None:
+    """A cell's hash holds the device: a worker on another one would find none of the plan's cells and call it done."""
+
+    def on(device: str, run: StudyRun) -> StudyRun:
+        return replace(run, settings=replace(run.settings, device=torch.device(device), workers=0))
+
+    name = run_study(on(planned, make_run()))
+    with pytest.raises(InputError, match=rf"{name} has another device \({planned}, not {joining}\)\. Give the same"):
+        run_study(on(joining, make_run(join=True)))
 
 
 def test_two_studies_of_one_name_and_different_definitions_are_refused(make_run: Callable[..., StudyRun]) -> None:

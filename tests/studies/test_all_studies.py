@@ -11,7 +11,8 @@ import pandas as pd
 import pytest
 
 from grla.cost import Counts, count
-from grla.engine import StudyRun, choose_device, estimate, run_study
+from grla.devices import choose_device
+from grla.engine import StudyRun, estimate, run_study
 from grla.engine.storage import FILE_NAME
 from grla.errors import InputError
 from grla.model import build_on_meta

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from tests.shared.commands import call
@@ -71,6 +72,20 @@ def test_an_unknown_plan_and_a_wrong_suffix_are_said_of_their_flags(tmp_path: Pa
     assert "error: --join: the storage holds no study attention-smoke-" in shown
     shown = call("run_ablation.py", *smoke, "--export", "x.txt", folder=tmp_path, code=1)
     assert "error: --export: the file's suffix must be one of .csv, .jsonl, got '.txt'" in shown
+
+
+def test_a_gpu_that_is_elsewhere_can_be_planned_for_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
+    smoke = ("--profile", "smoke", "--workers", 0, "--device", "cuda")
+    assert "Planned attention-smoke-" in call("run_ablation.py", *smoke, folder=tmp_path)
+    for computing in (("--workers", 1), ("--dry-run",), ("--match", "latency")):
+        shown = call("run_ablation.py", *smoke, *computing, folder=tmp_path, code=1)
+        assert "error: --device must be auto or cpu: PyTorch sees no cuda here, got 'cuda'" in shown
+    shown = call("run_ablation.py", "--profile", "smoke", "--join", folder=tmp_path, code=1)
+    assert "has another device (cuda, not cpu). Give the same arguments" in shown
 
 
 def test_help_names_defaults_and_units() -> None:

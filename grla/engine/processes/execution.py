@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from dataclasses import dataclass, fields, replace
+from typing import cast
 
 import torch
 from torch import nn
@@ -52,11 +53,10 @@ class Execution:
         found = on_gpu or shutil.which(compiler) is not None
         require(found, "compile", "needs a C++ compiler on a CPU: install g++, or name one by CXX", compiler)
         mode = "reduce-overhead" if on_gpu else "default"
-        # A network in training sees one size; all cells of a study are the same code, each with a graph of its own.
-        compiled: nn.Module = torch.compile(  # type: ignore[call-overload]  # its stubs lack the limit
-            model, mode=mode, dynamic=False, recompile_limit=MOST_GRAPHS
-        )
-        return compiled
+        # A network in training sees one size; all cells of a study are the same code, each with a graph of its own. The
+        # limit is set for the process: `torch.compile` has no argument for it before PyTorch 2.12.
+        torch._dynamo.config.recompile_limit = MOST_GRAPHS
+        return cast(nn.Module, torch.compile(model, mode=mode, dynamic=False))
 
 
 USUAL = Execution()

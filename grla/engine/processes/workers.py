@@ -9,6 +9,7 @@ from multiprocessing.process import BaseProcess
 import torch
 
 from grla.cost import fresh_processes
+from grla.devices import share_gpus
 from grla.engine.processes.progress import StopRequest
 from grla.errors import InputError, Interrupted
 
@@ -68,10 +69,9 @@ def _end(exitcode: int) -> str:
 
 
 def _worker(job: Job, device: torch.device, index: int, threads: int) -> None:
-    """The main function of one of the processes: it works on the GPU of its number, if there are any."""
+    """The main function of one of the processes."""
     torch.set_num_threads(threads)
-    if device.type == "cuda":
-        torch.cuda.set_device(index % torch.cuda.device_count())
+    share_gpus(device, index)
     try:
         with StopRequest(quiet=True) as stop:
             job(stop)

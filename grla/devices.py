@@ -1,0 +1,58 @@
+"""The device that computes: chosen by name, and checked to be there."""
+
+from __future__ import annotations
+
+import re
+
+import torch
+
+from grla.errors import InputError, require
+
+NAME = re.compile(r"auto|cpu|cuda(:\d+)?|mps")
+
+
+def choose_device(name: str, here: bool = True) -> torch.device:
+    """The device called "auto" (a GPU if there is one), "cpu", "cuda", "cuda:1" (the second GPU) or "mps".
+
+    A GPU with its number becomes the current one of this process. Where `here` is False the device is only named, for
+    a plan that other machines carry out. Raises InputError for any other name, and for a device that is not here.
+    """
+    require(NAME.fullmatch(name) is not None, "device", "must be auto, cpu, cuda, cuda:NUMBER or mps", name)
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = torch.device(name)
+    if here:
+        _require_here(device)
+        if device.type == "cuda" and device.index is not None:
+            torch.cuda.set_device(device)
+    return device
+
+
+def share_gpus(device: torch.device, number: int) -> None:
+    """Make the GPU of process `number` (from 0) of several on this machine its current one.
+
+    That is the one that `device` names, or else the GPUs in turn. On other devices nothing happens.
+    """
+    if device.type == "cuda":
+        torch.cuda.set_device(number % torch.cuda.device_count() if device.index is None else device)
+
+
+def require_alive(device: torch.device) -> None:
+    """Raise InputError for an NVIDIA or AMD GPU that answers nothing but errors, as after an illegal memory access.
+
+    Until the process ends everything on it would fail.
+    """
+    if device.type != "cuda":
+        return
+    try:
+        torch.cuda.synchronize(device)
+    except RuntimeError as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(f"the GPU is of no more use to this process ({reason}); run again to go on") from error
+
+
+def _require_here(device: torch.device) -> None:
+    number = torch.cuda.device_count() if device.type == "cuda" else int(torch.backends.mps.is_available())
+    if device.type != "cpu":
+        require(number > 0, "device", f"must be auto or cpu: PyTorch sees no {device.type} here", str(device))
+        require((device.index or 0) < number, "device", f"must be one of the {number} here, from 0 on", str(device))
