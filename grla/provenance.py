@@ -87,12 +87,12 @@ def machine() -> dict[str, Any]:
     }
 
 
-def nvidia_smi(fields: str, subject: str = "gpu", index: int = 0) -> list[list[str]] | None:
-    """What the driver says about the GPU of this number: a list of values for each line; None where it cannot be asked.
+def nvidia_smi(fields: str, subject: str = "gpu", gpu: str = "0") -> list[list[str]] | None:
+    """What the driver says about a GPU, by number or UUID, a list of values a line; None where it cannot be asked.
 
     `fields` are those of `nvidia-smi --help-query-SUBJECT`, separated by commas.
     """
-    options = [f"--id={index}", f"--query-{subject}={fields}", "--format=csv,noheader,nounits"]
+    options = [f"--id={gpu}", f"--query-{subject}={fields}", "--format=csv,noheader,nounits"]
     answer = _output("nvidia-smi", *options)
     return None if answer is None else [line.split(", ") for line in answer.splitlines()]
 

@@ -24,7 +24,7 @@ ALLOWED = {
     "model": {"spec", "attention", "errors"},
     "data": {"errors", "files"},
     "metrics": {"errors"},
-    "cost": {"errors", "provenance"},
+    "cost": {"errors"},
     "training": {"spec", "errors", "files", "precision"},
     "tiling": {"errors"},
     "evaluation": {"data", "metrics", "tiling", "study", "errors"},
