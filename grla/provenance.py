@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +83,33 @@ def machine() -> dict[str, Any]:
         "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
         "system": platform.platform(),
         "python": platform.python_version(),
+        **({"cuda": _cuda()} if torch.cuda.is_available() else {}),
+    }
+
+
+def nvidia_smi(fields: str, subject: str = "gpu", gpu: str = "0") -> list[list[str]] | None:
+    """What the driver says about a GPU, by number or UUID, a list of values a line; None where it cannot be asked.
+
+    `fields` are those of `nvidia-smi --help-query-SUBJECT`, separated by commas.
+    """
+    options = [f"--id={gpu}", f"--query-{subject}={fields}", "--format=csv,noheader,nounits"]
+    answer = _output("nvidia-smi", *options)
+    return None if answer is None else [line.split(", ") for line in answer.splitlines()]
+
+
+def _cuda() -> dict[str, Any]:
+    """Versions of what computes on a GPU, its compute capability, and how it multiplies float32 numbers."""
+    import torch  # noqa: PLC0415
+
+    driver = nvidia_smi("driver_version")
+    return {
+        "capability": ".".join(map(str, torch.cuda.get_device_capability())),
+        "cuda": torch.version.cuda,
+        "cudnn": torch.backends.cudnn.version(),
+        "driver": driver[0][0] if driver else None,
+        "triton": importlib.metadata.version("triton") if find_spec("triton") else None,
+        "float32_products": "tf32" if torch.backends.cuda.matmul.allow_tf32 else "ieee",
+        "float32_convolutions": "tf32" if torch.backends.cudnn.allow_tf32 else "ieee",
     }
 
 
@@ -103,8 +131,12 @@ def without_password(text: str) -> str:
 
 
 def _git(root: Path, *arguments: str) -> str | None:
+    return _output("git", "-C", str(root), *arguments)
+
+
+def _output(*command: str) -> str | None:
+    """What a command prints; None where it fails or does not exist."""
     try:
-        command = ["git", "-C", str(root), *arguments]
         done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=30)
     except (OSError, subprocess.SubprocessError):
         return None

@@ -8,8 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
-from grla.provenance import ROOT, ProcessorShare, code_version
+from grla.provenance import ROOT, ProcessorShare, code_version, machine, nvidia_smi
 
 
 def git(folder: Path, *arguments: str) -> str:
@@ -79,3 +80,29 @@ def test_waiting_threads_sleep_unless_the_user_says_otherwise(given: str | None,
     command = [sys.executable, "-c", program]
     ran = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
     assert ran.stdout.split() == ["True", expected]
+
+
+@pytest.fixture
+def gpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A GPU that PyTorch and a driver's command tell of."""
+    command = tmp_path / "nvidia-smi"
+    command.write_text("#!/bin/sh\necho 580.65.06, 1980\n")
+    command.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "H100")
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda: (9, 0))
+
+
+def test_of_a_gpu_is_recorded_what_its_numbers_depend_on(gpu: None) -> None:
+    found = machine()["cuda"]
+    assert (found["capability"], found["driver"]) == ("9.0", "580.65.06")
+    assert (found["float32_products"], found["float32_convolutions"]) == ("ieee", "ieee")
+    assert {"cuda", "cudnn", "triton"} <= set(found)
+    assert nvidia_smi("driver_version,clocks.sm") == [["580.65.06", "1980"]]
+
+
+def test_without_a_gpu_nothing_is_recorded_of_one(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert nvidia_smi("driver_version") is None
+    assert "cuda" not in machine()

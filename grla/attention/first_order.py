@@ -10,21 +10,18 @@ out, so that no intermediate result is stored. On NVIDIA GPUs it runs as Triton 
 from __future__ import annotations
 
 from abc import abstractmethod
-from importlib.util import find_spec
-from shutil import which
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from grla.attention.interface import LinearKernel, full
 from grla.attention.linear import watched
 from grla.attention.pieces import pieces, times
+from grla.attention.triton_probe import triton_obstacle, triton_version
 
 SMALLEST = 1e-12  # the least norm that vectors are divided by, as in torch.nn.functional.normalize
-# GPU builds of PyTorch ship Triton, which needs a C compiler to build the launchers of its kernels.
-HAS_TRITON = find_spec("triton") is not None and any(map(which, ("gcc", "clang")))
 TRITON_DTYPES = (torch.float32, torch.bfloat16, torch.float16)
 TRITON_WIDEST = 64  # channels; the sums of wider heads do not fit into a multiprocessor
 
@@ -57,11 +54,24 @@ def first_order_attention(q: Tensor, k: Tensor, v: Tensor, slope: float) -> Tens
 
 def triton_suits(q: Tensor, k: Tensor, v: Tensor) -> bool:
     """Whether the Triton kernels can run on these tensors, on their device."""
-    if not (HAS_TRITON and q.is_cuda and torch.version.cuda) or watched():
+    if not q.is_cuda or watched():
         return False
     alike = q.dtype == k.dtype == v.dtype and q.dtype in TRITON_DTYPES
     fits = q.shape[-1] <= TRITON_WIDEST and q.numel() > 0 and k.numel() > 0
-    return alike and fits and torch.cuda.get_device_capability(q.device) >= (8, 0)  # the first with TF32
+    return alike and fits and not triton_obstacle(q.device)
+
+
+def path_of(model: nn.Module, device: torch.device) -> str:
+    """The path that `model`'s first-order kernels take on `device` where nothing watches or compiles them.
+
+    "triton VERSION", or "eager (REASON)"; "" on a CPU and where the model has none.
+    """
+    kernels = [one for one in model.modules() if isinstance(one, FirstOrderKernel) and one.slope is not None]
+    if device.type != "cuda" or not kernels:
+        return ""
+    wide = any(kernel.head_dim > TRITON_WIDEST for kernel in kernels)
+    obstacle = f"heads wider than {TRITON_WIDEST}" if wide else triton_obstacle(device)
+    return f"eager ({obstacle})" if obstacle else f"triton {triton_version()}"
 
 
 class _FirstOrder(torch.autograd.Function):
@@ -75,7 +85,7 @@ class _FirstOrder(torch.autograd.Function):
             state[..., -1] += direction.sum(-2)
             base[..., :-1] += v_piece.sum(-2, keepdim=True)
         state *= slope
-        base[..., -1] = k.shape[-2]
+        base[..., -1].fill_(k.shape[-2])  # assigned, it would be a constant on the CPU, which GPU graphs cannot hold
         out, totals = torch.empty_like(q), q.new_empty(*q.shape[:-1], 1)
         for q_piece, out_piece, total in pieces(q, out, totals):
             sums = times(_unit(q_piece)[0], state).add_(base)

@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from grla.cost import gpu_timing
 from grla.cost.latency import clock
 from grla.errors import InputError, require, require_at_least
 
@@ -44,12 +45,16 @@ def time_in_turns(
 ) -> list[Turn]:
     """Time one forward pass of every network per round, by the rules of `take_turns`.
 
-    The input (batch, channels, height, width) is noise in [0, 1] on the device of each network; a GPU is synchronised
-    before every reading of the clock. Raises InputError for an unknown base or a network that the input does not suit.
+    The input (batch, channels, height, width) is noise in [0, 1] on the device of each network. A GPU is first
+    kept busy for half a second with each, and events take the time. Raises InputError for an unknown base or a network
+    that the input does not suit.
     """
     lr = torch.rand(input_shape, generator=torch.Generator().manual_seed(seed))
     runs = {name: functools.partial(_milliseconds, name, model.eval(), lr) for name, model in models.items()}
     with torch.inference_mode():
+        for model in models.values():
+            if (parameter := next(model.parameters(), None)) is not None and parameter.is_cuda:
+                gpu_timing.warm_up(functools.partial(model, lr.to(parameter.device)), parameter.device)
         return take_turns(runs, base, rounds, seed)
 
 
@@ -85,12 +90,19 @@ def _milliseconds(name: str, model: nn.Module, lr: torch.Tensor) -> float:
     parameter = next(model.parameters(), None)
     device = torch.device("cpu") if parameter is None else parameter.device
     there = lr.to(device)
-    start = clock(device)
     try:
-        model(there)
+        return time_on(device, lambda: model(there))
     except RuntimeError as error:
         reason = str(error).splitlines()[0]
         raise InputError(f"model {name} cannot upscale an input of {tuple(lr.shape)}: {reason}") from error
+
+
+def time_on(device: torch.device, work: Callable[[], object]) -> float:
+    """Milliseconds of a call of `work`: by the clock on a CPU, by events on a GPU."""
+    if device.type == "cuda":
+        return gpu_timing.sample_ms(work, device)
+    start = clock(device)
+    work()
     return 1000 * (clock(device) - start)
 
 

@@ -8,10 +8,12 @@ from dataclasses import dataclass
 
 import torch
 
+from grla.cost import gpu_timing
 from grla.cost.latency import clock
 from grla.cost.memory import MIB
 
 RUNS = 7
+CPU_SIZE, GPU_SIZE = 2048, 8192
 
 
 @dataclass(frozen=True)
@@ -41,14 +43,21 @@ def measure_copy_gb_per_s(device: torch.device, mebibytes: int = 512) -> float:
     return 2 * mebibytes * MIB / _median_seconds(lambda: target.copy_(source), device) / 1e9
 
 
-def measure_sgemm_gflop_per_s(device: torch.device, size: int = 2048) -> float:
-    """GFLOP/s, two for a multiply-add, of a product of two float32 matrices of `size` x `size`; median of seven."""
+def measure_sgemm_gflop_per_s(device: torch.device, size: int | None = None) -> float:
+    """GFLOP/s, two for a multiply-add, of a product of two float32 matrices of `size` x `size`; median of seven.
+
+    By default 2048, and 8192 on a GPU, a large one of which is not filled by less.
+    """
+    size = size or (GPU_SIZE if device.type == "cuda" else CPU_SIZE)
     left, right = torch.rand(2, size, size, device=device)
     out = torch.empty_like(left)
     return 2 * size**3 / _median_seconds(lambda: torch.mm(left, right, out=out), device) / 1e9
 
 
 def _median_seconds(work: Callable[[], object], device: torch.device) -> float:
+    if device.type == "cuda":
+        calls = gpu_timing.calls_in_a_sample(gpu_timing.warm_up(work, device))
+        return statistics.median(gpu_timing.sample_ms(work, device, calls) for _ in range(RUNS)) / 1000
     times = []
     for _ in range(1 + RUNS):
         start = clock(device)

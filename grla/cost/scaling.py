@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -11,6 +12,7 @@ import torch
 from scipy import stats
 from torch import Tensor, nn
 
+from grla.cost import gpu_timing
 from grla.cost.latency import clock
 from grla.cost.memory import map_every_tensor, peak_memory_mib
 
@@ -70,15 +72,28 @@ def one_pass(model: nn.Module, inputs: tuple[Tensor, ...]) -> Callable[[], objec
 
 
 def time_pass(work: Callable[[], object], device: torch.device, seconds: float) -> Timing:
-    """Time `work` after one warm-up: up to nine times, as long as they fit into `seconds`, but at least once."""
+    """Time `work` after one warm-up: up to nine times, as long as they fit into `seconds`, but at least once.
+
+    On a GPU the warm-up takes half a second, and each time is the mean of calls that take some milliseconds together.
+    """
     start = clock(device)
-    work()
-    times: list[float] = []
-    while len(times) < MOST_RUNS and (not times or clock(device) - start + times[-1] < seconds):
-        before = clock(device)
+    if device.type == "cuda":
+        calls = gpu_timing.calls_in_a_sample(gpu_timing.warm_up(work, device))
+        sample = functools.partial(gpu_timing.sample_ms, work, device, calls)
+    else:
+        calls = 1
         work()
-        times.append(clock(device) - before)
-    return Timing(1000 * float(np.median(times)), len(times))
+        sample = functools.partial(_sample_ms, work, device)
+    times: list[float] = []
+    while len(times) < MOST_RUNS and (not times or clock(device) - start + calls * times[-1] / 1000 < seconds):
+        times.append(sample())
+    return Timing(float(np.median(times)), len(times))
+
+
+def _sample_ms(work: Callable[[], object], device: torch.device) -> float:
+    before = clock(device)
+    work()
+    return 1000 * (clock(device) - before)
 
 
 def weigh_pass(work: Callable[[], object], device: torch.device) -> float | None:

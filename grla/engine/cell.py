@@ -16,6 +16,7 @@ import torch
 from PIL import Image as PillowImage
 from torch import nn
 
+from grla.attention import path_of
 from grla.cost import is_out_of_memory, process_peak_mib
 from grla.engine.cells import CellFolder
 from grla.engine.material import Material, TrainingMaterial, cell_hash, cell_source
@@ -116,6 +117,7 @@ def run_cell(run: CellRun, material: Material) -> Record:
         return record
     with outcome_of(record):
         trainer = train(run, record)
+        record.attention_path = path_of(trainer.model, run.device)
         scores, outputs = evaluate(_upscaler(trainer, run.spec), material.test, border=run.spec.model.upscale)
         record.images = [{"test_images": material.test_images, **asdict(score)} for score in scores]
         record.psnr_y, record.ssim_y = _mean(scores, "psnr_y"), _mean(scores, "ssim_y")

@@ -30,6 +30,7 @@ MEASURED = (
     "latency_ms",
     "latency_p10_ms",
     "latency_p90_ms",
+    "latency_replay_ms",
     "latency_threads",
     "peak_memory_mib",
     "train_peak_memory_mib",
@@ -83,6 +84,7 @@ def measured_costs(model: nn.Module, spec: RunSpec, device: torch.device) -> dic
         "latency_ms": latency.median_ms,
         "latency_p10_ms": latency.p10_ms,
         "latency_p90_ms": latency.p90_ms,
+        "latency_replay_ms": latency.replay_ms,
         "latency_threads": torch.get_num_threads(),
         "peak_memory_mib": peak,
     }

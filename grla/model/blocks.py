@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from grla.attention import GlobalAttention, Linear, WindowAttention, build_kernel, linear, reflect_pad
+from grla.attention import GlobalAttention, Linear, WindowAttention, build_kernel, linear, reflect_pad, watched
 from grla.spec import AttentionLayer, ModelSpec, Norm
 
 NEGATIVE_SLOPE = 0.05  # of every LeakyReLU outside the blocks, GRLA figure 4
@@ -29,7 +29,8 @@ def build_norm(norm: Norm, dim: int) -> nn.Module:
 class LocalFeatureExtraction(nn.Sequential):
     """norm, 1x1 convolution, 3x3 depthwise convolution, norm, 1x1 convolution; no biases.
 
-    1x1 convolutions run as linear maps, which in eval mode include BatchNorm's scale and shift, folded in at each call.
+    1x1 convolutions run as linear maps, which in eval mode include BatchNorm's scale and shift. They are folded in at
+    each call; on a GPU, where this would be most of what is launched, once for the same weights.
     """
 
     plain_path = False
@@ -42,27 +43,60 @@ class LocalFeatureExtraction(nn.Sequential):
             build_norm(norm, dim),
             nn.Conv2d(dim, dim, 1, bias=False),
         )
+        self._folded: dict[int, FoldedOnce] = {0: FoldedOnce(), 3: FoldedOnce()}
 
     def forward(self, x: Tensor) -> Tensor:
         """(batch, height, width, dim) -> the same shape."""
         if self.plain_path:
             out: Tensor = super().forward(as_image(x))  # type: ignore[no-untyped-call]
             return as_tokens(out)
-        x = normed_pointwise(self[0], self[1], x)
+        x = self._normed(0, x)
         x = as_tokens(self[2](as_image(x)))
-        return normed_pointwise(self[3], self[4], x)
+        return self._normed(3, x)
+
+    def _normed(self, place: int, x: Tensor) -> Tensor:
+        """The norm at `place` and the convolution after it."""
+        norm, convolution = self[place], self[place + 1]
+        assert isinstance(convolution, nn.Conv2d)
+        once = x.is_cuda and not torch.is_grad_enabled() and not watched()
+        if once and isinstance(norm, nn.BatchNorm2d) and not norm.training:
+            return linear(x, *self._folded[place](norm, convolution))
+        return normed_pointwise(norm, convolution, x)
 
 
 def normed_pointwise(norm: nn.Module, convolution: nn.Module, x: Tensor) -> Tensor:
     """convolution(norm(x)) of tokens (batch, height, width, dim) for a 1x1 convolution without bias."""
     assert isinstance(convolution, nn.Conv2d)
-    weight = convolution.weight.flatten(1)
     if isinstance(norm, nn.BatchNorm2d) and not norm.training:
-        assert norm.running_mean is not None
-        assert norm.running_var is not None
-        scale = norm.weight * torch.rsqrt(norm.running_var + norm.eps)
-        return linear(x, weight * scale, weight @ (norm.bias - scale * norm.running_mean))
-    return linear(as_tokens(norm(as_image(x))), weight)
+        return linear(x, *fold(norm, convolution))
+    return linear(as_tokens(norm(as_image(x))), convolution.weight.flatten(1))
+
+
+def fold(norm: nn.BatchNorm2d, convolution: nn.Conv2d) -> tuple[Tensor, Tensor]:
+    """Weight and bias of the linear map that a BatchNorm in eval mode and a 1x1 convolution without bias are."""
+    assert norm.running_mean is not None
+    assert norm.running_var is not None
+    weight = convolution.weight.flatten(1)
+    scale = norm.weight * torch.rsqrt(norm.running_var + norm.eps)
+    return weight * scale, weight @ (norm.bias - scale * norm.running_mean)
+
+
+class FoldedOnce:
+    """`fold`, computed anew only when a tensor that it reads is another one or has changed; without gradients."""
+
+    def __init__(self) -> None:
+        self._read: list[tuple[int, int]] = []
+        self._maps: tuple[Tensor, Tensor] | None = None
+
+    def __call__(self, norm: nn.BatchNorm2d, convolution: nn.Conv2d) -> tuple[Tensor, Tensor]:
+        """As `fold`."""
+        tensors = (*norm.parameters(), *norm.buffers(), convolution.weight)
+        if any(tensor.is_inference() for tensor in tensors):  # changes of which nobody counts
+            return fold(norm, convolution)
+        read = [(tensor.data_ptr(), tensor._version) for tensor in tensors]
+        if self._maps is None or read != self._read:
+            self._read, self._maps = read, fold(norm, convolution)
+        return self._maps
 
 
 class FeedForward(nn.Sequential):

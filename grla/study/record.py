@@ -43,11 +43,13 @@ class Record:
     psnr_y (dB) and ssim_y are means over all test images. Costs have their unit in the name; `macs` and `hook_flops`
     are per image at the spec's `count_output`, latency and `peak_memory_mib` at its `latency_input`. `num_features` is
     that of a linear kernel: the rows of the state that each head keeps of an image. Costs are measured once for all
-    seeds of a variant with nothing else running, latency with `latency_threads`; `costs` names the measurement.
+    seeds of a variant with nothing else running, latency with `latency_threads`, and on a GPU as a CUDA graph,
+    without launches, `latency_replay_ms`; `costs` names the measurement.
     `train_seconds` are those of a process with `threads` threads, beside which `workers` - 1 other cells ran on the
     machine, and which got `processor_share` (0 to 1) of the processor time that its threads could use. `execution` says
     how it was trained (see `grla.engine.processes.execution`), "" for the usual way; nothing else depends on it, and
-    training memory is that of one process. `gain_db` is by how much validation PSNR-Y rose over the last doubling of
+    training memory is that of one process. `attention_path` is the way of GRBF attention on a GPU, "triton VERSION" or
+    "eager (REASON)". `gain_db` is by how much validation PSNR-Y rose over the last doubling of
     the steps (`grla.engine.trunk` says against what). `source` names the code that computed it (`grla.study.source`),
     `code_version` the commit it was part of. `images` and `history` are tables of their own, see IMAGE_COLUMNS and
     CURVE_COLUMNS.
@@ -66,6 +68,7 @@ class Record:
     latency_ms: float | None = measured("latency ms", 1.0, ".1f")
     latency_p10_ms: float | None = None
     latency_p90_ms: float | None = None
+    latency_replay_ms: float | None = None
     latency_threads: int | None = None
     peak_memory_mib: float | None = measured("memory MiB", 1.0, ".0f")
     train_peak_memory_mib: float | None = measured("train MiB", 1.0, ".0f")
@@ -78,6 +81,7 @@ class Record:
     threads: int = 1
     processor_share: float | None = None
     execution: str = ""
+    attention_path: str = ""
     costs: str = ""
     source: str = ""
     code_version: str = field(default_factory=code_version)

@@ -6,6 +6,9 @@ import importlib
 import os
 import subprocess
 import sys
+import warnings
+from collections.abc import Iterator
+from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,8 +20,9 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
-from grla.attention import build_kernel, first_order
+from grla.attention import build_kernel, first_order, path_of, triton_probe
 from grla.attention.interface import AttentionKernel
+from grla.attention.triton_probe import triton_obstacle
 
 if find_spec("triton") is None and not os.environ.get("CI"):
     pytest.skip("needs triton, see requirements-dev.txt", allow_module_level=True)
@@ -217,7 +221,8 @@ def test_where_it_is_chosen(
     suits: bool, is_cuda: bool, nvidia: str | None, capability: tuple[int, int], dtypes: tuple[torch.dtype, ...],
     queries: int, head_dim: int, monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
-    monkeypatch.setattr(first_order, "HAS_TRITON", True)
+    monkeypatch.setattr(triton_probe, "start_a_kernel", lambda device: None)
+    triton_obstacle.cache_clear()
     monkeypatch.setattr(torch.version, "cuda", nvidia)
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: capability)
     shapes = [torch.Size((1, 2, count, head_dim)) for count in (queries, 7, 7)]
@@ -228,8 +233,49 @@ def test_where_it_is_chosen(
     assert first_order.triton_suits(*stand_ins) == suits
     with FlopCounterMode(display=False):
         assert not first_order.triton_suits(*stand_ins)
-    monkeypatch.setattr(first_order, "HAS_TRITON", False)
+    monkeypatch.setenv("GRLA_TRITON", "0")
+    triton_obstacle.cache_clear()
     assert not first_order.triton_suits(*stand_ins)
+
+
+@pytest.fixture
+def a_gpu_of_nvidia(monkeypatch: pytest.MonkeyPatch) -> Iterator[torch.device]:
+    """A device that has what Triton needs, but that no kernel can start on."""
+    monkeypatch.setattr(torch.version, "cuda", "13.0")
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (9, 0))
+    triton_obstacle.cache_clear()
+    yield torch.device("cuda", 99)
+    triton_obstacle.cache_clear()
+
+
+def test_where_a_kernel_does_not_start_attention_runs_without_and_says_so_once(a_gpu_of_nvidia: torch.device) -> None:
+    """As where gcc is there, but Python.h is not."""
+    with pytest.warns(UserWarning, match="cannot start on cuda:99 .*gcc and python3-dev.*GRLA_TRITON=0 turns them off"):
+        obstacle = triton_obstacle(a_gpu_of_nvidia)
+    assert obstacle
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert path_of(build_kernel("gaussian_rbf", 55), a_gpu_of_nvidia) == f"eager ({obstacle})"
+
+
+def test_a_switch_turns_it_off(a_gpu_of_nvidia: torch.device, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GRLA_TRITON", "0")
+    assert path_of(build_kernel("taylor", 8), a_gpu_of_nvidia) == "eager (GRLA_TRITON=0)"
+
+
+def test_the_path_names_the_version_where_it_is_triton(
+    a_gpu_of_nvidia: torch.device, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(triton_probe, "start_a_kernel", lambda device: None)
+    assert path_of(build_kernel("taylor", 8), a_gpu_of_nvidia) == f"triton {version('triton')}"
+    assert path_of(build_kernel("taylor", 65), a_gpu_of_nvidia) == "eager (heads wider than 64)"
+    assert path_of(build_kernel("relu", 8), a_gpu_of_nvidia) == ""
+    assert path_of(build_kernel("taylor", 8), torch.device("cpu")) == ""
+
+
+def test_the_probe_finds_that_kernels_run() -> None:
+    """On the CPU in Triton's interpreter."""
+    triton_probe.start_a_kernel(DEVICE)
 
 
 def test_nothing_imports_triton_without_a_gpu() -> None:
@@ -242,12 +288,13 @@ def test_nothing_imports_triton_without_a_gpu() -> None:
 
 def test_it_compiles_for_gpus_and_fits_into_their_memory(tmp_path: Path) -> None:
     """What the interpreter cannot see. The smallest shared memory of a GPU with TF32 is 99 KiB a program."""
-    command = [sys.executable, Path(__file__).with_name("compile_triton.py"), "90:float32", "80:bfloat16"]
+    targets = ["80:float32", "86:bfloat16", "89:float32", "90:float16", "100:bfloat16", "120:float32"]
+    command = [sys.executable, Path(__file__).with_name("compile_triton.py"), *targets]
     environment = {**os.environ, "TRITON_INTERPRET": "0", "TRITON_CACHE_DIR": str(tmp_path), "PYTHONPATH": str(ROOT)}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
     asked, found, shared = zip(*(map(int, line.split()) for line in done.stdout.splitlines()), strict=True)
-    assert asked == found == (90,) * 4 + (80,) * 4
+    assert asked == found == tuple(int(target.split(":")[0]) for target in targets for _ in range(4))
     assert max(shared) <= 99 * 2**10
 
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -42,3 +43,35 @@ def test_load_beyond_our_threads_is_warned_of(before: float | None, after: float
     state = {"threads": 2, "clock_mhz": None}
     said = other_work({**state, "load_average": before}, {**state, "load_average": after})
     assert said is None if warning is None else warning in str(said)
+
+
+@pytest.fixture
+def gpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A GPU of which a driver's command tells; another process computes on it."""
+    command = tmp_path / "nvidia-smi"
+    command.write_text(
+        '#!/bin/sh\ncase "$*" in *compute-apps*) printf "10\\n11\\n";; *GPU-abc*) echo "345, 1980, 41, [N/A]";; esac\n'
+    )
+    command.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "current_device", lambda: 0)
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device: SimpleNamespace(uuid="abc"))
+
+
+def test_of_a_gpu_its_clock_and_who_computes_on_it_are_told(gpu: None) -> None:
+    now = conditions_now()
+    assert {name: value for name, value in now.items() if name.startswith("gpu")} == {
+        "gpu_clock_mhz": 345,
+        "gpu_most_clock_mhz": 1980,
+        "gpu_celsius": 41,
+        "gpu_busy_percent": None,
+        "gpu_processes": 2,
+    }
+    quiet = {**now, "load_average": 0.0}
+    assert "2 processes computed on the GPU" in str(other_work(quiet, quiet))
+    assert other_work(quiet, {**quiet, "gpu_processes": 1}) is None
+
+
+def test_without_a_gpu_nothing_is_said_of_one() -> None:
+    assert not [name for name in conditions_now() if name.startswith("gpu")]

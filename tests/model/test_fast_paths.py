@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from grla.attention import build_kernel, kernel_names
 from grla.attention.linear import Linear, linear
 from grla.model import build_model
+from grla.model.blocks import FoldedOnce, fold
 from grla.spec import ModelSpec
 
 SMALL = {"dim": 10, "depth": 2, "num_heads": 2, "window_size": 4}
@@ -106,3 +107,29 @@ def test_a_traced_network_holds_common_operations_and_gives_the_same() -> None:
         traced = torch.jit.trace(model, lr, check_trace=False)
         assert "_linear_pointwise" not in str(traced.inlined_graph)
         torch.testing.assert_close(traced(lr), model(lr), rtol=1e-4, atol=1e-4)
+
+
+def test_what_is_folded_once_is_folded_anew_when_any_of_it_changes() -> None:
+    norm, convolution = nn.BatchNorm2d(3).eval(), nn.Conv2d(3, 3, 1, bias=False)
+    once = FoldedOnce()
+    with torch.inference_mode():
+        first = once(norm, convolution)
+        assert once(norm, convolution) is first
+    for tensor in (norm.weight, norm.bias, norm.running_mean, norm.running_var, convolution.weight):
+        with torch.no_grad():
+            tensor.add_(0.5)
+            found = once(norm, convolution)
+            torch.testing.assert_close(found, fold(norm, convolution), rtol=0, atol=0)
+            assert once(norm, convolution) is found
+    with torch.no_grad():
+        convolution.weight = nn.Parameter(torch.ones(3, 3, 1, 1))
+        torch.testing.assert_close(once(norm, convolution), fold(norm, convolution), rtol=0, atol=0)
+
+
+def test_weights_whose_changes_nobody_counts_are_folded_each_time() -> None:
+    with torch.inference_mode():
+        norm, convolution = nn.BatchNorm2d(3).eval(), nn.Conv2d(3, 3, 1, bias=False)
+        once = FoldedOnce()
+        once(norm, convolution)
+        norm.bias.add_(1)
+        torch.testing.assert_close(once(norm, convolution), fold(norm, convolution), rtol=0, atol=0)

@@ -108,6 +108,7 @@ def test_text_columns_follow_the_types_whether_written_as_text_or_not() -> None:
         "reason",
         "device",
         "execution",
+        "attention_path",
         "costs",
         "source",
         "code_version",

@@ -7,8 +7,8 @@ from typing import Literal
 
 import torch
 from torch import Tensor
-from torch.nn.functional import scaled_dot_product_attention
 
+from grla.attention.dot_product import dot_product_attention
 from grla.attention.interface import AttentionKernel, unit
 from grla.errors import require, require_choice
 
@@ -44,9 +44,7 @@ class Kernel(AttentionKernel):
         """The attention output; the fused product of PyTorch unless the plain path is asked for."""
         if self.plain_path:
             return self.weights(q, k) @ v
-        q, k = self._extended(q, k)
-        # The fused product needs values as wide as keys.
-        return scaled_dot_product_attention(q, k, torch.nn.functional.pad(v, (0, 1)), scale=1.0)[..., :-1]
+        return dot_product_attention(*self._extended(q, k), v, scale=1.0)
 
     def _extended(self, q: Tensor, k: Tensor) -> tuple[Tensor, Tensor]:
         """q and k with one more channel; their product is the softmax's argument."""

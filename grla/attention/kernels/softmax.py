@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from grla.attention.dot_product import dot_product_attention
 from grla.attention.interface import AttentionKernel
 
 
@@ -33,4 +34,4 @@ class Kernel(AttentionKernel):
         """The attention output; see the class."""
         if self.plain_path:
             return self.weights(q, k) @ v
-        return nn.functional.scaled_dot_product_attention(q, k, v, scale=self.head_dim**-0.5)
+        return dot_product_attention(q, k, v, self.head_dim**-0.5)

@@ -1,0 +1,53 @@
+"""Whether Triton's kernels can start on a GPU of this machine, found out once by starting one."""
+
+from __future__ import annotations
+
+import functools
+import importlib.metadata
+import os
+import warnings
+from importlib.util import find_spec
+
+import torch
+
+SWITCH = "GRLA_TRITON"
+"""The environment variable that, set to 0, turns Triton's kernels off."""
+LEAST_CAPABILITY = (8, 0)  # the first with TF32
+
+
+@functools.cache
+def triton_obstacle(device: torch.device) -> str:
+    """Why Triton's kernels cannot run on `device`, a GPU; "" if they can. A kernel that does not start is warned of."""
+    if os.environ.get(SWITCH) == "0":
+        return f"{SWITCH}=0"
+    if find_spec("triton") is None:
+        return "triton is not installed"
+    if not torch.version.cuda:
+        return "not a GPU of NVIDIA"
+    if torch.cuda.get_device_capability(device) < LEAST_CAPABILITY:
+        return "compute capability below 8.0"
+    try:
+        start_a_kernel(device)
+    except Exception as error:  # a missing compiler, a missing header, a driver that is too old: each has its own
+        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        warnings.warn(
+            f"Triton's kernels cannot start on {device} ({reason}); attention runs without them, which is slower. They "
+            f"need a C compiler and Python.h (gcc and python3-dev); {SWITCH}=0 turns them off",
+            stacklevel=2,
+        )
+        return reason
+    return ""
+
+
+def start_a_kernel(device: torch.device) -> None:
+    """Run the forward pass for one token, as small as can be; raises whatever keeps it from running."""
+    from grla.attention.triton_first_order import fused_first_order_attention  # noqa: PLC0415  not installed everywhere
+
+    token = torch.ones(1, 1, 1, 16, device=device)
+    if not torch.equal(fused_first_order_attention(token, token, token, 1.0), token):
+        raise RuntimeError("a kernel computed something else than it should")
+
+
+def triton_version() -> str | None:
+    """The version of the installed Triton."""
+    return importlib.metadata.version("triton") if find_spec("triton") is not None else None
