@@ -18,7 +18,8 @@ from command import command
 
 from grla.analysis import score_model
 from grla.engine import choose_device
-from grla.files import write_text
+from grla.errors import require
+from grla.files import same_file, write_text
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,10 @@ class Arguments:
 
 def main(arguments: Arguments) -> None:
     """Score, print, and write what was asked for."""
+    if arguments.json is not None:
+        inputs = [Path(arguments.model), *filter(None, [arguments.checkpoint])]
+        read = any(same_file(arguments.json, path) for path in inputs)
+        require(not read, "json", "must be a file of its own, not one that is read", str(arguments.json))
     sources = [str(folder) for folder in arguments.test_data] or ["bundled"]
     device = choose_device(arguments.device)
     result = score_model(arguments.model, arguments.checkpoint, arguments.upscale, sources, device)
