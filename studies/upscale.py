@@ -19,11 +19,12 @@ from tqdm import tqdm
 
 from command import SHIPPED, command
 
+from asking import Asking
 from grla.analysis import Upscaler, find_upscaler
 from grla.cost import is_out_of_memory
 from grla.data import image_size, imresize, read_with_alpha
 from grla.engine import choose_device
-from grla.errors import InputError, require
+from grla.errors import InputError, ModelError, require
 from grla.files import atomic_write, same_file
 
 PROFILE_KINDS = {"L": b"GRAY", "LA": b"GRAY", "RGB": b"RGB ", "RGBA": b"RGB "}
@@ -31,7 +32,7 @@ PROFILE_KINDS = {"L": b"GRAY", "LA": b"GRAY", "RGB": b"RGB ", "RGBA": b"RGB "}
 
 
 @dataclass(frozen=True)
-class Arguments:
+class Arguments(Asking):
     """Enlarge pictures; gray, alpha and orientation are kept."""
 
     images: Annotated[tuple[Path, ...], tyro.conf.Positional]
@@ -62,7 +63,9 @@ def main(arguments: Arguments) -> None:
     failed = []
     with tqdm(total=sum(sizes), desc="enlarging", unit="px", unit_scale=True, disable=None) as bar:
         model, factor = arguments.checkpoint, arguments.upscale
-        upscaler = find_upscaler(model, None, factor, device, arguments.tile, overlap, bar.update)
+        upscaler = find_upscaler(
+            model, None, factor, device, arguments.tile, overlap, bar.update, arguments.conventions
+        )
         for index, path in enumerate(arguments.images):
             try:
                 tqdm.write(str(upscale_file(path, arguments.out, upscaler, factor)))
@@ -85,6 +88,8 @@ def upscale_file(path: Path, out: Path, upscaler: Upscaler, upscale: int) -> Pat
         layers = [upscaler(pixels)]
         if alpha is not None:
             layers.append(imresize(alpha, upscale))
+    except ModelError as error:
+        raise InputError(f"picture {path}: {error}") from error
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
             raise

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from grla.cost.latency import clock
+from grla.cost.latency import clock, device_of, suited
 from grla.errors import InputError, require, require_at_least
 
 AGAIN = " again"  # suffix of the name under which the base is timed a second time
@@ -82,9 +82,8 @@ def _warm_up(run: Callable[[], float]) -> None:
 
 
 def _milliseconds(name: str, model: nn.Module, lr: torch.Tensor) -> float:
-    parameter = next(model.parameters(), None)
-    device = torch.device("cpu") if parameter is None else parameter.device
-    there = lr.to(device)
+    device = device_of(model)
+    there = suited(lr, model)
     start = clock(device)
     try:
         model(there)
