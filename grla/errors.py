@@ -12,8 +12,21 @@ class InputError(ValueError):
     """
 
 
+class ModelError(InputError):
+    """A network does not do what every network must. In a study that is the outcome of its cells."""
+
+
+class NotFinite(ModelError):
+    """A network's answer has NaN or infinite values: it has diverged."""
+
+
 class Interrupted(Exception):
     """The user asked to stop. Finished work is kept, and running again resumes from there."""
+
+
+def reason_of(error: Exception) -> str:
+    """What an error says in one line: an InputError as it is, any other after its kind."""
+    return str(error) if isinstance(error, InputError) else f"{type(error).__name__}: {error}".splitlines()[0]
 
 
 def require(holds: bool, name: str, rule: str, value: object) -> None:

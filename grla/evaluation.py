@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterable
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 
+from grla.answers import OURS, Conventions, ask
+from grla.cost import device_of
 from grla.data import ImagePair, imresize
-from grla.errors import InputError
-from grla.metrics import psnr_y, ssim_y
+from grla.metrics import LUMA_RANGE, OFFSET, RGB_WEIGHTS, psnr_y, ssim_y
 from grla.study import ImageScore
 from grla.tiling import run_in_tiles
 
@@ -31,32 +32,53 @@ def network_upscaler(
     tile: int | None = None,
     overlap: int = 0,
     progress: Callable[[float], object] = lambda pixels: None,
+    conventions: Conventions = OURS,
 ) -> Upscaler:
     """Run `model` ((1, 3, h, w) in [0, 1] to (1, 3, upscale * h, upscale * w)) in eval mode on its own device.
 
     Outputs are clamped and rounded to uint8. A gray image is passed as three equal channels, and the output's channels
     are averaged. With `tile` the network sees squares of that many LR pixels and `overlap` around them, and
-    `progress` is called after each, see `grla.tiling`. Raises InputError when the output has another shape.
+    `progress` is called after each, see `grla.tiling`. Raises ModelError as `grla.answers.ask` does.
     """
-    parameter = next(model.parameters(), None)
-    device = torch.device("cpu") if parameter is None else parameter.device
+    device = device_of(model)
+
+    def run(lr: Tensor) -> Tensor:
+        def answer(seen: Tensor) -> Tensor:
+            return ask(model, seen, upscale, conventions)
+
+        return answer(lr) if tile is None else run_in_tiles(answer, lr, upscale, tile, overlap, progress)
 
     def upscaler(lr: Image) -> Image:
         rgb = lr if lr.ndim == 3 else np.stack([lr] * 3, axis=-1)
-        batch = torch.from_numpy(rgb).to(device).permute(2, 0, 1)[None].float() / 255
         was_training = model.training
         model.eval()
         with torch.inference_mode():
-            sr = model(batch) if tile is None else run_in_tiles(model, batch, upscale, tile, overlap, progress)
+            batch = _batch(rgb, device)
+            if conventions.luma_only:
+                bicubic = _batch(imresize(rgb, upscale), device)
+                sr = bicubic + (run(_luma(batch)) - _luma(bicubic)) * 255 / LUMA_RANGE
+            else:
+                sr = run(batch)
         model.train(was_training)
-        expected = (1, 3, upscale * lr.shape[0], upscale * lr.shape[1])
-        if tuple(sr.shape) != expected:
-            raise InputError(f"the model must map {tuple(batch.shape)} to {expected}, got {tuple(sr.shape)}")
-        sr = sr[0].float().clamp(0, 1) * 255
+        sr = sr[0].clamp(0, 1) * 255
         sr = sr.permute(1, 2, 0) if lr.ndim == 3 else sr.mean(0)
         return np.asarray(sr.round().to(torch.uint8).cpu().numpy())
 
     return upscaler
+
+
+def _batch(rgb: Image, device: torch.device) -> Tensor:
+    """(1, 3, height, width) in [0, 1] on the device."""
+    return torch.from_numpy(rgb).to(device).permute(2, 0, 1)[None].float() / 255
+
+
+def _luma(rgb: Tensor) -> Tensor:
+    """Y (batch, 1, height, width), with 255 at 1, of RGB (batch, 3, height, width) in [0, 1].
+
+    A change of Y alone moves R, G and B by equal amounts, as chroma is made of their differences.
+    """
+    weights = torch.tensor(RGB_WEIGHTS, dtype=rgb.dtype, device=rgb.device)
+    return ((weights[:, None, None] * rgb).sum(1, keepdim=True) * 255 + OFFSET) / 255
 
 
 def evaluate(upscaler: Upscaler, pairs: Iterable[ImagePair], border: int) -> tuple[list[ImageScore], list[Image]]:

@@ -42,3 +42,11 @@ def write_text(path: Path, text: str) -> None:
     """Write `text` as UTF-8 in one atomic step."""
     with atomic_write(path) as file:
         file.write(text.encode())
+
+
+def same_file(first: Path, second: Path) -> bool:
+    """Whether both are there and are one file, whatever they are called: through links, or in another case."""
+    try:
+        return first.samefile(second)
+    except OSError:
+        return False

@@ -5,20 +5,20 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterator
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from grla.errors import require_at_least
 
 
 def run_in_tiles(
-    model: nn.Module,
+    model: Callable[[Tensor], Tensor],
     lr: Tensor,
     upscale: int,
     tile: int,
     overlap: int = 0,
     progress: Callable[[float], object] = lambda pixels: None,
 ) -> Tensor:
-    """SR (1, 3, upscale * h, upscale * w) of lr (1, 3, h, w) in squares of `tile` LR pixels.
+    """SR (1, channels, upscale * h, upscale * w) of lr (1, channels, h, w) in squares of `tile` LR pixels.
 
     The network sees each square with `overlap` more pixels on every side that lies within the image, and only the
     square is kept. Without overlap the last squares of a row and a column are shifted back to full size, so that the
@@ -33,7 +33,7 @@ def run_in_tiles(
     require_at_least("tile", tile, 1)
     require_at_least("overlap", overlap, 0)
     height, width = lr.shape[2:]
-    sr = lr.new_empty((1, 3, upscale * height, upscale * width))
+    sr = lr.new_empty((*lr.shape[:2], upscale * height, upscale * width))
     places = list(itertools.product(_spans(height, tile, overlap), _spans(width, tile, overlap)))
     for (top, bottom, above, below), (left, right, before, after) in places:
         seen = model(lr[:, :, above:below, before:after])

@@ -16,13 +16,15 @@ from tabulate import tabulate
 
 from command import command
 
+from asking import Asking
 from grla.analysis import score_model
 from grla.devices import choose_device
-from grla.files import write_text
+from grla.errors import require
+from grla.files import same_file, write_text
 
 
 @dataclass(frozen=True)
-class Arguments:
+class Arguments(Asking):
     """Score one model on test sets by the project's protocol (PSNR-Y in dB, SSIM-Y)."""
 
     model: str
@@ -41,9 +43,15 @@ class Arguments:
 
 def main(arguments: Arguments) -> None:
     """Score, print, and write what was asked for."""
+    if arguments.json is not None:
+        inputs = [Path(arguments.model), *filter(None, [arguments.checkpoint])]
+        read = any(same_file(arguments.json, path) for path in inputs)
+        require(not read, "json", "must be a file of its own, not one that is read", str(arguments.json))
     sources = [str(folder) for folder in arguments.test_data] or ["bundled"]
     device = choose_device(arguments.device)
-    result = score_model(arguments.model, arguments.checkpoint, arguments.upscale, sources, device)
+    result = score_model(
+        arguments.model, arguments.checkpoint, arguments.upscale, sources, device, arguments.conventions
+    )
     print("\n".join(result["found"]))
     rows = [(name, *scores.values()) for name, scores in result["test_sets"].items()]
     print(tabulate(rows, ("test set", "images", "PSNR-Y dB", "SSIM-Y"), floatfmt=("", "", ".4f", ".4f")))

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from tabulate import tabulate
 
+from grla.cost import Counts
 from grla.engine import StudyRun, duration, estimate
 from grla.study import COMPARE, load_search, load_study, rates_study, search_names, shorter, study_names
 
@@ -48,22 +49,27 @@ def show_cost(run: StudyRun, rates: Sequence[float] = ()) -> None:
         (
             one.cell.variant,
             one.cell.spec.seed,
-            one.counts.num_params / 1e3,
-            one.counts.macs / 1e9,
-            one.counts.hook_flops / 1e9,
-            duration(one.seconds),
+            *_in_units(one.counts),
+            "-" if one.seconds is None else duration(one.seconds),
         )
         for one in estimates
     ]
     headers = ("variant", "seed", "params K", "MACs G", "hook_flops G", "training")
-    print(tabulate(rows, headers, floatfmt=".2f"))
-    total = duration(sum(one.seconds for one in estimates))
+    print(tabulate(rows, headers, floatfmt=".2f", missingval="-"))
+    total = duration(sum(one.seconds or 0 for one in estimates))
     print(f"\n{len(rows)} cells, about {total} of training on this machine, measuring and scoring not included.")
+    for variant, reason in {one.cell.variant: one.reason for one in estimates if one.reason}.items():
+        print(f"{variant}: {reason}")
     if rates:
         base = cells[0].spec
         trying = rates_study(run.study, run.profile, base, rates)
         number, budget = len(trying.cells(run.profile, run.changes)), shorter(base.train.budget)
         print(f"Before them at least {number} runs of {budget} each choose a learning rate for each variant.")
+
+
+def _in_units(counts: Counts | None) -> tuple[float | None, ...]:
+    """Thousands of parameters, billions of multiply-adds and of hook_flops."""
+    return (counts.num_params / 1e3, counts.macs / 1e9, counts.hook_flops / 1e9) if counts else (None, None, None)
 
 
 def _place(source: str) -> tuple[str, int]:

@@ -116,6 +116,7 @@ class Cost(Common):
         record = count_networks(self.models, self.upscale, self.lr_size, self.published)
         write_record(self.out, "cost", record)
         print(cost_text(record, self.tree_depth))
+        require_all(record)
 
 
 @dataclass(frozen=True)
@@ -142,6 +143,7 @@ class Latency(InTurns):
         floor = f"{again['ratio']:.3f} [{again['low']:.3f}, {again['high']:.3f}]"
         print(f"\nNoise floor: the base against itself is {floor}.")
         warn_of_other_work(record)
+        require_all(record)
         slower = [] if before is None else slower_than_before(record, before, self.fail_above)
         if slower:
             raise InputError("slower than before: " + "; ".join(slower))
@@ -258,6 +260,12 @@ def show_training(record: dict[str, Any], out: Path) -> None:
     write_record(out, "training", record)
     print(training_table(record), training_notes(record), sep="\n\n")
     warn_of_other_work(record)
+
+
+def require_all(record: dict[str, Any]) -> None:
+    """Raise InputError, once the others are written and printed, for networks that were refused."""
+    if "refused" in record:
+        raise InputError("\n".join(record["refused"].values()))
 
 
 def write_record(out: Path, name: str, record: dict[str, Any]) -> None:

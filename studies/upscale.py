@@ -19,19 +19,20 @@ from tqdm import tqdm
 
 from command import SHIPPED, command
 
+from asking import Asking
 from grla.analysis import Upscaler, find_upscaler
 from grla.cost import is_out_of_memory
 from grla.data import image_size, imresize, read_with_alpha
 from grla.devices import choose_device
-from grla.errors import InputError, require
-from grla.files import atomic_write
+from grla.errors import InputError, ModelError, require
+from grla.files import atomic_write, same_file
 
 PROFILE_KINDS = {"L": b"GRAY", "LA": b"GRAY", "RGB": b"RGB ", "RGBA": b"RGB "}
 """By Pillow mode, how bytes 16 to 19 of a fitting ICC profile name its colour space (ICC.1:2022, table 15)."""
 
 
 @dataclass(frozen=True)
-class Arguments:
+class Arguments(Asking):
     """Enlarge pictures; gray, alpha and orientation are kept."""
 
     images: Annotated[tuple[Path, ...], tyro.conf.Positional]
@@ -48,19 +49,23 @@ class Arguments:
     """Where to run: auto (a GPU if there is one), cpu, cuda, cuda:1 (the second GPU) or mps (Apple's)."""
     out: Path = Path("results/upscaled")
     """Folder for NAME_xN.png."""
+    overwrite: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
+    """Replace files that are in that folder already; never one of the pictures to enlarge."""
 
 
 def main(arguments: Arguments) -> None:
     """Enlarge all pictures; one that cannot be read is named, and the others are done."""
     require(len(arguments.images) > 0, "images", "must name at least one picture", "none")
-    check_targets(arguments.images, arguments.out, arguments.upscale)
+    check_targets(arguments.images, arguments.out, arguments.upscale, arguments.overwrite)
     device = choose_device(arguments.device)
     overlap = arguments.overlap if arguments.tile else 0
     sizes = [num_pixels(path) for path in arguments.images]
     failed = []
     with tqdm(total=sum(sizes), desc="enlarging", unit="px", unit_scale=True, disable=None) as bar:
         model, factor = arguments.checkpoint, arguments.upscale
-        upscaler = find_upscaler(model, None, factor, device, arguments.tile, overlap, bar.update)
+        upscaler = find_upscaler(
+            model, None, factor, device, arguments.tile, overlap, bar.update, arguments.conventions
+        )
         for index, path in enumerate(arguments.images):
             try:
                 tqdm.write(str(upscale_file(path, arguments.out, upscaler, factor)))
@@ -83,6 +88,8 @@ def upscale_file(path: Path, out: Path, upscaler: Upscaler, upscale: int) -> Pat
         layers = [upscaler(pixels)]
         if alpha is not None:
             layers.append(imresize(alpha, upscale))
+    except ModelError as error:
+        raise InputError(f"picture {path}: {error}") from error
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
             raise
@@ -100,13 +107,23 @@ def target_path(path: Path, out: Path, upscale: int) -> Path:
     return out / f"{path.stem}_x{upscale}.png"
 
 
-def check_targets(paths: Sequence[Path], out: Path, upscale: int) -> None:
-    """Raise InputError when two pictures would be written to one file."""
+def check_targets(paths: Sequence[Path], out: Path, upscale: int, overwrite: bool = False) -> None:
+    """Raise InputError, before anything is written, where a file would be lost.
+
+    That is when two pictures would be written to one file, when one would replace another that is to be enlarged,
+    under whatever name, and, unless files may be replaced, when there is one already.
+    """
     sources: dict[Path, Path] = {}
     for path in paths:
-        earlier = sources.setdefault(target_path(path, out, upscale), path)
+        target = target_path(path, out, upscale)
+        earlier = sources.setdefault(target, path)
         if earlier != path:
-            raise InputError(f"{earlier} and {path} would both become {path.stem}_x{upscale}.png; enlarge them apart")
+            raise InputError(f"{earlier} and {path} would both become {target.name}; enlarge them apart")
+        lost = next((one for one in paths if same_file(one, target)), None)
+        if lost is not None:
+            raise InputError(f"{path} would become {target}, which is the picture {lost}; give another folder as `out`")
+        if target.exists() and not overwrite:
+            raise InputError(f"{target} exists already; give another folder as `out`, or set `overwrite`")
 
 
 def num_pixels(path: Path) -> int:

@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from grla.answers import OURS, Conventions
 from grla.data import ImagePair, image_pair, photo_path, read_image
 from grla.errors import InputError, require
 from grla.evaluation import Upscaler, bicubic_upscaler, network_upscaler
@@ -57,10 +58,12 @@ def find_upscaler(
     tile: int | None = None,
     overlap: int = 0,
     progress: Callable[[float], object] = lambda pixels: None,
+    conventions: Conventions = OURS,
 ) -> Upscaler:
     """The upscaler that `model` names: "bicubic", a checkpoint of a study, or "package.module:factory" with `weights`.
 
-    A network runs in tiles if `tile` is given, see `grla.tiling`. Raises InputError for any other name.
+    A network runs in tiles if `tile` is given, see `grla.tiling`, and is asked by `conventions`. Raises InputError for
+    any other name.
     """
     if model == "bicubic":
         return bicubic_upscaler(upscale)
@@ -70,7 +73,7 @@ def find_upscaler(
         _, network = load_trained(Path(model), upscale)
     else:
         raise InputError(f"model must be bicubic, a checkpoint file or package.module:factory, got {model!r}")
-    return network_upscaler(network.to(device), upscale, tile, overlap, progress)
+    return network_upscaler(network.to(device), upscale, tile, overlap, progress, conventions)
 
 
 def checkpoint_name(path: Path) -> str:

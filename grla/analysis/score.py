@@ -12,6 +12,7 @@ from torch import nn
 from tqdm import tqdm
 
 from grla.analysis.checkpoints import find_upscaler
+from grla.answers import OURS, Conventions
 from grla.data import ImagePair, read_test_sets
 from grla.evaluation import evaluate, network_upscaler
 from grla.provenance import PROTOCOL, code_version
@@ -23,14 +24,19 @@ def scores_on(network: nn.Module, pairs: list[ImagePair], upscale: int) -> list[
 
 
 def score_model(
-    model: str, weights: Path | None, upscale: int, sources: Sequence[str], device: torch.device
+    model: str,
+    weights: Path | None,
+    upscale: int,
+    sources: Sequence[str],
+    device: torch.device,
+    conventions: Conventions = OURS,
 ) -> dict[str, Any]:
     """Score `model` on each source ("bundled" or a folder): the mean per test set and a row per image.
 
-    `model` and `weights` are what `find_upscaler` takes. The result is ready for JSON: model, upscale, protocol,
-    code_version, found (what was read, in words), test_sets, images. Raises InputError for unusable input.
+    `model`, `weights` and `conventions` are what `find_upscaler` takes. The result is ready for JSON: model, upscale,
+    protocol, code_version, found (what was read, in words), test_sets, images. Raises InputError for unusable input.
     """
-    upscaler = find_upscaler(model, weights, upscale, device)
+    upscaler = find_upscaler(model, weights, upscale, device, conventions=conventions)
     pairs, found = read_test_sets(sources, upscale)
     scores, _ = evaluate(upscaler, tqdm(pairs, "scoring", disable=None), border=upscale)
     sets = {}

@@ -7,8 +7,12 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any
 
-from grla.benchmark.networks import benchmark_record, find_network, require_lr_size
-from grla.cost import agreed_macs, count_tree, readings
+import torch
+from torch import nn
+
+from grla.answers import require_answer
+from grla.benchmark.networks import benchmark_record, find_network, require_lr_size, usable
+from grla.cost import agreed_macs, count_tree, definition_of, plain_torch, readings, suited
 from grla.errors import InputError, require
 
 # Output sizes (height, width) that published counts refer to: SwinIR's paper says 1280x720, its code 1024x720 (issues
@@ -25,14 +29,17 @@ def count_networks(
     A row per network (see `find_network`): the fields of `grla.cost.Counts`, both sizes in MiB, `checked` (on which
     LR size three counters agreed, on what number of multiply-adds), and the `tree` of its modules
     (`grla.cost.tree.Node`). With a `published` figure (in units of 1e9) and one network the record has its `readings`,
-    see `grla.cost.decoder`. Raises InputError naming the network when it cannot be counted, and why.
+    see `grla.cost.decoder`. Networks that cannot be counted have no row, and the reason in `refused`. Raises
+    InputError if none can.
     """
     require_lr_size(lr_size)
     if published is not None:
         require(published > 0, "published", "must be above 0, in units of 1e9 operations", published)
         require(len(names) == 1, "published", "must be the figure of one model: name that one only", ", ".join(names))
-    rows = [_row(name, upscale, lr_size) for name in names]
-    record = benchmark_record(upscale=upscale, lr_size=list(lr_size), models=rows)
+    rows, refused = usable(names, lambda name: _row(name, upscale, lr_size))
+    record = benchmark_record(upscale=upscale, lr_size=list(lr_size), models=list(rows.values()))
+    if refused:
+        record |= {"refused": refused}
     if published is not None:
         record |= {"published": published, "readings": _readings(names[0], upscale, lr_size, published)}
     return record
@@ -43,6 +50,7 @@ def _row(name: str, upscale: int, lr_size: tuple[int, int]) -> dict[str, Any]:
     with _refusals_named(name, lr_size):
         tree = count_tree(model, (1, 3, *lr_size))
         size, macs = agreed_macs(model, lr_size)
+        _require_fit(model, upscale, lr_size)
     counts = tree.counts
     sizes = {"activations_mib": counts.activations_mib, "weights_mib": counts.weights_mib}
     return {
@@ -52,6 +60,14 @@ def _row(name: str, upscale: int, lr_size: tuple[int, int]) -> dict[str, Any]:
         "checked": {"lr_size": list(size), "macs": macs},
         "tree": asdict(tree),
     }
+
+
+def _require_fit(model: nn.Module, upscale: int, lr_size: tuple[int, int]) -> None:
+    """Raise ModelError unless the network answers with an image of the right size; without data."""
+    network = definition_of(model, "meta")
+    lr = suited(torch.empty(1, 3, *lr_size, device="meta"), network)
+    with plain_torch():
+        require_answer(network(lr), lr, (1, 3, *(upscale * side for side in lr_size)))
 
 
 def _readings(name: str, upscale: int, lr_size: tuple[int, int], published: float) -> list[dict[str, Any]]:

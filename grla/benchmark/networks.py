@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import functools
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import nn
 
 from grla.analysis import load_trained
+from grla.answers import ask
 from grla.attention import kernel_names
 from grla.benchmark.machine_load import conditions_now
 from grla.cost import time_in_turns
 from grla.engine import read_ways
-from grla.errors import InputError, require, require_at_least
+from grla.errors import InputError, ModelError, require, require_at_least
 from grla.model import build_model, outside_model
 from grla.provenance import BENCHMARK_PROTOCOL, describe_run
 from grla.spec import EdsrLiteSpec, KernelSpec, ModelSpec
 
 EDSR_LITE = "edsr_lite"
+Made = TypeVar("Made")
 
 
 @contextmanager
@@ -64,6 +67,19 @@ def prepared_network(name: str, upscale: int, device: torch.device) -> nn.Module
     return execution.prepare(model)
 
 
+def usable(names: Sequence[str], use: Callable[[str], Made]) -> tuple[dict[str, Made], dict[str, str]]:
+    """What `use` makes of each network, and why it makes nothing of the others; InputError if of none."""
+    made, refused = {}, {}
+    for name in names:
+        try:
+            made[name] = use(name)
+        except InputError as error:
+            refused[name] = str(error)
+    if not made:
+        raise InputError("\n".join(refused.values()))
+    return made, refused
+
+
 def require_lr_size(lr_size: tuple[int, int]) -> None:
     """Raise InputError unless height and width of an LR input are at least a pixel."""
     for side in lr_size:
@@ -80,13 +96,15 @@ def time_networks(
 ) -> dict[str, Any]:
     """A record of the networks' times in turns: the settings, the conditions, and a row per network.
 
-    Raises InputError for a base that is not among the names, an empty input, fewer than two rounds, and an unknown
-    network.
+    Networks that cannot be timed have no row, and the reason in `refused`. Raises InputError for a base that is not
+    among the names or cannot be timed, an empty input, and fewer than two rounds.
     """
     require(base in names, "base", f"must be one of the models, {', '.join(names)}", base)
     require_lr_size(lr_size)
     before = conditions_now()
-    models = {name: prepared_network(name, upscale, device) for name in names}
+    models, refused = usable(names, functools.partial(_tried_network, upscale, lr_size, device))
+    if base in refused:
+        raise InputError(refused[base])
     turns = time_in_turns(models, base, (1, 3, *lr_size), rounds)
     return benchmark_record(
         upscale=upscale,
@@ -96,7 +114,25 @@ def time_networks(
         device=device.type,
         conditions={"before": before, "after": conditions_now()},
         models=[asdict(turn) for turn in turns],
+        **({"refused": refused} if refused else {}),
     )
+
+
+def _tried_network(upscale: int, lr_size: tuple[int, int], device: torch.device, name: str) -> nn.Module:
+    """The prepared network after a first pass, which it must answer as it should."""
+    network = prepared_network(name, upscale, device)
+    with _named(name), torch.inference_mode():
+        ask(network, torch.rand(1, 3, *lr_size, generator=torch.Generator().manual_seed(0)).to(device), upscale)
+    return network
+
+
+@contextmanager
+def _named(name: str) -> Iterator[None]:
+    """An error says which network it is about."""
+    try:
+        yield
+    except ModelError as error:
+        raise ModelError(f"model {name}: {error}") from error
 
 
 def slower_than_before(now: dict[str, Any], before: dict[str, Any], limit: float) -> list[str]:

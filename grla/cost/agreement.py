@@ -8,6 +8,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from grla.cost.definition import definition_of, plain_torch
 from grla.cost.fvcore_rules import macs_by_fvcore
+from grla.cost.latency import suited
 from grla.cost.macs import count
 from grla.cost.rules import solve_macs
 from grla.errors import InputError
@@ -38,7 +39,8 @@ def agreed_macs(model: nn.Module, lr_size: tuple[int, int]) -> tuple[tuple[int, 
 
 def _compare(model: nn.Module, lr_size: tuple[int, int]) -> int:
     shape = (1, 3, *lr_size)
-    definition, lr = definition_of(model, "cpu"), torch.zeros(shape)
+    definition = definition_of(model, "cpu")
+    lr = suited(torch.zeros(shape), definition)
     macs = {"grla": count(model, shape).macs}
     with plain_torch():
         macs["FlopCounterMode"] = _macs_by_flop_counter_mode(definition, lr)

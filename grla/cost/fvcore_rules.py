@@ -14,7 +14,10 @@ from grla.cost.rules import solve_macs
 from grla.errors import InputError
 
 # Operations that fvcore counts although they have no multiply-adds.
-NO_MACS = "adaptive_avg_pool2d batch_norm grid_sampler group_norm instance_norm layer_norm upsample_bilinear2d".split()
+NO_MACS = (
+    "adaptive_avg_pool2d batch_norm grid_sampler group_norm instance_norm layer_norm upsample_bilinear2d "
+    "upsample_nearest2d"
+).split()
 ELLIPSIS_LABELS = "ZYXWVUTS"
 
 

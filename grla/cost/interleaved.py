@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from grla.cost import gpu_timing
-from grla.cost.latency import clock
+from grla.cost.latency import clock, device_of, suited
 from grla.errors import InputError, require, require_at_least
 
 AGAIN = " again"  # suffix of the name under which the base is timed a second time
@@ -53,8 +53,9 @@ def time_in_turns(
     runs = {name: functools.partial(_milliseconds, name, model.eval(), lr) for name, model in models.items()}
     with torch.inference_mode():
         for model in models.values():
-            if (parameter := next(model.parameters(), None)) is not None and parameter.is_cuda:
-                gpu_timing.warm_up(functools.partial(model, lr.to(parameter.device)), parameter.device)
+            device = device_of(model)
+            if device.type == "cuda":
+                gpu_timing.warm_up(functools.partial(model, suited(lr, model)), device)
         return take_turns(runs, base, rounds, seed)
 
 
@@ -87,9 +88,8 @@ def _warm_up(run: Callable[[], float]) -> None:
 
 
 def _milliseconds(name: str, model: nn.Module, lr: torch.Tensor) -> float:
-    parameter = next(model.parameters(), None)
-    device = torch.device("cpu") if parameter is None else parameter.device
-    there = lr.to(device)
+    device = device_of(model)
+    there = suited(lr, model)
     try:
         return time_on(device, lambda: model(there))
     except RuntimeError as error:

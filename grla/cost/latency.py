@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from itertools import chain
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from grla.cost import gpu_timing
 
@@ -36,8 +37,8 @@ def measure_latency(model: nn.Module, input_shape: tuple[int, ...], runs: int) -
     second of warm-up. Time one model at a time with nothing else running: other load on the machine is part of what is
     measured.
     """
-    device = next(model.parameters()).device
-    lr = torch.rand(input_shape, generator=torch.Generator().manual_seed(0)).to(device)
+    device = device_of(model)
+    lr = suited(torch.rand(input_shape, generator=torch.Generator().manual_seed(0)), model)
     was_training = model.training
     model.eval()
     with torch.inference_mode():
@@ -70,6 +71,22 @@ def _on_gpu(work: Callable[[], object], device: torch.device, runs: int) -> Late
 def _latency(milliseconds: list[float]) -> Latency:
     p10, median, p90 = np.percentile(milliseconds, [10, 50, 90])
     return Latency(float(median), float(p10), float(p90))
+
+
+def device_of(model: nn.Module) -> torch.device:
+    """Where a network's parameters and buffers are; the CPU for one that has none."""
+    held = next(_held(model), None)
+    return torch.device("cpu") if held is None else held.device
+
+
+def suited(lr: Tensor, model: nn.Module) -> Tensor:
+    """`lr` on the device and in the type of a network's weights; as it is for a network that has none."""
+    like = next((one for one in _held(model) if one.is_floating_point()), lr)
+    return lr.to(like.device, like.dtype)
+
+
+def _held(model: nn.Module) -> Iterator[Tensor]:
+    return chain(model.parameters(), model.buffers())
 
 
 def clock(device: torch.device) -> float:

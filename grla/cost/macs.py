@@ -14,6 +14,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from grla.cost.counts import Counts
 from grla.cost.definition import definition_of, plain_torch
+from grla.cost.latency import suited
 from grla.cost.rules import price, price_by_hook
 from grla.errors import InputError
 
@@ -34,8 +35,9 @@ def counts_by_module(model: nn.Module, input_shape: tuple[int, ...]) -> dict[str
     An operation belongs to the innermost module whose call it is part of, a tensor to the first module that holds it.
     """
     definition = definition_of(model, "meta")
+    lr = suited(torch.empty(input_shape, device="meta"), definition)
     with plain_torch(), _by_shapes_alone(), _Meter(definition) as meter:
-        definition(torch.empty(input_shape, device="meta"))
+        definition(lr)
     return {name: held + meter.done[name] for name, held in _held(model).items()}
 
 

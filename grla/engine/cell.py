@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -22,7 +23,7 @@ from grla.engine.cells import CellFolder
 from grla.engine.material import Material, TrainingMaterial, cell_hash, cell_source
 from grla.engine.processes import USUAL, Execution
 from grla.engine.trunk import Trunk, gain_since_half, half_of, recorded_end, trunk_of
-from grla.errors import InputError, Interrupted
+from grla.errors import InputError, Interrupted, ModelError, NotFinite
 from grla.evaluation import Image, Upscaler, evaluate, network_upscaler
 from grla.files import atomic_write, write_text
 from grla.model import build_on_meta, build_seeded, fitting
@@ -107,8 +108,8 @@ class TrainingJob:
 def run_cell(run: CellRun, material: Material) -> Record:
     """Run one cell, from its checkpoint if it has one, and score it on the test images of `material`.
 
-    A NaN or infinite loss, lack of memory, or a fault of the code end in a record with that outcome and the reason; a
-    network whose costs could not be measured, in a record that says so.
+    A NaN or infinite loss or answer, lack of memory, a network that cannot be used, or a fault of the code end in a
+    record with that outcome and the reason; a network whose costs could not be measured, in a record that says so.
     `Interrupted` (the listener asked to stop) and InputError (a full disk, say) go through: they are not the cell's.
     """
     name, source = cell_hash(run.spec, run.material, run.device), cell_source(run.spec)
@@ -209,6 +210,11 @@ def outcome_of(record: Record) -> Iterator[None]:
     """Write into `record` how the work inside ends; see `run_cell` for what goes through."""
     try:
         yield
+    except NotFinite as error:
+        record.outcome, record.reason = "diverged", str(error)
+    except ModelError as error:
+        record.outcome, record.reason = "error", str(error)
+        print(f"error: {error}", file=sys.stderr, flush=True)
     except (Interrupted, InputError):
         raise
     except OSError as error:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import copy
 import functools
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import torch
 from torch import nn
 
-from grla.cost import count, measure_latency, peak_memory_mib
+from grla.cost import count, device_of, is_out_of_memory, measure_latency, peak_memory_mib, suited
 from grla.engine.cell import make_trainer, outcome_of
 from grla.engine.material import TrainingMaterial
 from grla.engine.processes import Execution
+from grla.errors import InputError, ModelError, reason_of
 from grla.model import build_model
 from grla.spec import RunSpec, all_stages
 from grla.study import Record
@@ -41,12 +43,14 @@ MEASURED = (
 def measure(spec: RunSpec, material: TrainingMaterial, device: torch.device, execution: Execution) -> dict[str, Any]:
     """Count and time a network and take the peaks of its memory: the fields MEASURED of a record.
 
-    A network that cannot be run, for lack of memory say, has the outcome and the reason; InputError as for a cell.
+    A network that cannot be built, run or trained, for lack of memory say, has the outcome and the reason. One that can
+    but cannot be counted has no counts but of its parameters, and that reason.
     """
     record = Record("")
-    with outcome_of(record):
+    with outcome_of(record), _of_the_network():
         model = build_model(spec.model).to(device)
-        for name, value in (counted_costs(model, spec) | measured_costs(model, spec, device)).items():
+        counts, record.reason = _counts_or_reason(model, spec)
+        for name, value in (counts | measured_costs(model, spec, device)).items():
             setattr(record, name, value)
         for _ in range(2):  # the second time, when libraries have allocated what they keep
             trial = make_trainer(spec, copy.deepcopy(model), material, device, execution)
@@ -55,6 +59,26 @@ def measure(spec: RunSpec, material: TrainingMaterial, device: torch.device, exe
             # The first step creates the optimiser's state, the second holds it while gradients exist: the peak.
             record.train_peak_memory_mib = peak_memory_mib(functools.partial(_steps, trial, 2), device)
     return {name: getattr(record, name) for name in MEASURED}
+
+
+@contextmanager
+def _of_the_network() -> Iterator[None]:
+    """Nothing but a network can be wrong inside: it may be one of several, so the others go on."""
+    try:
+        yield
+    except InputError as error:
+        raise ModelError(str(error)) from error
+
+
+def _counts_or_reason(model: nn.Module, spec: RunSpec) -> tuple[dict[str, int | None], str]:
+    """`counted_costs`, or only the number of parameters and why nothing else can be counted."""
+    try:
+        return counted_costs(model, spec), ""
+    except Exception as error:  # code from outside may raise anything on the size that is counted
+        if is_out_of_memory(error):
+            raise
+        reason = f"not counted: {reason_of(error)}"
+    return {"num_params": sum(one.numel() for one in model.parameters())}, reason
 
 
 def counted_costs(model: nn.Module, spec: RunSpec) -> dict[str, int | None]:
@@ -76,7 +100,7 @@ def measured_costs(model: nn.Module, spec: RunSpec, device: torch.device) -> dic
     """
     shape = (1, 3, *spec.cost.latency_input)
     latency = measure_latency(model, shape, spec.cost.latency_runs)
-    lr = torch.zeros(shape, device=device)
+    lr = suited(torch.zeros(shape), model)
     model.eval()
     with torch.inference_mode():
         peak = peak_memory_mib(lambda: model(lr), device)
@@ -94,7 +118,7 @@ def _num_features(model: nn.Module) -> int | None:
     """The number of features of the model's linear kernel; None where it has none."""
     for module in model.modules():  # found by what it offers: cells without such a kernel do not depend on its code
         if (count_features := getattr(module, "count_features", None)) is not None:
-            number: int = count_features(next(model.parameters()).device)
+            number: int = count_features(device_of(model))
             return number
     return None
 

@@ -16,17 +16,18 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 import torch
 
 from grla.cost import Counts, count, time_in_turns
-from grla.errors import InputError, require
+from grla.errors import InputError, reason_of, require
 from grla.files import write_text
 from grla.model import build_model, build_on_meta
 from grla.spec import ModelSpec, RunSpec, all_stages, spec_hash, with_changes
 from grla.study import Cell, Changes, Factor, Study, levels_to_size, with_sizes
 
+Known = TypeVar("Known")
 Measure = Literal["params", "macs", "latency"]
 
 TOLERANCE = 0.02
@@ -38,27 +39,36 @@ WORDS: dict[Measure, str] = {"params": "parameters", "macs": "MACs", "latency": 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A cell's counts and its expected training time in seconds on this machine."""
+    """A cell's counts and its expected training time in seconds on this machine; or the reason why one is not known."""
 
     cell: Cell
-    counts: Counts
-    seconds: float
+    counts: Counts | None
+    seconds: float | None
+    reason: str = ""
 
 
 def estimate(cells: tuple[Cell, ...], device: torch.device) -> list[Estimate]:
     """Count every cell and time one training step of each distinct model, on noise, to estimate its training time.
 
-    Raises InputError for a cell that cannot be built or counted. Costs measured later (latency, test images) are not
-    in the estimate.
+    A network that cannot be built, counted or trained has the reason instead. Costs measured later (latency, test
+    images) are not in the estimate.
     """
-    known: dict[RunSpec, tuple[Counts, float]] = {}
-    estimates = []
+    known: dict[RunSpec, Estimate] = {}
     for cell in cells:
         unseeded = replace(cell.spec, seed=0)
         if unseeded not in known:
-            known[unseeded] = (_count(cell.spec), _training_seconds(unseeded, device))
-        estimates.append(Estimate(cell, *known[unseeded]))
-    return estimates
+            counts, uncounted = _or_reason(functools.partial(_count, unseeded))
+            seconds, untrained = _or_reason(functools.partial(_training_seconds, unseeded, device))
+            known[unseeded] = Estimate(cell, counts, seconds, untrained or uncounted)
+    return [replace(known[replace(cell.spec, seed=0)], cell=cell) for cell in cells]
+
+
+def _or_reason(work: Callable[[], Known]) -> tuple[Known | None, str]:
+    """What `work` on a network gives, or why it gives nothing: code from outside may raise anything."""
+    try:
+        return work(), ""
+    except Exception as error:
+        return None, reason_of(error)
 
 
 @dataclass(frozen=True)

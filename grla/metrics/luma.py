@@ -10,6 +10,8 @@ from grla.errors import InputError
 # ITU-R BT.601, studio swing, for R, G, B in 0..255: MATLAB's rgb2ycbcr without its rounding.
 RGB_WEIGHTS = np.array([65.481, 128.553, 24.966]) / 255
 OFFSET = 16.0
+LUMA_RANGE = 219.0
+"""What Y of white is above that of black."""
 
 
 def luma(image: NDArray[np.uint8]) -> NDArray[np.float64]:

@@ -12,7 +12,8 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from grla.errors import InputError, require
+from grla.cost import is_out_of_memory
+from grla.errors import InputError, ModelError, reason_of, require
 from grla.model.weights import weights_of
 from grla.spec import EdsrLiteSpec
 
@@ -62,14 +63,30 @@ def outside_model(target: str, upscale: int, weights: Path | None = None) -> nn.
     [0, 1] to (1, 3, upscale * h, upscale * w). Modules are also looked for in the current folder. Raises InputError
     when the module, the factory or the weights cannot be used.
     """
-    factory = find_factory(target)
-    takes_upscale = "upscale" in inspect.signature(factory).parameters
-    with _current_folder_on_path():
-        model = factory(upscale=upscale) if takes_upscale else factory()
-    if not isinstance(model, nn.Module):
-        raise InputError(f"{target} must return an nn.Module, got {type(model).__name__}")
+    model = _made(find_factory(target), target, upscale)
     if weights is not None:
         _load_weights(model, weights)
+    return model
+
+
+def _made(factory: Callable[..., object], target: str, upscale: int) -> nn.Module:
+    """What the factory returns; ModelError when it needs other arguments, fails, or returns something else."""
+    signature = inspect.signature(factory)
+    given = {"upscale": upscale} if "upscale" in signature.parameters else {}
+    try:
+        signature.bind(**given)
+    except TypeError as error:
+        rule = "must be callable with upscale=, or without arguments; bind the rest with functools.partial"
+        raise ModelError(f"the factory {target} {rule}, got {signature}") from error
+    try:
+        with _current_folder_on_path():
+            model = factory(**given)
+    except Exception as error:  # code from outside may raise anything
+        if is_out_of_memory(error):
+            raise
+        raise ModelError(f"the factory {target} failed ({reason_of(error)})") from error
+    if not isinstance(model, nn.Module):
+        raise ModelError(f"{target} must return an nn.Module, got {type(model).__name__}")
     return model
 
 
@@ -80,8 +97,10 @@ def find_factory(target: str) -> Callable[..., object]:
     try:
         with _current_folder_on_path():
             factory: Callable[..., object] = getattr(importlib.import_module(module_name), factory_name)
-    except (ImportError, AttributeError, TypeError, ValueError) as error:
-        raise InputError(f"cannot find {target!r}: {error}") from error
+    except Exception as error:  # a module from outside may raise anything when it is imported
+        known = isinstance(error, ImportError | AttributeError)
+        reason = str(error) if known else f"its module fails with {reason_of(error)}"
+        raise InputError(f"cannot find {target!r}: {reason}") from error
     require(callable(factory), "an outside model", "must name a function or class that can be called", target)
     return factory
 

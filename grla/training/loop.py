@@ -14,7 +14,8 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from grla.errors import InputError, Interrupted
+from grla.answers import require_answer
+from grla.errors import Interrupted, ModelError
 from grla.spec import TrainSpec
 from grla.training.checkpoint import previous_checkpoint, save_checkpoint
 from grla.training.losses import LOSSES
@@ -80,6 +81,10 @@ class Trainer:
         device: torch.device,
         wrap: Callable[[nn.Module], nn.Module] = _itself,
     ) -> None:
+        types = {str(parameter.dtype) for parameter in model.parameters() if parameter.requires_grad}
+        if types != {"torch.float32"}:
+            found = ", ".join(sorted(types)) or "none"
+            raise ModelError(f"the model must have parameters of torch.float32 to train, got {found}")
         self.model = model.to(device)
         self.network = wrap(self.model)
         self.spec = spec
@@ -110,8 +115,8 @@ class Trainer:
     def train_step(self) -> StepStats:
         """One step of Adam.
 
-        Raises `Diverged`, with the weights as they were, when the loss is not finite, and InputError when the model
-        answers with another shape than hr's.
+        Raises `Diverged`, with the weights as they were, when the loss is not finite, and ModelError when the model
+        answers with something else than a tensor of hr's shape.
         """
         start = time.perf_counter()
         learning_rate = scheduled_rate(self.spec, self.progress, self.step)
@@ -124,9 +129,8 @@ class Trainer:
         lr, hr = (images.to(self.device) for images in self.batch(self.step))
         self.lap("data")
         with torch.autocast("cuda", torch.bfloat16, enabled=self.spec.amp and self.device.type == "cuda"):
-            sr = self.network(lr)
-        if sr.shape != hr.shape:  # a loss would broadcast, and an outside model learn something else
-            raise InputError(f"the model must map {tuple(lr.shape)} to {tuple(hr.shape)}, got {tuple(sr.shape)}")
+            # Of another shape a loss would broadcast, and an outside model learn something else.
+            sr = require_answer(self.network(lr), lr, tuple(hr.shape))
         loss = LOSSES[self.spec.loss](sr.float(), hr)
         value = self.loss_value(loss)
         if not math.isfinite(value):

@@ -26,6 +26,7 @@ class Applied(nn.Module):
 def plain(): return Applied(lambda x: x)
 def fourier(): return Applied(lambda x: torch.fft.rfft2(x).real)
 def uncounted(): return Applied(lambda x: x + torch.tensordot(x[0], x[0], dims=([1], [1])).sum())
+def half(): return nn.Sequential(nn.Conv2d(3, 12, 1), nn.PixelShuffle(2))
 def wide(): return nn.Conv2d(3, 48, 9)
 def picky():
     def check(x):
@@ -106,6 +107,13 @@ def test_what_cannot_be_counted_is_said(
 ) -> None:
     with pytest.raises(InputError, match=message):
         count_networks(names, 4, lr_size, published)
+
+
+def test_one_that_cannot_be_counted_does_not_lose_the_others() -> None:
+    record = count_networks(["cost_peers:fourier", "cost_peers:plain", "no:such", "cost_peers:half"], 4, (8, 8))
+    assert [row["model"] for row in record["models"]] == ["cost_peers:plain"]
+    assert list(record["refused"]) == ["cost_peers:fourier", "no:such", "cost_peers:half"]
+    assert "it enlarges x2" in record["refused"]["cost_peers:half"]
 
 
 def test_a_network_that_needs_a_certain_size_is_checked_at_one_that_suits_it() -> None:

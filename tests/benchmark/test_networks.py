@@ -64,6 +64,25 @@ def test_a_look_up_leaves_the_callers_generator_as_it_was(look_up: Any) -> None:
     assert torch.equal(torch.get_rng_state(), before)
 
 
+def test_a_network_that_cannot_be_timed_does_not_lose_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    for factor in (2, 4):
+        (tmp_path / f"timed_x{factor}.py").write_text(
+            f"from torch import nn\ndef f(): return nn.Upsample(None, {factor})"
+        )
+    names = ["timed_x4:f", "timed_x2:f", "timed_x4:missing"]
+    record = time_networks(names, names[0], 4, (8, 8), 2, CPU)
+    assert [row["name"] for row in record["models"]] == [names[0], f"{names[0]} again"]
+    assert list(record["refused"]) == names[1:]
+    assert record["refused"][names[1]].startswith(
+        f"model {names[1]}: the model must map (1, 3, 8, 8) to (1, 3, 32, 32)"
+    )
+    with pytest.raises(InputError, match="it enlarges x2"):
+        time_networks(names, names[1], 4, (8, 8), 2, CPU)
+
+
 def test_an_unknown_name_is_refused_and_leaves_the_generator_as_it_was() -> None:
     before = torch.get_rng_state()
     with pytest.raises(InputError, match=r"model must be a kernel \(agent, .*\), edsr_lite, .* got 'sofmax'"):

@@ -110,6 +110,18 @@ class Nearest(torch.nn.Module):
         return torch.nn.functional.interpolate(lr, scale_factor=int(self.upscale), mode="nearest")
 def nearest(upscale):
     return Nearest(upscale)
+def args(channels):
+    pass
+def spoilt():
+    return Spoilt()
+def both():
+    return Both()
+class Spoilt(torch.nn.Module):
+    def forward(self, lr):
+        return lr.repeat_interleave(4, 2).repeat_interleave(4, 3) * float("nan")
+class Both(torch.nn.Module):
+    def forward(self, lr):
+        return {"sr": lr.repeat_interleave(4, 2).repeat_interleave(4, 3), "lr": lr}
 def wrong_size(upscale):
     return torch.nn.Identity()
 """
@@ -119,6 +131,7 @@ def wrong_size(upscale):
 def outside(tmp_path: Path) -> Path:
     """A folder with a module of outside models and a test set of one image."""
     (tmp_path / "peer.py").write_text(FACTORY)
+    (tmp_path / "wrong.py").write_text("def syntax(:")
     (tmp_path / "set").mkdir()
     pixels = np.random.default_rng(0).integers(0, 256, (40, 44, 3), dtype=np.uint8)
     Image.fromarray(pixels).save(tmp_path / "set" / "noise.png")
@@ -149,6 +162,11 @@ def test_evaluate_scores_an_outside_model(outside: Path) -> None:
     ("arguments", "message"),
     [
         (["--model", "peer:wrong_size"], r"must map (1, 3, 10, 11) to (1, 3, 40, 44), got (1, 3, 10, 11)"),
+        (["--model", "peer:args"], "peer:args must be callable with upscale=, or without arguments; "),
+        (["--model", "peer:spoilt"], "that are NaN or infinite"),
+        (["--model", "peer:both"], "a dict with the keys 'sr', 'lr'; name the one that is the image with --output-key"),
+        (["--model", "wrong:syntax"], "cannot find 'wrong:syntax': its module fails with SyntaxError: "),
+        (["--model", "peer:both", "--json", "set/noise.png", "--checkpoint", "set/noise.png"], "--json must be a file"),
         (["--model", "peer:missing"], "cannot find 'peer:missing'"),
         (["--model", "nothing"], "--model must be bicubic, a checkpoint file or package.module:factory"),
         (["--model", "peer:nearest", "--checkpoint", "peer.py"], "cannot load weights from peer.py"),
@@ -159,6 +177,17 @@ def test_evaluate_names_what_is_wrong(outside: Path, arguments: list[str], messa
     shown = call("evaluate.py", *arguments, "--test-data", "set", folder=outside, code=1)
     assert message in shown
     assert "Traceback" not in shown
+
+
+def test_a_network_that_differs_is_asked_in_its_own_way(outside: Path) -> None:
+    shown = call("evaluate.py", "--model", "peer:both", "--output-key", "sr", "--test-data", "set", folder=outside)
+    assert "PSNR-Y dB" in shown
+    words = ["--checkpoint", "peer:both", "--out", "large"]
+    shown = call("upscale.py", "set/noise.png", *words, folder=outside, code=1)
+    assert "error: picture set/noise.png: the model must map (1, 3, 40, 44) to (1, 3, 160, 176), got a dict" in shown
+    assert not (outside / "large").exists()
+    call("upscale.py", "set/noise.png", *words, "--output-key", "sr", folder=outside)
+    assert Image.open(outside / "large" / "noise_x4.png").size == (176, 160)
 
 
 def test_evaluate_bicubic_gives_the_published_row(benchmark_data: Path, tmp_path: Path) -> None:

@@ -112,6 +112,31 @@ def test_pictures_that_would_overwrite_each_other_are_refused(tmp_path: Path) ->
     check_targets([first, first], tmp_path, 4)
 
 
+def test_a_picture_to_enlarge_is_never_replaced(tmp_path: Path) -> None:
+    for name in ("cat.png", "cat_x2.png"):
+        Image.fromarray(noise(4, 4, 3)).save(tmp_path / name)
+    (tmp_path / "linked").mkdir()
+    (tmp_path / "linked" / "cat_x2.png").symlink_to(tmp_path / "cat_x2.png")
+    before = (tmp_path / "cat_x2.png").read_bytes()
+    for out in (".", "linked"):
+        words = ["cat.png", "cat_x2.png", "--checkpoint", "bicubic", "--upscale", 2, "--out", out, "--overwrite"]
+        shown = call("upscale.py", *words, folder=tmp_path, code=1)
+        assert "which is the picture cat_x2.png; give another folder as --out" in shown
+    assert (tmp_path / "cat_x2.png").read_bytes() == before
+    assert not (tmp_path / "cat_x2_x2.png").exists()
+
+
+def test_an_existing_file_is_replaced_only_when_asked(tmp_path: Path) -> None:
+    Image.fromarray(noise(4, 4, 3)).save(tmp_path / "cat.png")
+    (tmp_path / "cat_x2.png").write_text("mine")
+    words = ["cat.png", "--checkpoint", "bicubic", "--upscale", 2, "--out", "."]
+    shown = call("upscale.py", *words, folder=tmp_path, code=1)
+    assert "error: cat_x2.png exists already; give another folder as --out, or set --overwrite" in shown
+    assert (tmp_path / "cat_x2.png").read_text() == "mine"
+    call("upscale.py", *words, "--overwrite", folder=tmp_path)
+    assert Image.open(tmp_path / "cat_x2.png").size == (8, 8)
+
+
 def test_a_picture_too_large_for_the_memory_is_named(tmp_path: Path) -> None:
     def greedy(pixels: np.ndarray) -> np.ndarray:
         raise RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate much")

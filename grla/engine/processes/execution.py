@@ -10,6 +10,7 @@ from typing import cast
 import torch
 from torch import nn
 
+from grla.cost import device_of
 from grla.errors import require, require_choice
 
 CHECKPOINT = "checkpoint_activations"  # the attribute of a network that can
@@ -48,7 +49,7 @@ class Execution:
             setattr(model, CHECKPOINT, True)
         if not self.compile:
             return model
-        on_gpu = next(model.parameters()).is_cuda
+        on_gpu = device_of(model).type == "cuda"
         compiler = os.environ.get("CXX", "g++")
         found = on_gpu or shutil.which(compiler) is not None
         require(found, "compile", "needs a C++ compiler on a CPU: install g++, or name one by CXX", compiler)

@@ -196,6 +196,7 @@ def measured(results: Results, about: Mapping[str, Any]) -> str:
         f"Test images: {', '.join(sets)}",
         f"Base network: {_network(base['model'])}",
         f"Counts are for an output of {sizes[0]} pixels; latency and memory for an LR input of {sizes[1]}",
+        *_not_counted(cells),
         *_circumstances(cells, about),
     ]
     if train.get("init_from"):
@@ -214,6 +215,14 @@ def _rates(layout: Layout, base: float) -> str:
         f"Learning rate: {base:g} for all variants; none was given one of its own (`--rates` does that): variants that "
         "another suits better may gain by it"
     )
+
+
+def _not_counted(cells: pd.DataFrame) -> list[str]:
+    """Finished cells without counts, and why they have none."""
+    told = cells[(cells["outcome"] == "ok") & (cells["reason"].fillna("") != "")]
+    return [
+        f"{variant}: {reason}" for variant, reason in dict(zip(told["variant"], told["reason"], strict=True)).items()
+    ]
 
 
 def _circumstances(cells: pd.DataFrame, about: Mapping[str, Any]) -> list[str]:
