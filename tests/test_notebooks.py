@@ -15,7 +15,7 @@ from nbclient import NotebookClient
 from nbformat import NotebookNode
 
 ROOT = Path(__file__).parents[1]
-NOTEBOOKS = ("ablations", "cost", "tuning", "claims")
+NOTEBOOKS = ("ablations", "cost", "tuning", "claims", "your_kernel")
 LOGIC = re.compile(r"^\s*(def|class|while|lambda|try)\b", re.MULTILINE)
 
 
@@ -76,3 +76,21 @@ def test_the_notebook_on_tuning_shows_a_search(tmp_path: Path, monkeypatch: pyte
     for part in ("search_recipe/smoke", "no test image was read", "data:image/", "best so far", "learning_rate"):
         assert part in outputs
     assert "No search here yet" not in outputs
+
+
+def test_the_notebook_on_a_kernel_tests_prices_and_trains_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    chosen = {"GRLA_KERNEL": "elu", "GRLA_PROFILE": "smoke", "GRLA_OUT": str(tmp_path)}
+    for name, value in chosen.items():
+        monkeypatch.setenv(name, value)
+    outputs = run("your_kernel", monkeypatch, tmp_path)
+    for part in (
+        "class Kernel(LinearKernel)",
+        " passed",
+        "hook_flops G",
+        "16 pairs dB",
+        "over bicubic dB",
+        "data:image/",
+    ):
+        assert part in outputs
+    for study in ("recall", "photographs"):
+        assert "kernel=elu" in (tmp_path / f"your_kernel_{study}" / "smoke" / "cells.csv").read_text(encoding="utf-8")
