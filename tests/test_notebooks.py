@@ -46,6 +46,15 @@ def test_git_has_no_outputs_and_no_logic(name: str) -> None:
     assert code[0].source.count("RESULTS = ") == 1
 
 
+@pytest.mark.parametrize("name", NOTEBOOKS)
+def test_it_opens_with_what_came_out_and_its_links_lead_somewhere(name: str) -> None:
+    """Git has no outputs: the first cell shows, or leads to, a result that git has."""
+    texts = [cell.source for cell in read(name).cells if cell.cell_type == "markdown"]
+    links = [re.findall(r"\]\(([^)#]+)", text) for text in texts]
+    assert links[0][0].startswith("../results/reference/")
+    assert all((ROOT / "notebooks" / link).exists() for found in links for link in found)
+
+
 @pytest.fixture
 def few(tmp_path: Path) -> Path:
     """A user's results: one study, in a folder of its own."""
