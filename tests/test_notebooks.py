@@ -15,7 +15,7 @@ from nbclient import NotebookClient
 from nbformat import NotebookNode
 
 ROOT = Path(__file__).parents[1]
-NOTEBOOKS = ("ablations", "cost", "tuning", "claims")
+NOTEBOOKS = ("ablations", "cost", "tuning", "claims", "your_kernel")
 LOGIC = re.compile(r"^\s*(def|class|while|lambda|try)\b", re.MULTILINE)
 
 
@@ -44,6 +44,15 @@ def test_git_has_no_outputs_and_no_logic(name: str) -> None:
     assert not any(LOGIC.search(cell.source) for cell in code)
     assert len(cells) - len(code) >= len(code) - 2  # comments
     assert code[0].source.count("RESULTS = ") == 1
+
+
+@pytest.mark.parametrize("name", NOTEBOOKS)
+def test_it_opens_with_what_came_out_and_its_links_lead_somewhere(name: str) -> None:
+    """Git has no outputs: the first cell shows, or leads to, a result that git has."""
+    texts = [cell.source for cell in read(name).cells if cell.cell_type == "markdown"]
+    links = [re.findall(r"\]\(([^)#]+)", text) for text in texts]
+    assert links[0][0].startswith("../results/reference/")
+    assert all((ROOT / "notebooks" / link).exists() for found in links for link in found)
 
 
 @pytest.fixture
@@ -76,3 +85,21 @@ def test_the_notebook_on_tuning_shows_a_search(tmp_path: Path, monkeypatch: pyte
     for part in ("search_recipe/smoke", "no test image was read", "data:image/", "best so far", "learning_rate"):
         assert part in outputs
     assert "No search here yet" not in outputs
+
+
+def test_the_notebook_on_a_kernel_tests_prices_and_trains_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    chosen = {"GRLA_KERNEL": "elu", "GRLA_PROFILE": "smoke", "GRLA_OUT": str(tmp_path)}
+    for name, value in chosen.items():
+        monkeypatch.setenv(name, value)
+    outputs = run("your_kernel", monkeypatch, tmp_path)
+    for part in (
+        "class Kernel(LinearKernel)",
+        " passed",
+        "hook_flops G",
+        "16 pairs dB",
+        "over bicubic dB",
+        "data:image/",
+    ):
+        assert part in outputs
+    for study in ("recall", "photographs"):
+        assert "kernel=elu" in (tmp_path / f"your_kernel_{study}" / "smoke" / "cells.csv").read_text(encoding="utf-8")
