@@ -4,12 +4,15 @@
     python studies/report.py recall --html pages          the pages of one study or search
     python studies/report.py results/reference            write tables and figures of a folder's records anew
     python studies/report.py results/reference --verify   what does not match is listed, and the exit status is 1
+    python studies/report.py merge A B --out C            the studies of two machines or runs in one folder
+    python studies/report.py compare A B                  did scores, counts, times change? The exit status is 1 if so
 
 Works on what `run_ablation.py`, `run_tuning.py`, `run_benchmark.py` and `run_fidelity.py` write.
 """
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -20,7 +23,18 @@ from command import command
 
 from grla.errors import InputError, require
 from grla.files import write_text
-from grla.report import PROVENANCE, Document, Kind, Link, Links, Section, find_kinds, read_json
+from grla.report import (
+    PROVENANCE,
+    Document,
+    Kind,
+    Link,
+    Links,
+    Section,
+    compare_sets,
+    find_kinds,
+    merge_sets,
+    read_json,
+)
 
 RESULTS = Path("results")
 
@@ -38,6 +52,53 @@ class Arguments:
 
 
 @dataclass(frozen=True)
+class Merge:
+    """Write the studies of two folders of results, and their reports, to a new one; equal cells must have equal scores.
+
+    Rows and reports are merged; pictures and weights of cells stay where they are.
+    """
+
+    first: tyro.conf.Positional[Path]
+    """A folder of results; of what was measured on machines, its numbers are kept."""
+    second: tyro.conf.Positional[Path]
+    """Another one."""
+    out: Path
+    """Folder for the merged results; it must be empty or not there yet."""
+
+    def run(self) -> None:
+        """Merge, and print what was not."""
+        for line in merge_sets(self.first, self.second, self.out):
+            print(line, file=sys.stderr)
+        print(self.out)
+
+
+@dataclass(frozen=True)
+class Compare:
+    """Compare the studies that two folders of results have in common: second minus first, seeds and images paired.
+
+    The exit status is 0 if nothing changed that can be told from chance, and 1 if something did (it is named) or the
+    two cannot be compared.
+    """
+
+    first: tyro.conf.Positional[Path]
+    """A folder of results, of the earlier commit, say."""
+    second: tyro.conf.Positional[Path]
+    """A folder of results to compare with it."""
+
+    def run(self) -> None:
+        """Compare and print; raises InputError that names what changed."""
+        found = compare_sets(self.first, self.second)
+        print("\n\n".join(one.markdown() for one in found))
+        changed = [line for one in found for line in one.changed()]
+        if changed:
+            raise InputError("changed:\n" + "\n".join(f"  {line}" for line in changed))
+        print("\nNothing changed that can be told from chance.")
+
+
+ACTIONS = Annotated[Merge, tyro.conf.subcommand("merge")] | Annotated[Compare, tyro.conf.subcommand("compare")]
+
+
+@dataclass(frozen=True)
 class Found:
     """The folders that are meant, by kind, and the one they lie in."""
 
@@ -51,8 +112,10 @@ class Found:
         return f"{'-'.join(parts)}.html"
 
 
-def main(arguments: Arguments) -> None:
+def main(arguments: Arguments | Merge | Compare) -> None:
     """Do what the arguments say."""
+    if not isinstance(arguments, Arguments):
+        return arguments.run()
     found = find(arguments.what)
     if arguments.verify:
         check(found)
@@ -110,4 +173,4 @@ def check(found: Found) -> None:
 
 
 if __name__ == "__main__":
-    command(main, Arguments, __doc__)
+    command(main, ACTIONS if sys.argv[1:2] in (["merge"], ["compare"]) else Arguments, __doc__)

@@ -1,5 +1,6 @@
 """Reports: tidy frames in; Markdown, tables, figures and pages out. Never imports torch."""
 
+from grla.report.comparing import compare_sets
 from grla.report.document import Document, Figure, Link, Links, Section, Table, Text
 from grla.report.figures.canvas import save
 from grla.report.figures.cell_files import CELL_FILES
@@ -31,6 +32,7 @@ from grla.report.kinds.claims import write as write_ledger
 from grla.report.kinds.fidelity import write as write_fidelity
 from grla.report.kinds.search import publish_tuning
 from grla.report.kinds.study import publish
+from grla.report.merging import merge_sets
 from grla.report.results import PROVENANCE, Results, TuningResults, export, load_results, read_json
 from grla.report.search import confirmation, to_confirm
 from grla.report.statistics.equivalence import gains_by_variant, is_rising

@@ -151,12 +151,20 @@ def recorded_cells(study: Study, definition: Content, num_seeds: int) -> tuple[C
 
 def base_faults(recorded: Content, today: RunSpec) -> list[str]:
     """The fields in which a recorded base differs from that of today; every run may choose OPEN_FIELDS as it likes."""
-    then, now = (_flat({**spec, "seed": 0}) for spec in (recorded, to_dict(today)))
+    then, now = (flat({**spec, "seed": 0}) for spec in (recorded, to_dict(today)))
     return [
         f"{path}: was {then.get(path)!r}, the study's file now says {now.get(path)!r}"
         for path in sorted({*then, *now})
         if then.get(path) != now.get(path) and not path.startswith(OPEN_FIELDS)
     ]
+
+
+def flat(content: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """A spec's fields, or those of any nested content, by dotted path."""
+    found: dict[str, Any] = {}
+    for name, value in content.items():
+        found |= flat(value, f"{prefix}{name}.") if isinstance(value, Mapping) else {f"{prefix}{name}": value}
+    return found
 
 
 def _base_changes(about: Content) -> dict[str, object]:
@@ -220,11 +228,3 @@ def _confirmed(factor: Factor, trials: Mapping[int, Changes]) -> list[int]:
     if missing:
         raise InputError(f"the search's record must hold the confirmed trials {missing}; keep both side by side")
     return [known[spec_hash(changes)] for changes in wanted.values()]
-
-
-def _flat(spec: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """A spec's fields by dotted path."""
-    flat: dict[str, Any] = {}
-    for name, value in spec.items():
-        flat |= _flat(value, f"{prefix}{name}.") if isinstance(value, Mapping) else {f"{prefix}{name}": value}
-    return flat

@@ -295,6 +295,8 @@ def _provenance(about: Mapping[str, Any], cells: pd.DataFrame) -> tuple[Table, .
         return ()
     versions = ", ".join(sorted(set(cells["code_version"])))
     further = {"code of the cells": versions, "study": about["optuna_study"], "device": about["device"]}
+    for number, other in enumerate(about.get("merged", []), start=2):
+        further[f"run {number}"] = f"{other['command_line']}, on {other['machine']['processor']}"
     names = ["variant", "seed", "cell_hash", "outcome", "code_version", "device"]
     return (
         provenance_table(about, further),
