@@ -30,7 +30,7 @@ class Arguments(Asking):
     model: str
     """bicubic, a checkpoint file of a study, or package.module:factory (a callable returning an nn.Module)."""
     checkpoint: Path | None = None
-    """Weights for package.module:factory: a state dict, bare or under params, state_dict or model."""
+    """Weights for package.module:factory: a state dict, bare or under a usual key as params_ema, or .safetensors."""
     upscale: Literal[2, 3, 4] = 4
     """Super-resolution factor."""
     test_data: tuple[Path, ...] = ()

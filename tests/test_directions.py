@@ -21,7 +21,7 @@ ALLOWED = {
     "provenance": set(),
     "answers": {"cost", "errors"},
     "attention": {"errors"},
-    "model": {"cost", "spec", "attention", "errors"},
+    "model": {"cost", "training", "spec", "attention", "errors"},
     "data": {"errors", "files"},
     "metrics": {"errors"},
     "cost": {"errors"},

@@ -154,7 +154,7 @@ def test_evaluate_scores_an_outside_model(outside: Path) -> None:
         (["--model", "peer:both", "--json", "set/noise.png", "--checkpoint", "set/noise.png"], "--json must be a file"),
         (["--model", "peer:missing"], "cannot find 'peer:missing'"),
         (["--model", "nothing"], "--model must be bicubic, a checkpoint file or package.module:factory"),
-        (["--model", "peer:nearest", "--checkpoint", "peer.py"], "cannot load weights from peer.py"),
+        (["--model", "peer:nearest", "--checkpoint", "peer.py"], "peer.py is not a readable checkpoint"),
         (["--model", "peer.py"], "peer.py is not a readable checkpoint"),
     ],
 )
