@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 
 import numpy as np
@@ -94,8 +95,20 @@ def evaluate(upscaler: Upscaler, pairs: Iterable[ImagePair], border: int) -> tup
 def score(pair: ImagePair, sr: Image, border: int) -> ImageScore:
     """The scores of `sr` against the pair's HR; a pair with a mask is scored on the masked pixels, border included."""
     if pair.mask is None:
-        return ImageScore(pair.test_set, pair.name, psnr_y(sr, pair.hr, border), ssim_y(sr, pair.hr, border))
+        psnr = _finite(psnr_y(sr, pair.hr, border))
+        return ImageScore(pair.test_set, pair.name, psnr, None if psnr is None else ssim_y(sr, pair.hr, border))
     mask, hr = pair.mask, pair.hr
     mse = float(np.mean((sr[mask] / 255 - hr[mask] / 255) ** 2))
-    inside, outside = (psnr_y(sr[where][None], hr[where][None], border=0) for where in (mask, ~mask))
+    inside, outside = (_finite(psnr_y(sr[where][None], hr[where][None], border=0)) for where in (mask, ~mask))
     return ImageScore(pair.test_set, pair.name, inside, None, mse, outside)
+
+
+def mean_score(scores: Iterable[ImageScore], metric: str) -> float | None:
+    """The mean of a metric over the images that have it; None where none has."""
+    values = [value for score in scores if (value := getattr(score, metric)) is not None]
+    return float(np.mean(values)) if values else None
+
+
+def _finite(psnr: float) -> float | None:
+    """None for equal images."""
+    return psnr if math.isfinite(psnr) else None

@@ -30,7 +30,7 @@ class Arguments(Asking):
     model: str
     """bicubic, a checkpoint file of a study, or package.module:factory (a callable returning an nn.Module)."""
     checkpoint: Path | None = None
-    """Weights for package.module:factory: a state dict, bare or under params, state_dict or model."""
+    """Weights for package.module:factory: a state dict, bare or under a usual key as params_ema, or .safetensors."""
     upscale: Literal[2, 3, 4] = 4
     """Super-resolution factor."""
     test_data: tuple[Path, ...] = ()
@@ -53,10 +53,16 @@ def main(arguments: Arguments) -> None:
         arguments.model, arguments.checkpoint, arguments.upscale, sources, device, arguments.conventions
     )
     print("\n".join(result["found"]))
-    rows = [(name, *scores.values()) for name, scores in result["test_sets"].items()]
-    print(tabulate(rows, ("test set", "images", "PSNR-Y dB", "SSIM-Y"), floatfmt=("", "", ".4f", ".4f")))
+    columns = {"num_images": "images", "psnr_y": "PSNR-Y dB", "ssim_y": "SSIM-Y"}
+    sets = result["test_sets"].items()
+    rows = [(name, *(scores[column] for column in columns)) for name, scores in sets]
+    headers = ("test set", *columns.values())
+    print(tabulate(rows, headers, floatfmt=("", "", ".4f", ".4f"), missingval="-"))
+    for name, scores in sets:
+        if scores["exact"]:
+            print(f"{name}: {', '.join(scores['exact'])} enlarged exactly, with infinite PSNR; not counted.")
     if arguments.json is not None:
-        write_text(arguments.json, json.dumps(result, indent=2) + "\n")
+        write_text(arguments.json, json.dumps(result, indent=2, allow_nan=False) + "\n")
 
 
 if __name__ == "__main__":

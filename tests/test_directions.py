@@ -24,7 +24,7 @@ ALLOWED = {
     "answers": {"cost", "errors"},
     "precision": set(),
     "attention": {"errors", "precision"},
-    "model": {"cost", "spec", "attention", "errors"},
+    "model": {"cost", "training", "spec", "attention", "errors"},
     "data": {"errors", "files"},
     "metrics": {"errors"},
     "cost": {"errors"},

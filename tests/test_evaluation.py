@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import math
-
 import numpy as np
 import pytest
 import torch
@@ -9,7 +7,7 @@ from torch import nn
 
 from grla.data import image_pair
 from grla.errors import InputError
-from grla.evaluation import bicubic_upscaler, evaluate, network_upscaler
+from grla.evaluation import bicubic_upscaler, evaluate, mean_score, network_upscaler
 from grla.metrics import psnr_y
 
 
@@ -60,5 +58,6 @@ def test_rows_are_per_image_by_the_protocol() -> None:
     assert [(score.test_set, score.image) for score in scores] == [("set", "a"), ("set", "b")]
     assert scores[1].psnr_y == psnr_y(outputs[1], pairs[1].hr, 2)
     perfect, _ = evaluate(lambda _: pairs[0].hr, pairs[:1], border=2)
-    assert math.isinf(perfect[0].psnr_y)
-    assert perfect[0].ssim_y == pytest.approx(1)
+    assert (perfect[0].psnr_y, perfect[0].ssim_y) == (None, None)
+    assert mean_score([*scores, *perfect], "psnr_y") == mean_score(scores, "psnr_y")
+    assert mean_score(perfect, "psnr_y") is None

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from grla.analysis.score import psnr_or_nan
 from grla.data import IGNORING_KEYS, ImagePair, RecallSampler
 from grla.errors import require
 from grla.evaluation import score
@@ -76,4 +77,4 @@ def scores_ignoring_keys(data: RecallSpec, upscale: int, number: int) -> list[fl
     sampler = RecallSampler.of(data, upscale)
     answers = sampler.baselines("test", number)[IGNORING_KEYS]
     pairs = sampler.pairs("test", number)
-    return [score(pair, answer, upscale).psnr_y for pair, answer in zip(pairs, answers, strict=True)]
+    return [psnr_or_nan(score(pair, answer, upscale)) for pair, answer in zip(pairs, answers, strict=True)]

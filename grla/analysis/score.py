@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import nn
 from tqdm import tqdm
@@ -14,13 +14,19 @@ from tqdm import tqdm
 from grla.analysis.checkpoints import find_upscaler
 from grla.answers import OURS, Conventions
 from grla.data import ImagePair, read_test_sets
-from grla.evaluation import evaluate, network_upscaler
+from grla.evaluation import evaluate, mean_score, network_upscaler
 from grla.provenance import PROTOCOL, code_version
+from grla.study import ImageScore
 
 
 def scores_on(network: nn.Module, pairs: list[ImagePair], upscale: int) -> list[float]:
-    """PSNR-Y in dB of each image that `network` enlarges, of the blanked pixels where there are any."""
-    return [found.psnr_y for found in evaluate(network_upscaler(network, upscale), pairs, upscale)[0]]
+    """PSNR-Y in dB of each image that `network` enlarges, of the blanked pixels where there are any; NaN if exact."""
+    return [psnr_or_nan(found) for found in evaluate(network_upscaler(network, upscale), pairs, upscale)[0]]
+
+
+def psnr_or_nan(score: ImageScore) -> float:
+    """PSNR-Y in dB; NaN, which tables leave out of means, for an image that equals its HR."""
+    return math.nan if score.psnr_y is None else score.psnr_y
 
 
 def score_model(
@@ -33,6 +39,8 @@ def score_model(
 ) -> dict[str, Any]:
     """Score `model` on each source ("bundled" or a folder): the mean per test set and a row per image.
 
+    Images that equal their HR, whose PSNR is infinite, are `exact` by name and in no mean or number.
+
     `model`, `weights` and `conventions` are what `find_upscaler` takes. The result is ready for JSON: model, upscale,
     protocol, code_version, found (what was read, in words), test_sets, images. Raises InputError for unusable input.
     """
@@ -42,7 +50,8 @@ def score_model(
     sets = {}
     for name in dict.fromkeys(score.test_set for score in scores):
         mine = [score for score in scores if score.test_set == name]
-        means = {metric: float(np.mean([getattr(s, metric) for s in mine])) for metric in ("psnr_y", "ssim_y")}
-        sets[name] = {"num_images": len(mine), **means}
+        exact = [score.image for score in mine if score.psnr_y is None]
+        means = {metric: mean_score(mine, metric) for metric in ("psnr_y", "ssim_y")}
+        sets[name] = {"num_images": len(mine) - len(exact), **means, "exact": exact}
     about = {"model": model, "upscale": upscale, "protocol": PROTOCOL, "code_version": code_version(), "found": found}
     return {**about, "test_sets": sets, "images": [vars(score) for score in scores]}

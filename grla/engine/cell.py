@@ -24,7 +24,7 @@ from grla.engine.material import Material, TrainingMaterial, cell_hash, cell_sou
 from grla.engine.processes import USUAL, Execution
 from grla.engine.trunk import Trunk, gain_since_half, half_of, recorded_end, trunk_of
 from grla.errors import InputError, Interrupted, ModelError, NotFinite
-from grla.evaluation import Image, Upscaler, evaluate, network_upscaler
+from grla.evaluation import Image, Upscaler, evaluate, mean_score, network_upscaler
 from grla.files import atomic_write, write_text
 from grla.model import build_on_meta, build_seeded, fitting
 from grla.provenance import ProcessorShare
@@ -121,7 +121,8 @@ def run_cell(run: CellRun, material: Material) -> Record:
         record.attention_path = path_of(trainer.model, run.device)
         scores, outputs = evaluate(_upscaler(trainer, run.spec), material.test, border=run.spec.model.upscale)
         record.images = [{"test_images": material.test_images, **asdict(score)} for score in scores]
-        record.psnr_y, record.ssim_y = _mean(scores, "psnr_y"), _mean(scores, "ssim_y")
+        for name, value in _scored(scores).items():
+            setattr(record, name, value)
         save_images(run.folder.path, material, outputs)
         run.listener.lap("scoring")
     return record
@@ -297,8 +298,7 @@ class CellWatcher:
         pairs = self.material.validation
         scores, outputs = evaluate(_upscaler(trainer, self.spec), pairs, border=self.spec.model.upscale)
         trainer.lap("validation")
-        means = {f"val_{metric}": _mean(scores, metric) for metric in ("psnr_y", "ssim_y")}
-        values = {name: value for name, value in means.items() if value is not None}
+        values = {f"val_{metric}": value for metric, value in _scored(scores).items()}
         self.tracker.scalars({f"validation/{name[4:]}": value for name, value in values.items()}, trainer.step)
         norms = trainer.gradient_norms()
         self.tracker.scalars({f"gradient_norm/{part}": norm for part, norm in norms.items()}, trainer.step)
@@ -320,7 +320,9 @@ def _upscaler(trainer: Trainer, spec: RunSpec) -> Upscaler:
     return network_upscaler(trainer.evaluation_model, spec.model.upscale, spec.data.test_tile)
 
 
-def _mean(scores: list[ImageScore], metric: str) -> float | None:
-    """The mean of a metric over images; None where it is not defined."""
-    values = [value for score in scores if (value := getattr(score, metric)) is not None]
-    return float(np.mean(values)) if values else None
+def _scored(scores: list[ImageScore]) -> dict[str, float]:
+    """Mean PSNR-Y and SSIM-Y, which a probe does not have. Raises ModelError where no image has a PSNR."""
+    psnr, ssim = (mean_score(scores, metric) for metric in ("psnr_y", "ssim_y"))
+    if psnr is None:
+        raise ModelError("every image is enlarged exactly, as flat ones are, so no PSNR can be told; take others")
+    return {"psnr_y": psnr} | ({} if ssim is None else {"ssim_y": ssim})

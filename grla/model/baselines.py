@@ -14,8 +14,9 @@ from torch import Tensor, nn
 
 from grla.cost import is_out_of_memory
 from grla.errors import InputError, ModelError, reason_of, require
-from grla.model.weights import weights_of
+from grla.model.weights import load_weights, weights_of
 from grla.spec import EdsrLiteSpec
+from grla.training import load_checkpoint
 
 
 class EdsrLite(nn.Module):
@@ -117,10 +118,7 @@ def _current_folder_on_path() -> Iterator[None]:
 
 
 def _load_weights(model: nn.Module, path: Path) -> None:
-    """Load a state dict, bare or under one of the usual keys, tensors only."""
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-        model.load_state_dict(weights_of(state, str(path)))
-    except Exception as error:  # unpickling a file of another kind may raise nearly anything
-        reason = f"{type(error).__name__}: {error}".splitlines()[0]
-        raise InputError(f"cannot load weights from {path} ({reason})") from error
+    """Load the weights in a file; what had to be stripped from their names is printed."""
+    misfit = load_weights(model, weights_of(load_checkpoint(path), str(path)), str(path))
+    for line in misfit.told:
+        print(f"Weights {path}: {line}.", file=sys.stderr, flush=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -12,24 +12,37 @@ from torch import Tensor, nn
 
 from grla.errors import InputError, require
 
-KEYS = ("ema", "params_ema", "params", "state_dict", "model")
+KEYS = (
+    *("ema", "params_ema", "state_dict_ema", "model_ema", "ema_state_dict"),
+    *("params", "state_dict", "model_state_dict", "net_g", "generator", "model"),
+)
 """Where files keep their weights, averaged ones first: checkpoints of ours and of others."""
+
+
+SHOWN_NAMES = 5
 
 
 @dataclass(frozen=True)
 class Misfit:
     """Names of what a network does not start from: weights that were not given, that have no place, or another shape.
 
-    The last come with both shapes.
+    The last come with both shapes. `stripped` is what all given names began with, and the network's do not.
     """
 
     missing: list[str]
     unexpected: list[str]
     reshaped: list[str]
+    stripped: str = ""
 
     def __str__(self) -> str:
-        found = [f"{kind}: {', '.join(names)}" for kind, names in asdict(self).items() if names]
-        return "; ".join(found) or "all weights fit"
+        kinds = {"missing": self.missing, "unexpected": self.unexpected, "reshaped": self.reshaped}
+        found = [f"{kind}: {_first(names)}" for kind, names in kinds.items() if names]
+        return "; ".join([*found, *self.told]) if found else "; ".join(["all weights fit", *self.told])
+
+    @property
+    def told(self) -> list[str]:
+        """What was stripped, in words, if anything was."""
+        return [f"{self.stripped!r} is stripped from all names"] if self.stripped else []
 
 
 def weights_of(content: Mapping[str, Any], name: str) -> dict[str, Tensor]:
@@ -37,9 +50,8 @@ def weights_of(content: Mapping[str, Any], name: str) -> dict[str, Tensor]:
 
     Raises InputError, calling the file `name`, where that is no state dict.
     """
-    for key in KEYS:
-        inner = content.get(key)
-        content = inner if isinstance(inner, Mapping) and inner else content
+    while (inner := next((found for key in KEYS if (found := _state_at(content, key))), None)) is not None:
+        content = inner
     if "n_averaged" in content:  # by torch.optim.swa_utils.AveragedModel
         content = {part.removeprefix("module."): value for part, value in content.items() if part != "n_averaged"}
     tensors = len(content) > 0 and all(isinstance(value, Tensor) for value in content.values())
@@ -56,20 +68,64 @@ def weights_digest(weights: Mapping[str, Tensor]) -> str:
     return digest.hexdigest()[:16]
 
 
+def load_weights(network: nn.Module, weights: Mapping[str, Tensor], name: str) -> Misfit:
+    """Load weights that must all fit, but for what all of their names begin with; the misfit says what was stripped.
+
+    Raises InputError, calling the weights `name`, with the first names that do not fit.
+    """
+    named, misfit = _compared(network, weights)
+    try:
+        network.load_state_dict(named)
+    except RuntimeError as error:
+        raise InputError(f"weights {name} must fit the network, got {misfit}") from error
+    return misfit
+
+
 def fitting(network: nn.Module, weights: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], Misfit]:
     """Those of `weights` that have the name and the shape of one of the network's, and what else there is on each side.
 
     Raises InputError when no parameter of the network is among them.
     """
+    named, misfit = _compared(network, weights)
     own = network.state_dict()
-    shared = [name for name in own if name in weights]
-    fit = {name: weights[name] for name in shared if weights[name].shape == own[name].shape}
-    reshaped = [f"{name} ({_shape(weights[name])}, not {_shape(own[name])})" for name in shared if name not in fit]
-    missing = [name for name in own if name not in weights]
-    misfit = Misfit(missing, [name for name in weights if name not in own], reshaped)
+    fit = {name: named[name] for name in own if name in named and named[name].shape == own[name].shape}
     if not fit.keys() & dict(network.named_parameters()).keys():
         raise InputError(f"weights to start from must fit the network in part at least, got none that do ({misfit})")
     return fit, misfit
+
+
+def _compared(network: nn.Module, weights: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], Misfit]:
+    """The weights by the names that they have in the network, and what does not fit.
+
+    Wrappers put a prefix before all names: DataParallel "module.", torch.compile "_orig_mod.", Lightning the name of an
+    attribute. It is stripped, part by part, as long as no name is the network's.
+    """
+    own, named, stripped = network.state_dict(), dict(weights), ""
+    while own and not own.keys() & named.keys():
+        starts = {name.partition(".")[0] if "." in name else "" for name in named}
+        if len(starts) != 1 or starts == {""}:
+            named, stripped = dict(weights), ""  # it helped nothing: what is said has the names as they are
+            break
+        prefix = f"{starts.pop()}."
+        named, stripped = {name.removeprefix(prefix): value for name, value in named.items()}, stripped + prefix
+    reshaped = [
+        f"{name} ({_shape(named[name])}, not {_shape(own[name])})"
+        for name in own
+        if name in named and named[name].shape != own[name].shape
+    ]
+    missing, unexpected = ([name for name in one if name not in other] for one, other in ((own, named), (named, own)))
+    return named, Misfit(missing, unexpected, reshaped, stripped)
+
+
+def _state_at(content: Mapping[str, Any], key: str) -> Mapping[str, Any] | None:
+    """What a file holds under `key`, if it is a dict that is not empty."""
+    inner = content.get(key)
+    return inner if isinstance(inner, Mapping) and inner else None
+
+
+def _first(names: list[str]) -> str:
+    more = len(names) - SHOWN_NAMES
+    return ", ".join(names[:SHOWN_NAMES]) + (f" and {more} more" if more > 0 else "")
 
 
 def _shape(value: Tensor) -> str:

@@ -161,17 +161,16 @@ def group_table(group: Group, results: Results) -> pd.DataFrame:
     rows: list[dict[str, object]] = [
         {"variant": name, **_quality(baselines[baselines["variant"] == name], sets)} for name in names
     ]
-    reference = baselines.loc[baselines["variant"].isin(names[:1]), "psnr_y"].mean()
     for label, variant in group.rows:
         mine = cells[cells["variant"] == variant]
         scores = images[images["variant"] == variant]
         row: dict[str, object] = {"variant": group.name(label, variant), "seeds": scores["seed"].nunique()}
         if results.layout.rates:
             row["learning rate"] = Number(_rate(results.layout, variant), "g")
-        row["images"] = len(scores[["test_set", "image"]].drop_duplicates())
+        row["images"] = len(scores.dropna(subset=["psnr_y"])[["test_set", "image"]].drop_duplicates())
         row |= _quality(scores, sets)
         for name in names[:1]:
-            row[f"over {name} dB"] = Number(_by_seed(scores, "psnr_y").mean() - reference, "+.3f")
+            row[f"over {name} dB"] = Number(_gain(scores, baselines[baselines["variant"] == name]), "+.3f")
         row |= _comparison(differences.get(variant), outcomes(mine))
         row[within(results.layout.margin)] = results.equivalences.get(variant)
         if results.layout.threshold is not None:
@@ -200,6 +199,15 @@ def _quality(scores: pd.DataFrame, sets: list[str]) -> dict[str, Number]:
         cells["gain dB"] = decibel(copies - alone)
     known = {metric: shown for metric, shown in METRICS.items() if metric in scores}
     return cells | {name: Number(_by_seed(scores, metric).mean(), form) for metric, (name, form) in known.items()}
+
+
+def _gain(scores: pd.DataFrame, baseline: pd.DataFrame) -> float:
+    """Mean PSNR-Y over the baseline's, over the images where both have one, then over seeds."""
+    key = ["test_set", "image"]
+    theirs = pd.Series(baseline["psnr_y"].astype(float).to_numpy(), pd.MultiIndex.from_frame(baseline[key]))
+    both = scores.assign(theirs=theirs.reindex(pd.MultiIndex.from_frame(scores[key])).to_numpy())
+    both = both.dropna(subset=["psnr_y", "theirs"])
+    return float((_by_seed(both, "psnr_y") - _by_seed(both, "theirs")).mean())
 
 
 def _by_seed(scores: pd.DataFrame, metric: str) -> pd.Series[float]:

@@ -91,15 +91,16 @@ class Record:
 
 @dataclass(frozen=True)
 class ImageScore:
-    """One image's scores by the protocol: `psnr_y` in dB (infinite for equal images), `ssim_y` at most 1.
+    """One image's scores by the protocol: `psnr_y` in dB, `ssim_y` at most 1.
 
-    For a probe `psnr_y` and `mse` (RGB, of [0, 1]) are those of the masked pixels and `psnr_y_outside` that of the
-    others; None is what is not defined.
+    An image that equals its HR has neither, as its PSNR is infinite: it is in no mean. For a probe `psnr_y` and `mse`
+    (RGB, of [0, 1]) are those of the masked pixels and `psnr_y_outside` that of the others; None is what is not
+    defined.
     """
 
     test_set: str
     image: str
-    psnr_y: float
+    psnr_y: float | None
     ssim_y: float | None
     mse: float | None = None
     psnr_y_outside: float | None = None

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import pickle
+import re
 import warnings
 import zipfile
 from contextlib import suppress
@@ -10,9 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors.torch import load_file
 
-from grla.errors import InputError
+from grla.errors import InputError, reason_of
 from grla.files import atomic_write
+
+FOREIGN = re.compile(r"GLOBAL ([\w.]+)")
+"""What PyTorch refuses to unpickle, in its messages."""
 
 
 def save_checkpoint(path: Path, state: dict[str, Any], previous: Path | None = None) -> None:
@@ -38,18 +44,16 @@ def previous_checkpoint(path: Path) -> Path:
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:
-    """Read a checkpoint, tensors and plain values only (`weights_only=True`), onto the CPU.
+    """Read a checkpoint, tensors and plain values only (`weights_only=True`), or a .safetensors file, onto the CPU.
 
     Raises InputError when the file is missing, is no checkpoint, or its content does not have the checksums in it.
     """
     try:
-        _verify(path)
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        state = load_file(path) if path.suffix == ".safetensors" else _load(path)
     except FileNotFoundError as error:
         raise InputError(f"checkpoint {path} does not exist") from error
     except Exception as error:  # a damaged file makes the unpickler raise nearly anything
-        reason = f"{type(error).__name__}: {error}".splitlines()[0]
-        raise InputError(f"{path} is not a readable checkpoint ({reason})") from error
+        raise InputError(f"{path} is not a readable checkpoint ({_reason(error)})") from error
     if not isinstance(state, dict):
         raise InputError(f"{path} is not a checkpoint: it must hold a dict, got {type(state).__name__}")
     return state
@@ -68,6 +72,21 @@ def resume_checkpoint(*paths: Path) -> dict[str, Any] | None:
             except InputError as error:
                 warnings.warn(f"{error}; training goes on from an earlier one or starts over", stacklevel=2)
     return max(states, key=lambda state: state["step"], default=None)
+
+
+def _load(path: Path) -> Any:
+    _verify(path)
+    return torch.load(path, map_location="cpu", weights_only=True)
+
+
+def _reason(error: Exception) -> str:
+    """Why a file cannot be read, in one line. Objects in it are named; PyTorch's advice is to trust them."""
+    found = FOREIGN.search(str(error))
+    if found is not None:
+        return f"it holds {found[1]}, an object of Python code, which is not run; save tensors alone, as a state dict"
+    if isinstance(error, pickle.UnpicklingError):
+        return "it is no file of PyTorch's, or a damaged one"
+    return reason_of(error)
 
 
 def _verify(path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -10,6 +11,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import torch
+from PIL import Image
 
 from grla.engine import StudyRun, estimate, run_study
 from grla.report import load_results, publish
@@ -42,6 +44,7 @@ def pair(): return Net(lambda self, sr, x: (sr, x))
 def half(): return good().half()
 def empty(): return nn.Upsample(scale_factor=2)
 def asking(channels): return good()
+def white(): return Net(lambda self, sr, x: sr * 0 + 1)
 def failing(): raise KeyError("missing")
 """
 ENDS = {
@@ -57,6 +60,9 @@ ENDS = {
     "asking": ("error", "the factory unusable_peers:asking must be callable with upscale=, or without arguments"),
     "failing": ("error", "the factory unusable_peers:failing failed (KeyError: 'missing')"),
 }
+
+
+WHITE = {"model": OutsideSpec("unusable_peers:white", 2)}
 
 
 @pytest.fixture
@@ -84,6 +90,30 @@ def test_each_ends_in_its_own_way_and_all_others_finish(bad: Study, make_run: Ca
     publish(run.settings.storage_url, name, run.folder)
     summary = (run.folder / "summary.md").read_text(encoding="utf-8")
     assert "- model=fourier: not counted: cannot count this model: operation aten._fft_r2c" in summary
+
+
+def test_an_image_enlarged_exactly_is_said_and_in_no_mean(
+    bad: Study, crops: Path, tmp_path: Path, make_run: Callable[..., StudyRun]
+) -> None:
+    shutil.copytree(crops / "test", tmp_path / "half_flat")
+    Image.new("RGB", (32, 32), "white").save(tmp_path / "half_flat" / "flat.png")
+    study = replace(bad, factors=(Factor("model", {"GRLA": {}, "white": dict(WHITE)}),))
+    run = make_run(study=study, settings={"workers": 1}, data__test=(str(tmp_path / "half_flat"),))
+    name = run_study(run)
+    assert "Infinity" not in "".join(path.read_text() for path in run.settings.out.glob("cells/*/record.json"))
+    results = load_results(run.settings.storage_url, name)
+    white = results.images[results.images["variant"] == "model=white"].set_index("image")["psnr_y"].astype(float)
+    assert pd.isna(white["flat"])
+    cell = results.cells.set_index("variant").loc["model=white"]
+    assert cell["psnr_y"] == pytest.approx(white.mean())
+    publish(run.settings.storage_url, name, run.folder)
+    summary = (run.folder / "summary.md").read_text(encoding="utf-8")
+    for variant in ("bicubic", "model=white"):
+        assert f"- {variant} enlarges exactly, with infinite PSNR, which is in no mean: flat of half_flat" in summary
+    (row,) = (line.split("|") for line in summary.splitlines() if line.startswith("| white"))
+    bicubic = results.images[results.images["variant"] == "bicubic"].set_index("image")["psnr_y"].astype(float)
+    assert row[3].strip() == "2"
+    assert float(row[6]) == pytest.approx((white - bicubic).mean(), abs=1e-3)
 
 
 def test_an_estimate_of_the_others_is_given_all_the_same(bad: Study) -> None:

@@ -106,5 +106,5 @@ def test_weights_are_loaded_bare_or_under_a_usual_key(tmp_path: Path) -> None:
         model = outside_model("peer_model:plain", 4, tmp_path / name)
         assert torch.equal(model.state_dict()["weight"], state["weight"])
     (tmp_path / "text.pt").write_text("no weights")
-    with pytest.raises(InputError, match=r"cannot load weights from .*text\.pt"):
+    with pytest.raises(InputError, match=r"text\.pt is not a readable checkpoint \(it is no file of PyTorch's"):
         outside_model("peer_model:plain", 4, tmp_path / "text.pt")

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
 from grla.errors import InputError
-from grla.model import build_model, build_on_meta, build_seeded, fitting, weights_digest, weights_of
+from grla.model import build_model, build_on_meta, build_seeded, fitting, load_weights, weights_digest, weights_of
 from grla.spec import ModelSpec
 
 SMALL = ModelSpec(upscale=2, dim=4, depth=1, window_size=4, num_heads=2)
@@ -64,6 +64,35 @@ def test_a_digest_names_names_types_shapes_and_values_and_no_order() -> None:
         {name: value.bfloat16() for name, value in plain.items()},
     ]
     assert len({weights_digest(weights) for weights in (plain, *others)}) == 7
+
+
+@pytest.mark.parametrize("key", ["net_g", "generator", "model_state_dict", "state_dict_ema", "ema"])
+@pytest.mark.parametrize("prefix", ["", "module.", "_orig_mod.", "model.", "model.module.", "model.net_g._orig_mod."])
+def test_what_wrappers_put_before_all_names_is_stripped_and_said(key: str, prefix: str) -> None:
+    network, given = nn.Conv2d(3, 3, 1), {f"{prefix}{name}": value for name, value in state().items()}
+    weights = weights_of({"epoch": 3, key: given}, "x.pt")
+    misfit = load_weights(network, weights, "x.pt")
+    assert torch.equal(network.weight, state()["weight"])
+    assert misfit.told == ([f"{prefix!r} is stripped from all names"] if prefix else [])
+    taken, misfit = fitting(network, weights)
+    assert list(taken) == ["weight", "bias"]
+    assert (misfit.missing, misfit.unexpected, misfit.stripped) == ([], [], prefix)
+
+
+def test_a_prefix_of_the_networks_own_stays() -> None:
+    network = nn.Sequential()
+    network.model = nn.Conv2d(3, 3, 1)
+    given = {f"model.{name}": value for name, value in state().items()}
+    assert load_weights(network, given, "x.pt").stripped == ""
+    assert torch.equal(network.model.weight, state()["weight"])
+
+
+def test_the_first_names_that_do_not_fit_are_said() -> None:
+    given = {f"body.{number}.weight": torch.ones(1) for number in range(7)} | {"bias": torch.ones(2)}
+    words = r"weights x\.pt must fit the network, got missing: weight; "
+    words += r"unexpected: body\.0\.weight, .*, body\.4\.weight and 2 more; reshaped: bias \(2, not 3\)"
+    with pytest.raises(InputError, match=words):
+        load_weights(nn.Conv2d(3, 3, 1), given, "x.pt")
 
 
 @pytest.mark.parametrize("build", [build_model, build_on_meta])

@@ -169,7 +169,7 @@ def test_evaluate_scores_an_outside_model(outside: Path) -> None:
         (["--model", "peer:both", "--json", "set/noise.png", "--checkpoint", "set/noise.png"], "--json must be a file"),
         (["--model", "peer:missing"], "cannot find 'peer:missing'"),
         (["--model", "nothing"], "--model must be bicubic, a checkpoint file or package.module:factory"),
-        (["--model", "peer:nearest", "--checkpoint", "peer.py"], "cannot load weights from peer.py"),
+        (["--model", "peer:nearest", "--checkpoint", "peer.py"], "peer.py is not a readable checkpoint"),
         (["--model", "peer.py"], "peer.py is not a readable checkpoint"),
     ],
 )
@@ -188,6 +188,22 @@ def test_a_network_that_differs_is_asked_in_its_own_way(outside: Path) -> None:
     assert not (outside / "large").exists()
     call("upscale.py", "set/noise.png", *words, "--output-key", "sr", folder=outside)
     assert Image.open(outside / "large" / "noise_x4.png").size == (176, 160)
+
+
+def test_a_picture_enlarged_exactly_is_said_and_in_no_mean(outside: Path) -> None:
+    Image.new("RGB", (40, 40), (90, 90, 90)).save(outside / "set" / "flat.png")
+    words = ["evaluate.py", "--model", "bicubic", "--test-data", "set", "--json", "s.json"]
+    shown = call(*words, folder=outside)
+    assert "set: flat enlarged exactly, with infinite PSNR; not counted." in shown
+    text = (outside / "s.json").read_text()
+    assert "Infinity" not in text
+    result = json.loads(text)
+    flat, noise = sorted(result["images"], key=lambda row: row["image"])
+    assert (flat["psnr_y"], flat["ssim_y"]) == (None, None)
+    means = {"num_images": 1, "psnr_y": noise["psnr_y"], "ssim_y": noise["ssim_y"], "exact": ["flat"]}
+    assert result["test_sets"]["set"] == means
+    (outside / "set" / "noise.png").unlink()
+    assert "set                0  -            -" in call(*words, folder=outside)
 
 
 def test_evaluate_bicubic_gives_the_published_row(benchmark_data: Path, tmp_path: Path) -> None:

@@ -8,11 +8,13 @@ import resource
 import signal
 import warnings
 import zipfile
+from argparse import Namespace
 from multiprocessing.connection import Connection
 from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from grla.errors import InputError
 from grla.training.checkpoint import load_checkpoint, previous_checkpoint, resume_checkpoint, save_checkpoint
@@ -72,6 +74,24 @@ def test_a_damaged_checkpoint_means_a_fresh_start_with_a_warning(tmp_path: Path)
     path.write_bytes(b"half a checkpoint")
     with pytest.warns(UserWarning, match=r"not a readable checkpoint.*starts over"):
         assert resume_checkpoint(path) is None
+
+
+def test_a_safetensors_file_is_read(tmp_path: Path) -> None:
+    save_file({"weight": torch.arange(3.0)}, tmp_path / "w.safetensors")
+    assert torch.equal(load_checkpoint(tmp_path / "w.safetensors")["weight"], torch.arange(3.0))
+    (tmp_path / "bad.safetensors").write_bytes(b"none")
+    with pytest.raises(InputError, match=r"bad\.safetensors is not a readable checkpoint \(SafetensorError: "):
+        load_checkpoint(tmp_path / "bad.safetensors")
+    with pytest.raises(InputError, match="does not exist"):
+        load_checkpoint(tmp_path / "none.safetensors")
+
+
+@pytest.mark.parametrize("content", [Path("x"), Namespace(lr=1)])
+def test_objects_beside_weights_are_named_and_nobody_is_told_to_trust_them(tmp_path: Path, content: object) -> None:
+    torch.save({"state_dict": {"weight": torch.ones(1)}, "options": content}, tmp_path / "w.pt")
+    with pytest.raises(InputError, match=r"it holds (pathlib|argparse)\.\w+, an object of Python code") as caught:
+        load_checkpoint(tmp_path / "w.pt")
+    assert "weights_only" not in str(caught.value)
 
 
 def test_a_checkpoint_with_code_in_it_is_refused_and_the_code_does_not_run(tmp_path: Path) -> None:

@@ -199,6 +199,7 @@ def measured(results: Results, about: Mapping[str, Any]) -> str:
         *_not_counted(cells),
         *_circumstances(cells, about),
     ]
+    lines += _exact(results.images)
     if train.get("init_from"):
         lines.append("Training starts from given weights, where they fit, not from the seed alone")
     if layout.design == "panels":
@@ -215,6 +216,16 @@ def _rates(layout: Layout, base: float) -> str:
         f"Learning rate: {base:g} for all variants; none was given one of its own (`--rates` does that): variants that "
         "another suits better may gain by it"
     )
+
+
+def _exact(images: pd.DataFrame) -> list[str]:
+    """The images without PSNR, by who enlarged them exactly."""
+    exact = images[images["psnr_y"].isna()].drop_duplicates(["variant", "test_set", "image"])
+    return [
+        f"{variant} enlarges exactly, with infinite PSNR, which is in no mean: "
+        + ", ".join(f"{row.image} of {row.test_set}" for row in rows.itertuples())
+        for variant, rows in exact.groupby("variant", sort=False)
+    ]
 
 
 def _not_counted(cells: pd.DataFrame) -> list[str]:
