@@ -16,8 +16,8 @@ from grla.attention import build_kernel, path_of, without_triton
 from grla.benchmark.networks import find_network
 from grla.cost import measure_latency, peak_memory, time_in_turns, time_on
 from grla.model import build_seeded
-from grla.spec import KernelSpec, ModelSpec, TrainSpec
-from grla.training import Trainer
+from grla.spec import KernelSpec, ModelSpec, Precision, TrainSpec
+from grla.training import Trainer, precisions_of
 
 Row = dict[str, Any]
 CPU = torch.device("cpu")
@@ -44,7 +44,7 @@ class Subject:
         """The network with this kernel, weights from seed 0, on the CPU."""
         return build_seeded(replace(self.model, kernel=KernelSpec(kernel)), 0)
 
-    def trainer(self, kernel: str, device: torch.device, amp: bool = False) -> Trainer:
+    def trainer(self, kernel: str, device: torch.device, precision: Precision = "fp32") -> Trainer:
         """A trainer on noise, the same on every device."""
         sides = (self.patch_size, self.model.upscale * self.patch_size)
 
@@ -53,7 +53,7 @@ class Subject:
             lr, hr = (torch.rand(self.batch_size, 3, side, side, generator=generator).to(device) for side in sides)
             return lr, hr
 
-        return Trainer(self.network(kernel), TrainSpec(amp=amp), batch, device)
+        return Trainer(self.network(kernel), TrainSpec(precision=precision), batch, device)
 
 
 def parity(subject: Subject) -> list[Row]:
@@ -85,15 +85,16 @@ def _with_gradients(kernel: nn.Module, inputs: list[Tensor]) -> list[Tensor]:
 
 
 def training(subject: Subject) -> list[Row]:
-    """Two steps of each kernel's network: losses here, the path of attention, and how long the second took."""
+    """Steps of each kernel's network in each precision: two losses, the path of attention, how long the third took."""
     rows = []
     for name in subject.kernels:
-        for amp in (False, True):
-            trainer = subject.trainer(name, subject.device, amp)
+        for precision in precisions_of(subject.device):
+            trainer = subject.trainer(name, subject.device, precision)
             losses = [trainer.train_step().loss for _ in range(2)]
             path = path_of(trainer.model, subject.device)
             took = time_on(subject.device, trainer.train_step)
-            rows.append({"kernel": name, "amp": amp, "losses": losses, "path": path, "step_ms": took, "ok": True})
+            about = {"kernel": name, "precision": precision, "path": path, "step_ms": took}
+            rows.append({**about, "losses": losses, "ok": True})
     return rows
 
 
