@@ -21,6 +21,7 @@ AttentionLayer = Literal["window", "global"]
 Norm = Literal["batch", "layer", "none"]
 Schedule = Literal["halving", "cosine", "stable"]
 Loss = Literal["l1", "mse", "charbonnier", "l1_fft"]
+Precision = Literal["fp32", "tf32", "bf16", "fp16"]
 Spec = TypeVar("Spec")
 OptionValue = float | int | str | bool
 LATER = "later"
@@ -291,8 +292,11 @@ class TrainSpec:
     runs forget where they began (TensorFlow's `ExponentialMovingAverage` with `num_updates`). `norm_frozen` is the
     share of the steps, the last ones, in which BatchNorm keeps its statistics and normalises by them, as in evaluation.
     `init_from` is a file of weights to start from where they fit by name and shape, a study's checkpoint or a state
-    dict; like the images', its content enters a run's identity and its path does not. `amp` trains in bfloat16 on a GPU
-    only. `validations` is how often the validation images are scored, evenly over the budget.
+    dict; like the images', its content enters a run's identity and its path does not. `precision` is that of training
+    on a GPU (a CPU trains in float32): "tf32" multiplies float32 by TF32, "bf16" and "fp16" run in 16 bits where
+    autocast does, "fp16" with scaled losses; "" leaves it to `amp`, on for bf16 and off for fp32, which are kept so.
+    Scores and costs are always in float32. `validations` is how often the validation images are scored, evenly over the
+    budget.
     """
 
     budget: Budget = Budget(800_000, "steps")
@@ -308,11 +312,16 @@ class TrainSpec:
     norm_frozen: float = later(0.0)
     init_from: str = later("")
     amp: bool = False
+    precision: Literal["", "fp32", "tf32", "bf16", "fp16"] = later("")
     validations: int = 20
 
     def __post_init__(self) -> None:
         require(self.learning_rate > 0, "train.learning_rate", "must be above 0", self.learning_rate)
         require_choice("train.loss", self.loss, get_args(Loss))
+        require_choice("train.precision", self.precision or "fp32", get_args(Precision))
+        if self.precision:  # one run has one hash: what can be said by `amp` is said by it
+            object.__setattr__(self, "amp", self.precision == "bf16")
+            object.__setattr__(self, "precision", "" if self.precision in ("fp32", "bf16") else self.precision)
         require_choice("train.schedule", self.schedule, get_args(Schedule))
         require_at_least("train.validations", self.validations, 1)
         require_at_least("train.warmup", self.warmup, 0)
@@ -336,6 +345,11 @@ class TrainSpec:
         require(self.validations % 5 == 0, "train.validations", rule, self.validations)
         rule = 'must be at most 0.2, the share in which the rate falls, with train.schedule "stable"'
         require(self.norm_frozen <= 0.2, "train.norm_frozen", rule, self.norm_frozen)
+
+    @property
+    def computed_in(self) -> Precision:
+        """The precision, said by either field."""
+        return self.precision or ("bf16" if self.amp else "fp32")
 
     @property
     def trunk_steps(self) -> int | None:

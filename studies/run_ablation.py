@@ -91,6 +91,9 @@ class Arguments:
     device: str = "auto"
     """Where to train and measure: auto (a GPU if there is one), cpu, cuda, cuda:1 (the second GPU) or mps (Apple's);
     with --workers 0 another machine may have it."""
+    precision: Literal["fp32", "tf32", "bf16", "fp16"] | None = None
+    """In what a GPU trains, by default the profile's: bf16 in standard, else fp32. tf32 and bf16 need compute
+    capability 8.0; scores and costs are in float32 either way."""
     checkpoint_activations: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
     """Train GRLASR in less memory and more time, to the same numbers: each block is computed twice."""
     compile: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
@@ -221,6 +224,8 @@ def spec_changes(arguments: Arguments) -> dict[str, object]:
         changes["data.test"] = tuple(map(str, arguments.test_data))
     if arguments.init_from is not None:
         changes["train.init_from"] = str(arguments.init_from)
+    if arguments.precision is not None:
+        changes["train.precision"] = arguments.precision
     if arguments.allow_overlap:
         changes["data.allow_overlap"] = True
     return changes

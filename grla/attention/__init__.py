@@ -12,6 +12,7 @@ from grla.attention.first_order import path_of
 from grla.attention.interface import AttentionKernel, LinearKernel, unit
 from grla.attention.layers import GlobalAttention, WindowAttention
 from grla.attention.linear import Linear, linear, watched
+from grla.attention.triton_probe import without_triton
 from grla.attention.windows import reflect_pad
 from grla.errors import InputError
 from grla.precision import set_float32

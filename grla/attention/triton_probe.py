@@ -6,6 +6,8 @@ import functools
 import importlib.metadata
 import os
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 
 import torch
@@ -51,3 +53,18 @@ def start_a_kernel(device: torch.device) -> None:
 def triton_version() -> str | None:
     """The version of the installed Triton."""
     return importlib.metadata.version("triton") if find_spec("triton") is not None else None
+
+
+@contextmanager
+def without_triton() -> Iterator[None]:
+    """Inside, Triton's kernels are turned off."""
+    before = os.environ.get(SWITCH)
+    os.environ[SWITCH] = "0"
+    triton_obstacle.cache_clear()
+    try:
+        yield
+    finally:
+        del os.environ[SWITCH]
+        if before is not None:
+            os.environ[SWITCH] = before
+        triton_obstacle.cache_clear()

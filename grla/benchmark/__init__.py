@@ -1,6 +1,8 @@
 """What networks and kernels cost, measured outside of a study."""
 
 from grla.benchmark.counts import count_networks
+from grla.benchmark.gpu_check import check_gpu, what_is_checked
+from grla.benchmark.gpu_checks import Subject
 from grla.benchmark.machine_load import other_work
 from grla.benchmark.memory import REPEATS, BatchSize, measure_memory
 from grla.benchmark.networks import slower_than_before, time_networks

@@ -19,6 +19,7 @@ from grla.errors import Interrupted, ModelError
 from grla.spec import TrainSpec
 from grla.training.checkpoint import previous_checkpoint, save_checkpoint
 from grla.training.losses import LOSSES
+from grla.training.precision import computed_in, loss_scaler, products_in, require_precision
 
 SECONDS_BETWEEN_CHECKPOINTS = 30.0
 STEP_PHASES = ("data", "forward", "backward", "optimiser", "logging")
@@ -81,16 +82,15 @@ class Trainer:
         device: torch.device,
         wrap: Callable[[nn.Module], nn.Module] = _itself,
     ) -> None:
-        types = {str(parameter.dtype) for parameter in model.parameters() if parameter.requires_grad}
-        if types != {"torch.float32"}:
-            found = ", ".join(sorted(types)) or "none"
-            raise ModelError(f"the model must have parameters of torch.float32 to train, got {found}")
+        _require_trainable(model)
+        require_precision(spec.computed_in, device)
         self.model = model.to(device)
         self.network = wrap(self.model)
         self.spec = spec
         self.batch = batch
         self.device = device
         self.optimizer = _optimizer(self.model, spec)
+        self.scaler = loss_scaler(spec.computed_in, device)
         self.ema = _average(self.model, spec.ema_decay, spec.ema_ramp) if spec.ema_decay is not None else None
         self.step = 0
         self.seconds = 0.0
@@ -128,19 +128,12 @@ class Trainer:
             _freeze_norms(self.model)
         lr, hr = (images.to(self.device) for images in self.batch(self.step))
         self.lap("data")
-        with torch.autocast("cuda", torch.bfloat16, enabled=self.spec.amp and self.device.type == "cuda"):
-            # Of another shape a loss would broadcast, and an outside model learn something else.
-            sr = require_answer(self.network(lr), lr, tuple(hr.shape))
-        loss = LOSSES[self.spec.loss](sr.float(), hr)
-        value = self.loss_value(loss)
-        if not math.isfinite(value):
-            raise Diverged(self.step, value, self.last_loss)
-        self.lap("forward")
-        self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        self.lap("backward")
+        with products_in(self.spec.computed_in):
+            value = self._forward_and_backward(lr, hr)
+        self.scaler.unscale_(self.optimizer)
         self._clipped_norm = self._clip_gradients()
-        self.optimizer.step()
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
         if self.ema is not None:
             self.ema.update_parameters(self.model)
         self.lap("optimiser")
@@ -150,6 +143,21 @@ class Trainer:
         seconds = time.perf_counter() - start
         self.seconds += seconds
         return StepStats(self.step, value, learning_rate, seconds)
+
+    def _forward_and_backward(self, lr: Tensor, hr: Tensor) -> float:
+        """Leave the gradients of one batch, scaled, with the weights, and return the loss; see `train_step`."""
+        with computed_in(self.spec.computed_in, self.device):
+            # Of another shape a loss would broadcast, and an outside model learn something else.
+            sr = require_answer(self.network(lr), lr, tuple(hr.shape))
+        loss = LOSSES[self.spec.loss](sr.float(), hr)
+        value = self.loss_value(loss)
+        if not math.isfinite(value):
+            raise Diverged(self.step, value, self.last_loss)
+        self.lap("forward")
+        self.optimizer.zero_grad(set_to_none=True)
+        self.scaler.scale(loss).backward()
+        self.lap("backward")
+        return value
 
     def loss_value(self, loss: Tensor) -> float:
         """The loss as a number."""
@@ -181,6 +189,7 @@ class Trainer:
             "model": self.model.state_dict(),
             "ema": None if self.ema is None else self.ema.state_dict(),
             "optimizer": self.optimizer.state_dict(),
+            "scaler": self.scaler.state_dict(),
             "step": self.step,
             "seconds": self.seconds,
             "last_loss": self.last_loss,
@@ -194,6 +203,7 @@ class Trainer:
         if self.ema is not None:
             self.ema.load_state_dict(state["ema"])
         self.optimizer.load_state_dict(state["optimizer"])
+        self.scaler.load_state_dict(state.get("scaler", {}))  # checkpoints of earlier versions have none
         self.step, self.seconds, self.last_loss = state["step"], state["seconds"], state["last_loss"]
         self.losses, self.history = list(state["losses"]), list(state["history"])
 
@@ -247,6 +257,13 @@ def _share(spec: TrainSpec, progress: float) -> float:
 def _passes_mark(before: float, after: float, marks: int) -> bool:
     """Whether one of `marks` evenly spaced marks (the last at 1) lies in (before, after]."""
     return math.floor(after * marks) > math.floor(before * marks)
+
+
+def _require_trainable(model: nn.Module) -> None:
+    types = {str(parameter.dtype) for parameter in model.parameters() if parameter.requires_grad}
+    if types != {"torch.float32"}:
+        found = ", ".join(sorted(types)) or "none"
+        raise ModelError(f"the model must have parameters of torch.float32 to train, got {found}")
 
 
 def _no_lap(phase: str) -> None:

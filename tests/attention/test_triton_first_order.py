@@ -32,7 +32,6 @@ fused_first_order_attention = triton_first_order.fused_first_order_attention
 ROOT = Path(__file__).parents[2]
 GPU = torch.cuda.is_available()
 DEVICE = torch.device("cuda" if GPU else "cpu")
-needs_gpu = pytest.mark.skipif(not GPU, reason="needs a GPU")
 
 
 @pytest.fixture
@@ -298,7 +297,7 @@ def test_it_compiles_for_gpus_and_fits_into_their_memory(tmp_path: Path) -> None
     assert max(shared) <= 99 * 2**10
 
 
-@needs_gpu
+@pytest.mark.gpu
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
 def test_on_a_gpu_the_kernel_takes_this_path_for_very_many_tokens(
     dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch

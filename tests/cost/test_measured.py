@@ -50,7 +50,7 @@ def test_peak_memory_sees_what_is_freed_again() -> None:
     assert process_peak_mib(CPU) > 40
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.gpu
 def test_a_gpu_tells_what_tensors_held_and_what_its_allocator_took_for_them() -> None:
     peak = peak_memory(lambda: torch.ones(40 * 2**20 // 4, device="cuda"), torch.device("cuda"))
     assert peak is not None

@@ -18,7 +18,7 @@ from grla.cost import count
 from grla.cost.agreement import _macs_by_flop_counter_mode
 from grla.cost.definition import definition_of, plain_torch
 from grla.model import build_seeded
-from grla.spec import KernelSpec, ModelSpec, TrainSpec
+from grla.spec import KernelSpec, ModelSpec, Precision, TrainSpec
 from grla.tiling import run_in_tiles
 from grla.training import Trainer
 from tests.pretended_gpu.device import pretended
@@ -67,7 +67,7 @@ def kernel_alone(name: str) -> list[int]:
     return sorted(widths.found)
 
 
-def training_step(name: str, amp: bool) -> str:
+def training_step(name: str, precision: Precision) -> str:
     """The types of what the first convolution puts out in a step of training."""
 
     def batch(step: int) -> tuple[Tensor, Tensor]:
@@ -75,7 +75,7 @@ def training_step(name: str, amp: bool) -> str:
 
     model, types = network(name), set()
     with pretended():
-        trainer = FakeTrainer(model, TrainSpec(amp=amp, clip_norm=1.0), batch, GPU)
+        trainer = FakeTrainer(model, TrainSpec(precision=precision, clip_norm=1.0), batch, GPU)
         trainer.model.head.register_forward_hook(lambda module, inputs, out: types.add(out.dtype))
         trainer.train_step()
         assert {p.grad.device for p in trainer.model.parameters() if p.grad is not None} == {GPU}
@@ -103,8 +103,8 @@ def price(name: str) -> tuple[int, int]:
 
 CHECKS: dict[str, Callable[[str], object]] = {
     "widths": kernel_alone,
-    "float32": lambda name: training_step(name, amp=False),
-    "bfloat16": lambda name: training_step(name, amp=True),
+    "float32": lambda name: training_step(name, "fp32"),
+    "bfloat16": lambda name: training_step(name, "bf16"),
     "evaluation": evaluation,
     "macs": price,
 }
@@ -119,4 +119,5 @@ def outcome(check: Callable[[str], object], name: str) -> object:
 
 if __name__ == "__main__":
     results = {name: {key: outcome(check, name) for key, check in CHECKS.items()} for name in kernel_names()}
+    results["gaussian_rbf"]["float16"] = outcome(lambda name: training_step(name, "fp16"), "gaussian_rbf")
     print(json.dumps(results))

@@ -46,6 +46,7 @@ def test_every_head_that_fused_attention_gets_is_of_a_width_that_it_can_run(resu
 def test_every_kernel_trains_in_float32_and_in_bfloat16(results: Results) -> None:
     assert set(each(results, "float32").values()) == {"torch.float32"}, each(results, "float32")
     assert set(each(results, "bfloat16").values()) == {"torch.bfloat16"}, each(results, "bfloat16")
+    assert results["gaussian_rbf"]["float16"] == "torch.float16"
 
 
 def test_every_kernel_enlarges_pictures_on_the_gpu(results: Results) -> None:

@@ -1,0 +1,76 @@
+"""The check of a GPU, run small on the CPU: what it finds, and that a fault of one check is not the end of all."""
+
+from __future__ import annotations
+
+import warnings
+
+import pytest
+import torch
+
+from grla.benchmark import gpu_check
+from grla.benchmark.gpu_check import check_gpu, run_check, what_is_checked
+from grla.benchmark.gpu_checks import CHECKS, NEAR, Row, Subject, latency, memory, parity, resuming, training
+from grla.spec import ModelSpec
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture
+def subject() -> Subject:
+    model = ModelSpec(dim=8, depth=1, window_size=4, num_heads=2)
+    return Subject(CPU, ("gaussian_rbf", "rbf_ridge"), model, 8, 2, (8, 8), tokens=50)
+
+
+def test_kernels_are_compared_with_float64_in_both_types(subject: Subject, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = parity(subject)
+    assert [(row["kernel"], row["type"]) for row in rows] == [
+        (name, str(dtype)) for name in subject.kernels for dtype in NEAR
+    ]
+    assert all(row["ok"] and 0 < row["worst"] < row["limit"] for row in rows)
+    monkeypatch.setitem(NEAR, torch.float32, 1e-12)
+    assert not parity(subject)[0]["ok"]
+
+
+def test_training_falls_resumes_and_is_weighed(subject: Subject) -> None:
+    rows = training(subject)
+    assert {row["kernel"] for row in rows} == set(subject.kernels)
+    assert all(row["losses"][0] != row["losses"][1] and row["step_ms"] > 0 for row in rows)
+    assert resuming(subject)[0]["largest_difference_of_weights"] == 0  # on a CPU, to the bit
+    assert all(row["mib"] >= 0 for row in memory(subject))
+
+
+def test_a_network_from_outside_is_timed_in_turns_with_ours(subject: Subject) -> None:
+    outside = Subject(**{**vars(subject), "outside": "edsr_lite", "kernels": ("relu",)})
+    assert [row["kernel"] for row in latency(outside)] == ["relu", "relu", "edsr_lite", "relu again"]
+
+
+def test_a_fault_is_the_outcome_of_its_check_alone(subject: Subject, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(subject: Subject) -> list[Row]:
+        warnings.warn("the slower path", stacklevel=1)
+        raise RuntimeError("no kernel image is available\nand more")
+
+    def wrong(subject: Subject) -> list[Row]:
+        return [{"ok": True}, {"ok": False}]
+
+    assert run_check(broken, subject) == {
+        "outcome": "failed",
+        "reason": "RuntimeError: no kernel image is available",
+        "rows": [],
+        "warnings": ["the slower path"],
+    }
+    monkeypatch.setattr(gpu_check, "CHECKS", {"broken": broken, "wrong": wrong, "fine": lambda subject: []})
+    told: list[tuple[str, str]] = []
+    record = check_gpu(subject, 60, lambda *outcome: told.append(outcome))
+    assert told == [("broken", "failed"), ("wrong", "failed"), ("fine", "ok")]
+    assert record["machine"]["cores"]
+    assert record["checks"]["fine"]["rows"] == []
+
+
+def test_no_check_is_begun_when_the_time_is_over(subject: Subject) -> None:
+    record = check_gpu(subject, -1, lambda name, outcome: None)
+    assert {check["outcome"] for check in record["checks"].values()} == {"not run"}
+
+
+def test_every_check_says_what_it_looks_at() -> None:
+    assert list(what_is_checked()) == list(CHECKS)
+    assert all(text.endswith(".") for text in what_is_checked().values())
