@@ -6,7 +6,7 @@ import re
 
 import torch
 
-from grla.errors import require
+from grla.errors import InputError, require
 
 NAME = re.compile(r"auto|cpu|cuda(:\d+)?|mps")
 
@@ -35,6 +35,20 @@ def share_gpus(device: torch.device, number: int) -> None:
     """
     if device.type == "cuda":
         torch.cuda.set_device(number % torch.cuda.device_count() if device.index is None else device)
+
+
+def require_alive(device: torch.device) -> None:
+    """Raise InputError for an NVIDIA or AMD GPU that answers nothing but errors, as after an illegal memory access.
+
+    Until the process ends everything on it would fail.
+    """
+    if device.type != "cuda":
+        return
+    try:
+        torch.cuda.synchronize(device)
+    except RuntimeError as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(f"the GPU is of no more use to this process ({reason}); run again to go on") from error
 
 
 def _require_here(device: torch.device) -> None:

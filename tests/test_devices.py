@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from grla.devices import choose_device, share_gpus
+from grla.devices import choose_device, require_alive, share_gpus
 from grla.errors import InputError
 
 
@@ -58,3 +58,17 @@ def test_several_processes_take_the_gpus_in_turn_or_all_the_one_that_was_asked_f
     share_gpus(torch.device("cuda:1"), 0)
     share_gpus(torch.device("cpu"), 1)
     assert two_gpus == [0, 1, 0, torch.device("cuda:1")]
+
+
+def test_a_gpu_that_only_errs_is_of_no_more_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Errors of this kind come back from every later call."""
+
+    def dead(device: torch.device) -> None:
+        raise torch.AcceleratorError("CUDA error: an illegal memory access was encountered\nCUDA kernel errors might")
+
+    monkeypatch.setattr(torch.cuda, "synchronize", lambda device: None)
+    require_alive(torch.device("cuda"))
+    monkeypatch.setattr(torch.cuda, "synchronize", dead)
+    require_alive(torch.device("cpu"))
+    with pytest.raises(InputError, match=r"no more use to this process \(CUDA error: an illegal .*ed\); run again"):
+        require_alive(torch.device("cuda"))

@@ -30,7 +30,7 @@ ALLOWED = {
     "evaluation": {"data", "metrics", "tiling", "study", "errors"},
     "study": BASICS,
     "engine": {"study", "devices", *PARTS, *BASICS},
-    "tuning": {"engine", "study", *PARTS, *BASICS},
+    "tuning": {"engine", "study", "devices", *PARTS, *BASICS},
     "analysis": {"study", *PARTS, *BASICS},
     "benchmark": {"analysis", "engine", "study", *PARTS, *BASICS},
     "report": {"study", *BASICS},

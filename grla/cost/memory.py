@@ -16,6 +16,14 @@ import torch
 
 MIB = 2**20
 M_MMAP_THRESHOLD = -3  # of mallopt(3)
+LACK_OF_MEMORY = (
+    "can't allocate memory",  # on a CPU
+    "error: out of memory",  # of CUDA, its driver or HIP, outside of PyTorch's allocator
+    "MPS backend out of memory",
+    "STATUS_ALLOC_FAILED",  # cuBLAS, cuDNN before 9
+    "ALLOCATION_FAILED",  # cuDNN
+)
+"""What errors say that have no type of their own."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +89,7 @@ def is_out_of_memory(error: BaseException) -> bool:
     """Whether an error says that memory could not be allocated, on a GPU or a CPU."""
     if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
         return True
-    return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
+    return isinstance(error, RuntimeError) and any(words in str(error) for words in LACK_OF_MEMORY)
 
 
 def _allocator_peak(work: Callable[[], object], device: torch.device) -> Peak:

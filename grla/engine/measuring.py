@@ -13,6 +13,7 @@ import optuna
 import torch
 
 from grla.cost import quick_collection
+from grla.devices import require_alive
 from grla.engine.costs import measure
 from grla.engine.plan import Plan, PlannedCell
 from grla.engine.processes import Execution, Work
@@ -30,7 +31,7 @@ def measure_variants(
     """Measure the costs of all variants with cells to run that nobody has measured yet, one variant at a time.
 
     They go into the storage, for all seeds and for the workers of all machines. Nothing else should run here meanwhile.
-    Raises `Interrupted` when `should_stop` asks for it.
+    Raises `Interrupted` when `should_stop` asks for it, and InputError when a network left the GPU of no more use.
     """
     wanted = {cost_name(planned, device, execution): planned for planned in plan.queued()}
     known = _known(plan.queue.storage)
@@ -44,6 +45,7 @@ def measure_variants(
             print(f"[{number}/{len(missing)}] measuring what {planned.cell.variant} costs", file=sys.stderr, flush=True)
             costs = measure(planned.cell.spec, planned.material, device, execution)
             plan.trials.set_user_attr(f"{PREFIX}{name}", json.dumps(costs))
+            require_alive(device)
 
 
 def costs_of(plan: Plan, planned: PlannedCell, device: torch.device, execution: Execution) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import torch
 
+from grla.devices import require_alive
 from grla.engine.cell import save_images
 from grla.engine.cells import CELLS, CellStore, is_bucket, open_cells, require_new_layout
 from grla.engine.claiming import Worker, claimed_cells, run_claimed
@@ -191,7 +192,7 @@ def open_plan(run: StudyRun) -> Plan:
 
 
 def work(run: StudyRun, arrangement: Arrangement, plan: Plan, store: CellStore, stop: StopRequest) -> None:
-    """Claim and run cells in this process until all are finished."""
+    """Claim and run cells in this process until all are finished; InputError when its GPU is of no more use."""
     settings, num_cells, workers = run.settings, len(plan.cells), arrangement.workers
     artifacts = Artifacts(settings.shown_files, run.cell_files, run.folder / "images")
     worker = Worker(store, settings.device, artifacts, workers, settings.execution)
@@ -202,6 +203,7 @@ def work(run: StudyRun, arrangement: Arrangement, plan: Plan, store: CellStore, 
         for trial, planned in claimed_cells(plan, lambda: stop.asked):
             progress.num_done = num_cells - len(plan.unfinished())
             run_claimed(plan, trial, planned, worker, progress.start(_name(planned)))
+            require_alive(settings.device)
 
 
 def join_work(run: StudyRun, arrangement: Arrangement, stop: StopRequest) -> None:

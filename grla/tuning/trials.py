@@ -32,6 +32,7 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 from optuna_dashboard import save_note
 
+from grla.devices import require_alive
 from grla.engine import (
     USUAL,
     WORKER,
@@ -130,7 +131,8 @@ def run_trials(tuning: Tuning, number: int, progress: Progress) -> None:
     """Run trials until `number` that count are in the storage, or until far too many were refused.
 
     Several processes may call it at once on one storage: each claims its own trials, and together they run `number`.
-    Raises `Interrupted` when a person asked to stop, with the trial under way put back.
+    Raises `Interrupted` when a person asked to stop, with the trial under way put back, and InputError when the GPU is
+    of no more use.
     """
     while num_counted(tuning.trials) < number and _num_refused(tuning.trials) < MOST_REFUSED * number:
         tuning.queue.bury()
@@ -141,6 +143,7 @@ def run_trials(tuning: Tuning, number: int, progress: Progress) -> None:
             # A worker that was silent for too long finds its trial ended: another has it now.
             with tuning.queue.heartbeat(trial), suppress(UpdateFinishedTrialError):
                 _run_trial(tuning, trial, progress)
+            require_alive(tuning.device)
 
 
 def _claim(trials: optuna.Study, number: int) -> optuna.Trial | None:

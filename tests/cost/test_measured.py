@@ -67,6 +67,25 @@ def test_real_lack_of_memory_is_recognised() -> None:
     assert not is_out_of_memory(RuntimeError("shapes do not match"))
 
 
+@pytest.mark.parametrize(
+    ("error", "lack"),
+    [
+        (torch.AcceleratorError("CUDA error: out of memory\nCUDA kernel errors might be reported later"), True),
+        (RuntimeError("CUDA driver error: out of memory"), True),
+        (RuntimeError("HIP error: out of memory"), True),
+        (RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"), True),
+        (RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"), True),
+        (RuntimeError("cuDNN error: CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED"), True),
+        (RuntimeError("MPS backend out of memory (MPS allocated: 8 GB)"), True),
+        (torch.AcceleratorError("CUDA error: an illegal memory access was encountered"), False),
+        (RuntimeError("CUDA error: CUBLAS_STATUS_EXECUTION_FAILED when calling `cublasSgemm`"), False),
+        (ValueError("CUDA error: out of memory"), False),
+    ],
+)
+def test_lack_of_memory_is_recognised_whichever_library_of_a_gpu_finds_it(error: Exception, lack: bool) -> None:
+    assert is_out_of_memory(error) == lack
+
+
 def test_laps_share_out_all_the_time() -> None:
     readings = iter([100.0, 101.0, 104.0, 104.5])
     lap = Laps(CPU, clock=lambda device: next(readings))

@@ -14,6 +14,7 @@ from pathlib import Path
 import optuna
 import pandas as pd
 import pytest
+import torch
 from optuna.trial import TrialState
 
 from grla.engine import StudyRun, claiming, run_study
@@ -160,6 +161,36 @@ def test_divergence_is_kept_and_errors_are_tried_again(make_run: MakeRun, monkey
     outcomes.clear()
     second = results(run, run_study(run)).cells
     assert second["outcome"].tolist() == ["ok", "diverged", "ok"]
+
+
+@pytest.mark.parametrize("failing", ["cell", "costs"])
+def test_an_error_that_a_gpu_does_not_survive_is_recorded_and_the_next_cell_is_left_to_a_new_process(
+    make_run: MakeRun, monkeypatch: pytest.MonkeyPatch, failing: str
+) -> None:
+    """Where CUDA is pretended: the first piece of work after the fault of a kernel finds the GPU dead."""
+    faults: list[str] = []
+
+    def fault(*_: object, **__: object) -> None:
+        faults.append(failing)
+        raise torch.AcceleratorError("CUDA error: an illegal memory access was encountered")
+
+    def require_alive(device: torch.device) -> None:
+        if faults:
+            raise InputError("the GPU is of no more use")
+
+    for module in ("run", "measuring"):
+        monkeypatch.setattr(f"grla.engine.{module}.require_alive", require_alive)
+    monkeypatch.setattr("grla.engine.cell.fit" if failing == "cell" else "grla.engine.costs.measured_costs", fault)
+    run = make_run()
+    with pytest.raises(InputError, match="the GPU is of no more use"):
+        run_study(run)
+    assert faults == [failing]
+    (name,) = optuna.get_all_study_names(open_storage(run.settings.out))
+    ended = optuna.load_study(study_name=name, storage=open_storage(run.settings.out)).get_trials(
+        states=[TrialState.FAIL]
+    )
+    assert len(ended) == (failing == "cell")
+    assert all("illegal memory access" in trial.user_attrs["reason"] for trial in ended)
 
 
 def test_who_joins_tries_failed_cells_again_only_when_asked_to(
