@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any
 
+import torch
+
 from grla.benchmark.networks import benchmark_record, find_network, require_lr_size
 from grla.cost import agreed_macs, count_tree, readings
 from grla.errors import InputError, require
@@ -32,7 +34,7 @@ def count_networks(
         require(published > 0, "published", "must be above 0, in units of 1e9 operations", published)
         require(len(names) == 1, "published", "must be the figure of one model: name that one only", ", ".join(names))
     rows = [_row(name, upscale, lr_size) for name in names]
-    record = benchmark_record(upscale=upscale, lr_size=list(lr_size), models=rows)
+    record = benchmark_record(torch.device("cpu"), upscale=upscale, lr_size=list(lr_size), models=rows)
     if published is not None:
         record |= {"published": published, "readings": _readings(names[0], upscale, lr_size, published)}
     return record

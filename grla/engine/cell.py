@@ -17,6 +17,7 @@ from PIL import Image as PillowImage
 from torch import nn
 
 from grla.cost import is_out_of_memory, process_peak_mib
+from grla.devices import card_name
 from grla.engine.cells import CellFolder
 from grla.engine.material import Material, TrainingMaterial, cell_hash, cell_source
 from grla.engine.processes import USUAL, Execution
@@ -111,7 +112,7 @@ def run_cell(run: CellRun, material: Material) -> Record:
     `Interrupted` (the listener asked to stop) and InputError (a full disk, say) go through: they are not the cell's.
     """
     name, source = cell_hash(run.spec, run.material, run.device), cell_source(run.spec)
-    record = Record(name, device=run.device.type, source=source, **run.costs)
+    record = Record(name, device=run.device.type, gpu=card_name(run.device), source=source, **run.costs)
     if record.outcome != "ok":
         return record
     with outcome_of(record):
