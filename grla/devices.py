@@ -1,4 +1,4 @@
-"""The device that computes: chosen by name, and checked to be there."""
+"""The device that computes: chosen by name, checked to be there and alive, and named."""
 
 from __future__ import annotations
 
@@ -26,6 +26,13 @@ def choose_device(name: str, here: bool = True) -> torch.device:
         if device.type == "cuda" and device.index is not None:
             torch.cuda.set_device(device)
     return device
+
+
+def card_name(device: torch.device) -> str:
+    """What a record calls the card that computes: "NVIDIA H100 80GB HBM3", say; "" for a CPU."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return "" if device.type == "cpu" else "Apple GPU"
 
 
 def share_gpus(device: torch.device, number: int) -> None:

@@ -73,7 +73,7 @@ def page(record: dict[str, Any]) -> Document:
         sections.append(
             Section(name.replace("_", " ").capitalize(), (Text(text), words(pd.DataFrame(rows).fillna(""))))
         )
-    return Document(f"Check of {machine['gpu'] or record['device']}", "", tuple(sections))
+    return Document(f"Check of {record['gpu'] or record['device']}", "", tuple(sections))
 
 
 def words(frame: pd.DataFrame) -> Table:

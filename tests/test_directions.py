@@ -35,7 +35,7 @@ ALLOWED = {
     "engine": {"study", "devices", *PARTS, *BASICS},
     "tuning": {"engine", "study", "devices", *PARTS, *BASICS},
     "analysis": {"study", *PARTS, *BASICS},
-    "benchmark": {"analysis", "engine", "study", *PARTS, *BASICS},
+    "benchmark": {"analysis", "engine", "study", "devices", *PARTS, *BASICS},
     "report": {"study", *BASICS},
     "studies": {"analysis", "benchmark", "data", "engine", "report", "study", "tuning", "cost", "devices", *BASICS},
 }

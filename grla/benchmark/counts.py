@@ -37,7 +37,7 @@ def count_networks(
         require(published > 0, "published", "must be above 0, in units of 1e9 operations", published)
         require(len(names) == 1, "published", "must be the figure of one model: name that one only", ", ".join(names))
     rows, refused = usable(names, lambda name: _row(name, upscale, lr_size))
-    record = benchmark_record(upscale=upscale, lr_size=list(lr_size), models=list(rows.values()))
+    record = benchmark_record(torch.device("cpu"), upscale=upscale, lr_size=list(lr_size), models=list(rows.values()))
     if refused:
         record |= {"refused": refused}
     if published is not None:

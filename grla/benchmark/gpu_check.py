@@ -29,7 +29,7 @@ def check_gpu(subject: Subject, seconds: float, progress: Callable[[str, str], N
         found[name] = {"outcome": "not run", "reason": "no time was left"} if late else run_check(check, subject)
         progress(name, found[name]["outcome"])
     return benchmark_record(
-        device=str(subject.device),
+        subject.device,
         seconds=time.monotonic() - start,
         conditions={"before": before, "after": conditions_now()},
         checks=found,

@@ -55,8 +55,8 @@ def measure_memory(
         step = peak_columns("training_step", repeats, training_step_peak, name, upscale, batch, device)
         failed = forward if forward["outcome"] != "ok" else step
         rows.append({"model": name} | forward | step | {key: failed[key] for key in ("outcome", "reason")})
-    about = {"upscale": upscale, "lr_size": list(lr_size), **asdict(batch), "repeats": repeats, "device": device.type}
-    return benchmark_record(**about, models=rows)
+    about = {"upscale": upscale, "lr_size": list(lr_size), **asdict(batch), "repeats": repeats}
+    return benchmark_record(device, **about, models=rows)
 
 
 def peak_columns(what: str, repeats: int, work: Callable[..., Peak], *arguments: object) -> dict[str, Any]:

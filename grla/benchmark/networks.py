@@ -17,6 +17,7 @@ from grla.answers import ask
 from grla.attention import kernel_names
 from grla.benchmark.machine_load import conditions_now
 from grla.cost import time_in_turns
+from grla.devices import card_name
 from grla.engine import read_ways
 from grla.errors import InputError, ModelError, require, require_at_least
 from grla.model import build_model, outside_model
@@ -86,9 +87,10 @@ def require_lr_size(lr_size: tuple[int, int]) -> None:
         require_at_least("lr_size", side, 1)
 
 
-def benchmark_record(**about: Any) -> dict[str, Any]:
-    """A record, ready for JSON: how the benchmark was run, its protocol, and what `about` says."""
-    return {**describe_run(), "protocol": BENCHMARK_PROTOCOL, **about}
+def benchmark_record(device: torch.device, **about: Any) -> dict[str, Any]:
+    """A record, ready for JSON: how the benchmark was run, its protocol, device and card, and what `about` says."""
+    where = {"device": device.type, "gpu": card_name(device)}
+    return {**describe_run(), "protocol": BENCHMARK_PROTOCOL, **where, **about}
 
 
 def time_networks(
@@ -107,11 +109,11 @@ def time_networks(
         raise InputError(refused[base])
     turns = time_in_turns(models, base, (1, 3, *lr_size), rounds)
     return benchmark_record(
+        device,
         upscale=upscale,
         lr_size=list(lr_size),
         base=base,
         rounds=rounds,
-        device=device.type,
         conditions={"before": before, "after": conditions_now()},
         models=[asdict(turn) for turn in turns],
         **({"refused": refused} if refused else {}),
@@ -138,11 +140,11 @@ def _named(name: str) -> Iterator[None]:
 def slower_than_before(now: dict[str, Any], before: dict[str, Any], limit: float) -> list[str]:
     """What got slower against the base by more than a factor of `limit`, in words; one line per model.
 
-    Ratios to the base are compared: unlike milliseconds, they are alike on different machines. Raises InputError when
-    the records are of another protocol, size, upscale factor, base or device.
+    Ratios to the base are compared: unlike milliseconds, they are alike on different processors. Raises InputError when
+    the records are of another protocol, size, upscale factor, base, device or card.
     """
-    for key in ("protocol", "upscale", "lr_size", "base", "device"):
-        found = before.get(key)
+    for key in ("protocol", "upscale", "lr_size", "base", "device", "gpu"):
+        found = before.get(key, "" if key == "gpu" else None)  # older records are of CPUs
         require(found == now[key], f"the earlier record's {key}", f"must be {now[key]!r} as in this run", found)
     old = {row["name"]: row["ratio"] for row in before["models"]}
     return [

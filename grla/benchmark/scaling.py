@@ -69,8 +69,8 @@ def run_sweep(sweep: Sweep, device: torch.device, progress: Callable[[Point], No
             points.append(beside_roofs(point, subject, roofs))
             progress(points[-1])
     return benchmark_record(
+        device,
         **asdict(sweep),
-        device=device.type,
         roofs=asdict(roofs),
         linear_kernels=[name for name in sweep.kernels if build_kernel(name, sweep.head_dim).linear],
         points=[asdict(point) for point in points],

@@ -117,10 +117,10 @@ def measure_throughput(asked: Throughput) -> dict[str, Any]:
             }
         )
     return benchmark_record(
+        torch.device("cpu"),
         upscale=asked.upscale,
         rounds=asked.rounds,
         steps=asked.steps,
-        device="cpu",
         conditions={"before": before, "after": conditions_now()},
         models=rows,
     )

@@ -89,11 +89,11 @@ def time_training(asked: TrainingTimes, folder: Path, device: torch.device) -> d
     for turn in turns:
         rows[turn.name] |= _speed(turn, batch.batch_size) | trainers[turn.name].shares(asked.rounds)
     return benchmark_record(
+        device,
         upscale=upscale,
         **asdict(batch),
         base=base,
         rounds=asked.rounds,
-        device=device.type,
         harness=harness_share(asked.cell, folder, device),
         conditions={"before": before, "after": conditions_now()},
         noise_floor={"ratio": again.ratio, "low": again.low, "high": again.high},

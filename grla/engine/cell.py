@@ -19,6 +19,7 @@ from torch import nn
 
 from grla.attention import path_of
 from grla.cost import is_out_of_memory, process_peak_mib
+from grla.devices import card_name
 from grla.engine.cells import CellFolder
 from grla.engine.material import Material, TrainingMaterial, cell_hash, cell_source
 from grla.engine.processes import USUAL, Execution
@@ -113,7 +114,7 @@ def run_cell(run: CellRun, material: Material) -> Record:
     `Interrupted` (the listener asked to stop) and InputError (a full disk, say) go through: they are not the cell's.
     """
     name, source = cell_hash(run.spec, run.material, run.device), cell_source(run.spec)
-    record = Record(name, device=run.device.type, source=source, **run.costs)
+    record = Record(name, device=run.device.type, gpu=card_name(run.device), source=source, **run.costs)
     if record.outcome != "ok":
         return record
     with outcome_of(record):

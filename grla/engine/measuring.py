@@ -13,7 +13,7 @@ import optuna
 import torch
 
 from grla.cost import quick_collection
-from grla.devices import require_alive
+from grla.devices import card_name, require_alive
 from grla.engine.costs import measure
 from grla.engine.plan import Plan, PlannedCell
 from grla.engine.processes import Execution, Work
@@ -56,10 +56,10 @@ def costs_of(plan: Plan, planned: PlannedCell, device: torch.device, execution: 
 
 
 def cost_name(planned: PlannedCell, device: torch.device, execution: Execution) -> str:
-    """16 hex digits that name what is measured: the cell but for its seed, and the way it is trained."""
+    """16 hex digits that name what is measured: the cell but for its seed, the way it is trained, and on which card."""
     unseeded = replace(planned.cell.spec, seed=0)
     identity = cell_identity(unseeded, planned.material.checksums, device.type, planned.source)
-    return spec_hash([identity, str(execution)])
+    return spec_hash([identity, str(execution), card_name(device)])
 
 
 def work_of(plan: Plan, device: torch.device, execution: Execution) -> Work:

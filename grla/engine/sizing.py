@@ -21,6 +21,7 @@ from typing import Literal, TypeVar
 import torch
 
 from grla.cost import Counts, count, time_in_turns
+from grla.devices import card_name
 from grla.errors import InputError, reason_of, require
 from grla.files import write_text
 from grla.model import build_model, build_on_meta
@@ -75,8 +76,8 @@ def _or_reason(work: Callable[[], Known]) -> tuple[Known | None, str]:
 class Matching:
     """By what cost to match, and on what device latency is measured.
 
-    `kept` is a file in which the dims found by latency are kept and found again, so that running again goes on with
-    the same networks; None keeps nothing.
+    `kept` is a file in which the dims found by latency are kept and found again, so that running again on such a card
+    goes on with the same networks; None keeps nothing.
     """
 
     measure: Measure
@@ -149,7 +150,7 @@ def _find(spec: RunSpec, base: RunSpec, matching: Matching) -> tuple[int, float]
     if matching.measure != "latency" or matching.kept is None:
         return find()
     known = json.loads(matching.kept.read_text(encoding="utf-8")) if matching.kept.is_file() else {}
-    key = spec_hash([spec_hash(spec), spec_hash(base), matching.device.type])
+    key = spec_hash([spec_hash(spec), spec_hash(base), card_name(matching.device) or matching.device.type])
     if key not in known:
         known[key] = find()
         write_text(matching.kept, json.dumps(known, indent=2) + "\n")

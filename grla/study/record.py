@@ -49,10 +49,11 @@ class Record:
     machine, and which got `processor_share` (0 to 1) of the processor time that its threads could use. `execution` says
     how it was trained (see `grla.engine.processes.execution`), "" for the usual way; nothing else depends on it, and
     training memory is that of one process. `attention_path` is the way of GRBF attention on a GPU, "triton VERSION" or
-    "eager (REASON)". `gain_db` is by how much validation PSNR-Y rose over the last doubling of
-    the steps (`grla.engine.trunk` says against what). `source` names the code that computed it (`grla.study.source`),
-    `code_version` the commit it was part of. `images` and `history` are tables of their own, see IMAGE_COLUMNS and
-    CURVE_COLUMNS.
+    "eager (REASON)". `gain_db` is by how much validation PSNR-Y rose over the last doubling of the steps
+    (`grla.engine.trunk` says against what). `device` is the type of device and `gpu` the name of the card, "" on a CPU
+    and in older records; costs are measured on such a card, too. `source` names the code that computed it
+    (`grla.study.source`), `code_version` the commit it was part of. `images` and `history` are tables of their own, see
+    IMAGE_COLUMNS and CURVE_COLUMNS.
     """
 
     cell_hash: str
@@ -77,6 +78,7 @@ class Record:
     gain_db: float | None = None
     final_loss: float | None = None
     device: str = "cpu"
+    gpu: str = ""
     workers: int = 1
     threads: int = 1
     processor_share: float | None = None

@@ -33,6 +33,7 @@ SELECTED: dict[str, tuple[type, ...]] = {
 }
 """Modules that count only for specs whose model or data is of one of these types."""
 SILENT = {
+    "grla.devices",
     "grla.engine.cells",
     "grla.errors",
     "grla.files",

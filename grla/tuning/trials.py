@@ -32,7 +32,7 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 from optuna_dashboard import save_note
 
-from grla.devices import require_alive
+from grla.devices import card_name, require_alive
 from grla.engine import (
     USUAL,
     WORKER,
@@ -165,7 +165,7 @@ def _run_trial(tuning: Tuning, trial: optuna.Trial, progress: Progress) -> None:
     """Take one trial from its configuration to its outcome, and tell Optuna."""
     configuration = tuning.space.configure(lambda parameter: _suggest(trial, parameter))
     trial.set_user_attr("changes", tuning.space.changes(configuration))
-    record = Record("", device=tuning.device.type)
+    record = Record("", device=tuning.device.type, gpu=card_name(tuning.device))
     refusal = judge(tuning.space, configuration, record, tuning.device)
     if refusal is None and (reason := tuning.dominated(minimised(tuning.space, record), _rivals(tuning))):
         refusal = Ending("dominated", reason)

@@ -18,7 +18,7 @@ from grla.training.checkpoint import save_checkpoint
 
 CPU = torch.device("cpu")
 ROW = {"name": "relu", "ratio": 1.0}
-RECORD: dict[str, Any] = {"protocol": "p", "upscale": 4, "lr_size": [8, 8], "base": "relu", "device": "cpu"}
+RECORD: dict[str, Any] = {"protocol": "p", "upscale": 4, "lr_size": [8, 8], "base": "relu", "device": "cpu", "gpu": ""}
 
 
 def equal(first: nn.Module, second: nn.Module) -> bool:
@@ -123,7 +123,15 @@ def test_what_got_slower_against_the_base_is_said(now: float, limit: float, said
 
 
 @pytest.mark.parametrize(
-    ("key", "value"), [("protocol", "q"), ("upscale", 2), ("lr_size", [8, 9]), ("base", "taylor"), ("device", "cuda")]
+    ("key", "value"),
+    [
+        ("protocol", "q"),
+        ("upscale", 2),
+        ("lr_size", [8, 9]),
+        ("base", "taylor"),
+        ("device", "cuda"),
+        ("gpu", "Tesla T4"),
+    ],
 )
 def test_records_of_something_else_are_not_compared(key: str, value: object) -> None:
     with pytest.raises(InputError, match=f"the earlier record's {key} must be .* as in this run"):

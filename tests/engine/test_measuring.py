@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import torch
 
+from grla.devices import card_name
 from grla.engine import StudyRun, run_study
 from grla.engine.measuring import PREFIX, _step_macs, cost_name, measure_variants, work_of
 from grla.engine.plan import Plan
@@ -81,6 +82,18 @@ def test_a_measurement_is_named_by_all_that_changes_it(make_run: MakeRun) -> Non
         name(cost__latency_input=(9, 7)),
     ]
     assert len({name(), *changed}) == 6
+
+
+def test_what_was_measured_on_another_card_is_not_taken_for_this_one_s(
+    make_run: MakeRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    planned = open_plan(make_run()).cells[0]
+    names = set()
+    for card in ("Tesla T4", "NVIDIA H100 80GB HBM3"):
+        monkeypatch.setattr(torch.cuda, "get_device_name", lambda device, card=card: card)
+        names.add(cost_name(planned, torch.device("cuda"), USUAL))
+        assert card_name(torch.device("cuda")) == card
+    assert len(names | {cost_name(planned, CPU, USUAL)}) == 3
 
 
 def test_the_largest_batch_counts_and_processes_divide_all_of_them(make_run: MakeRun) -> None:

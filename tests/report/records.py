@@ -51,8 +51,8 @@ def latency_record(low: float = 1.8, high: float = 2.1, gpu: str | None = None) 
         {"name": "gaussian_rbf again", **times, "ratio": 1.001, "low": 0.98, "high": 1.02},
         {"name": "peers:swinir_light", **times, "ratio": (low + high) / 2, "low": low, "high": high},
     ]
-    machine = ABOUT["machine"] | {"gpu": gpu}
-    about = {**ABOUT, "machine": machine, "base": "gaussian_rbf", "lr_size": [128, 64], "rounds": 15}
+    where = {"device": "cuda" if gpu else "cpu", "gpu": gpu or ""}
+    about = {**ABOUT, **where, "base": "gaussian_rbf", "lr_size": [128, 64], "rounds": 15}
     return {**about, "models": rows}
 
 

@@ -107,6 +107,7 @@ def test_text_columns_follow_the_types_whether_written_as_text_or_not() -> None:
         "outcome",
         "reason",
         "device",
+        "gpu",
         "execution",
         "attention_path",
         "costs",

@@ -29,6 +29,7 @@ from grla.report.kinds.benchmark_tables import (
     training_notes,
     training_table,
 )
+from grla.report.machines import machine_of
 from grla.report.results import read_json
 from grla.report.verify import code_faults
 
@@ -193,11 +194,10 @@ BLOCKS: dict[str, Callable[[Record], tuple[Block, ...]]] = {
 
 
 def _provenance(folder: Path, path: Path, record: Record) -> dict[str, object]:
-    machine = record["machine"]
     return {
         "record": str(path.relative_to(folder)),
         "code": record["code_version"],
         "protocol": record["protocol"],
-        "machine": f"{machine['gpu'] or machine['processor']}, {machine['torch_threads']} threads",
+        "machine": machine_of(record),
         "command": record["command_line"],
     }

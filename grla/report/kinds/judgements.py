@@ -16,6 +16,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from grla.report.kinds.benchmark_tables import LINEAR
+from grla.report.machines import machine_of, mixed_cards, on_cpu
 from grla.report.results import Results
 from grla.report.statistics.equivalence import gains_by_variant, is_rising
 from grla.report.statistics.verdicts import Difference
@@ -129,6 +130,9 @@ def _cheaper_to_train(results: Results, rule: Rule) -> Judgement:
     words = "; ".join(
         f"{name}: {m:.2f} x memory, {s:.2f} x time of the base" for name, m, s in ratios.round(2).itertuples()
     )
+    compared = results.cells[results.cells["variant"].isin([BASE, *rule.variants])]
+    if mixed := mixed_cards(compared):
+        return Judgement(UNCLEAR, f"{words}. {mixed}")
     dearer, cheaper = (ratios > NOISE).all(axis=None), (ratios < 1 / NOISE).all(axis=None)
     return _judgement(bool(dearer), bool(cheaper), words)
 
@@ -150,7 +154,7 @@ def memory_is_linear(scaling: Record | None) -> Judgement:
         return Judgement(NOT_YET_RUN, "needs `run_benchmark.py scaling`")
     words = "; ".join(f"{row['passes']}: tokens^{row['exponent']:.3f}" for row in rows)
     linear = all(row["exponent"] <= LINEAR for row in rows)
-    return _judgement(linear, not linear, f"GRBF attention's memory, {words} ({_machine(scaling)})")
+    return _judgement(linear, not linear, f"GRBF attention's memory, {words} ({machine_of(scaling)})")
 
 
 def faster_than_swinir(latency: Record | None) -> Judgement:
@@ -164,8 +168,8 @@ def faster_than_swinir(latency: Record | None) -> Judgement:
         return Judgement(NOT_YET_RUN, needs)
     row, (height, width) = rows[0], latency["lr_size"]
     ratio = f"{row['ratio']:.2f} [{row['low']:.2f}, {row['high']:.2f}] times"
-    words = f"{ratio}, LR {width}x{height} ({_machine(latency)})"
-    if latency["machine"]["gpu"] is None:
+    words = f"{ratio}, LR {width}x{height} ({machine_of(latency)})"
+    if on_cpu(latency):
         return Judgement(NOT_YET_RUN, f"on a GPU; on a CPU {words}")
     return _judgement(row["low"] >= FASTER, row["high"] < FASTER, words)
 
@@ -211,9 +215,3 @@ def _words(results: Results, variants: tuple[str, ...]) -> str:
     words = "; ".join(f"{variant}: {interval(difference)} dB" for variant, difference in found.items())
     number = max(difference.num_comparisons for difference in found.values())
     return words if number == 1 else f"{words} (95 % intervals each; verdicts corrected for {number} comparisons)"
-
-
-def _machine(record: Record) -> str:
-    """The machine, which such a verdict is about."""
-    machine = record["machine"]
-    return str(machine["gpu"] or f"{machine['processor']}, {machine['torch_threads']} threads")

@@ -15,6 +15,7 @@ from grla.report.folder import document_faults, write_document
 from grla.report.kinds.each_set import each_set_blocks
 from grla.report.kinds.study_figures import study_figures
 from grla.report.kinds.visibility import limits_section, visibility_section
+from grla.report.machines import machines_of, mixed_cards
 from grla.report.published import load_published, published_section
 from grla.report.results import (
     DEFINITION,
@@ -107,7 +108,7 @@ def study_document(results: Results, folder: Path) -> Document:
     path = folder / PROVENANCE
     about = read_json(path) if path.is_file() else {}
     figures = study_figures(results, folder)
-    warnings = [Text(text) for text in (mixed_code(cells), trained_on(about)) if text]
+    warnings = [Text(text) for text in (mixed_code(cells), mixed_cards(cells), trained_on(about)) if text]
     alone = each_set_blocks(results)
     probe = [Text(PROBE)] if "mse" in results.images and results.images["mse"].notna().any() else []
     sections = (
@@ -263,10 +264,9 @@ def _circumstances(cells: pd.DataFrame, about: Mapping[str, Any]) -> list[str]:
     if ways:
         lines.append(f"Some or all cells were trained with {'; '.join(ways)}: see the column execution in cells.csv")
     if about:
-        machine = about["machine"]
-        processor = f"{machine['torch_threads']} threads of {machine['processor']}"
-        device = machine["gpu"] if set(cells["device"]) == {"cuda"} else processor
-        lines.append(f"Machine: {device}; code {', '.join(sorted(set(cells['code_version'])))}")
+        lines.append(
+            f"Machine: {machines_of(cells, about['machine'])}; code {', '.join(sorted(set(cells['code_version'])))}"
+        )
     return lines
 
 

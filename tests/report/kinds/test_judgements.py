@@ -47,7 +47,9 @@ def results(noise_sd: float = 0.001, **effects: float | None) -> Results:
     names = ["cell_hash", "variant", "seed", "outcome", "train_peak_memory_mib", "train_seconds", "gain_db"]
     frame = pd.DataFrame(images, columns=["variant", "seed", "test_set", "image", "psnr_y"])
     base = {"train": {"budget": {"amount": 800.0, "unit": "steps"}, "learning_rate": 0.005}}
-    return Results(layout, pd.DataFrame(cells, columns=names), frame, pd.DataFrame(), {"base": base})
+    return Results(
+        layout, pd.DataFrame(cells, columns=names).assign(device="cpu"), frame, pd.DataFrame(), {"base": base}
+    )
 
 
 @pytest.mark.parametrize(
@@ -111,6 +113,15 @@ def test_cheaper_training_is_of_every_variant_beyond_the_noise(
     judgement = judge(cheaper_to_train(*variants, words=""), with_costs(results(b=0.0, c=0.0), *costs))
     assert judgement.verdict == verdict
     assert f"k=b: {memory[0]:.2f} x memory, {seconds[0]:.2f} x time of the base" in judgement.evidence
+
+
+@pytest.mark.parametrize(("cards", "verdict"), [(("one", "other"), UNCLEAR), (("one", "one"), "supported")])
+def test_training_on_different_cards_is_not_compared(cards: tuple[str, str], verdict: str) -> None:
+    study = results(b=0.0)
+    on_cards = study.cells.assign(device="cuda", gpu=[cards[0]] * 3 + [cards[1]] * 3)
+    judgement = judge(cheaper_to_train("k=b", words=""), dataclasses.replace(study, cells=on_cards))
+    assert judgement.verdict == verdict
+    assert ("Mixed cards: cells were computed on one, other" in judgement.evidence) == (verdict == UNCLEAR)
 
 
 @pytest.mark.parametrize(
@@ -212,7 +223,11 @@ def test_faster_is_judged_by_the_interval_on_a_gpu(low: float, high: float, verd
     assert judgement.verdict == "not yet run"
     assert judgement.evidence.startswith("on a GPU; on a CPU")
     assert "LR 64x128 (a processor, 2 threads)" in judgement.evidence
-    assert faster_than_swinir(latency_record(low, high, gpu="a GPU")).verdict == verdict
+    beside_a_gpu = latency_record(low, high) | {"machine": ABOUT["machine"] | {"gpu": "a GPU"}}
+    assert faster_than_swinir(beside_a_gpu) == judgement
+    on_a_gpu = faster_than_swinir(latency_record(low, high, gpu="a GPU"))
+    assert on_a_gpu.verdict == verdict
+    assert "LR 64x128 (a GPU)" in on_a_gpu.evidence
 
 
 def test_flops_are_compared_from_a_record_of_costs() -> None:
