@@ -1,6 +1,7 @@
 """What networks and kernels cost, measured outside of a study."""
 
 from grla.benchmark.counts import count_networks
+from grla.benchmark.exported import OPSET, write_onnx, write_program
 from grla.benchmark.machine_load import other_work
 from grla.benchmark.memory import REPEATS, BatchSize, measure_memory
 from grla.benchmark.networks import slower_than_before, time_networks

@@ -13,6 +13,7 @@ from torch import nn
 
 from grla.analysis import load_trained
 from grla.attention import kernel_names
+from grla.benchmark.exported import is_exported, load_exported
 from grla.benchmark.machine_load import conditions_now
 from grla.cost import time_in_turns
 from grla.engine import read_ways
@@ -64,6 +65,14 @@ def prepared_network(name: str, upscale: int, device: torch.device) -> nn.Module
     return execution.prepare(model)
 
 
+def timed_network(name: str, upscale: int, device: torch.device) -> nn.Module:
+    """`prepared_network`, or the network of an exported file, which runs on the CPU only; errors as there."""
+    if not is_exported(name):
+        return prepared_network(name, upscale, device)
+    require(device.type == "cpu", f"model {name}", "runs on the CPU only: give --device cpu", device.type)
+    return load_exported(Path(name), upscale)
+
+
 def require_lr_size(lr_size: tuple[int, int]) -> None:
     """Raise InputError unless height and width of an LR input are at least a pixel."""
     for side in lr_size:
@@ -86,7 +95,7 @@ def time_networks(
     require(base in names, "base", f"must be one of the models, {', '.join(names)}", base)
     require_lr_size(lr_size)
     before = conditions_now()
-    models = {name: prepared_network(name, upscale, device) for name in names}
+    models = {name: timed_network(name, upscale, device) for name in names}
     turns = time_in_turns(models, base, (1, 3, *lr_size), rounds)
     return benchmark_record(
         upscale=upscale,

@@ -4,6 +4,7 @@ from grla.cost.agreement import agreed_macs
 from grla.cost.child import Answer, Outcome, fresh_processes, run_in_child
 from grla.cost.counts import Counts
 from grla.cost.decoder import readings
+from grla.cost.definition import definition_of
 from grla.cost.interleaved import AGAIN, Turn, take_turns, time_in_turns
 from grla.cost.laps import Laps
 from grla.cost.latency import Latency, measure_latency
