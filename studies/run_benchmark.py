@@ -10,9 +10,10 @@
     python studies/run_benchmark.py throughput --models quick gaussian_rbf
     python studies/run_benchmark.py scaling --models gaussian_rbf edsr_lite
 
-A model is a kernel's name (GRLASR at the paper's size), edsr_lite, a checkpoint file or package.module:factory. In
-latency, memory and training, +compile after the name runs it through torch.compile, and +checkpoint-activations trains
-GRLASR in less memory and more time. Run nothing else while you time: other load distorts the times.
+A model is a kernel's name (GRLASR at the paper's size), edsr_lite, a checkpoint file or package.module:factory; in
+latency also a file that export.py wrote, which runs on the CPU. In latency, memory and training, +compile after the
+name runs it through torch.compile, and +checkpoint-activations trains GRLASR in less memory and more time. Run nothing
+else while you time: other load distorts the times.
 """
 
 from __future__ import annotations

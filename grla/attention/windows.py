@@ -30,8 +30,11 @@ def reflect_pad(x: Tensor, multiple: int) -> Tensor:
     """
     for axis in (1, 2):
         size = x.shape[axis]
-        if missing := -size % multiple:
+        missing = -size % multiple
+        # An exported program is for every size, so it cannot leave out what one size does not need.
+        if multiple > 1 and (torch.compiler.is_exporting() or missing):
             # A triangle wave 0, 1, ..., size - 1, size - 2, ..., 1, 0, 1, ... walks the reflected image.
-            position = torch.arange(size + missing, device=x.device) % max(2 * size - 2, 1)
-            x = x.index_select(axis, torch.minimum(position, 2 * size - 2 - position))
+            last = torch.arange(size, device=x.device)[-1]  # a tensor, for tracers that know the size as a symbol only
+            position = torch.arange(size + missing, device=x.device) % (2 * last).clamp(min=1)
+            x = x.index_select(axis, torch.minimum(position, 2 * last - position))
     return x

@@ -15,6 +15,7 @@ from torch import nn
 from grla.analysis import load_trained
 from grla.answers import ask
 from grla.attention import kernel_names
+from grla.benchmark.exported import is_exported, load_exported
 from grla.benchmark.machine_load import conditions_now
 from grla.cost import time_in_turns
 from grla.devices import card_name
@@ -81,6 +82,14 @@ def usable(names: Sequence[str], use: Callable[[str], Made]) -> tuple[dict[str, 
     return made, refused
 
 
+def timed_network(name: str, upscale: int, device: torch.device) -> nn.Module:
+    """`prepared_network`, or the network of an exported file, which runs on the CPU only; errors as there."""
+    if not is_exported(name):
+        return prepared_network(name, upscale, device)
+    require(device.type == "cpu", f"model {name}", "runs on the CPU only: give --device cpu", device.type)
+    return load_exported(Path(name), upscale)
+
+
 def require_lr_size(lr_size: tuple[int, int]) -> None:
     """Raise InputError unless height and width of an LR input are at least a pixel."""
     for side in lr_size:
@@ -122,7 +131,7 @@ def time_networks(
 
 def _tried_network(upscale: int, lr_size: tuple[int, int], device: torch.device, name: str) -> nn.Module:
     """The prepared network after a first pass, which it must answer as it should."""
-    network = prepared_network(name, upscale, device)
+    network = timed_network(name, upscale, device)
     with _named(name), torch.inference_mode():
         ask(network, torch.rand(1, 3, *lr_size, generator=torch.Generator().manual_seed(0)).to(device), upscale)
     return network

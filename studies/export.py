@@ -1,0 +1,61 @@
+"""Write a trained network as a file that other programs run, for images of every height and width.
+
+    python studies/export.py weights.pt --onnx network.onnx
+    python studies/export.py weights.pt --onnx network.onnx --dtype float16
+    python studies/export.py weights.pt --torch-export network.pt2
+    python studies/run_benchmark.py latency --models weights.pt network.onnx --base weights.pt
+
+Needs requirements-export.txt. Each file is run beside the network at several sizes before it is written. Its input "lr"
+is one image (1, 3, height, width) in [0, 1], its output "sr" the same with longer sides, not clamped.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import torch
+import tyro
+
+from command import command
+
+from grla.analysis import load_trained
+from grla.benchmark import OPSET, write_onnx, write_program
+from grla.errors import require
+
+
+@dataclass(frozen=True)
+class Arguments:
+    """Write a trained network as ONNX, as a torch.export program, or both."""
+
+    checkpoint: tyro.conf.Positional[Path]
+    """A checkpoint file of a study."""
+    onnx: Path | None = None
+    """The ONNX file to write, .onnx."""
+    torch_export: Path | None = None
+    """The torch.export file to write, .pt2."""
+    dtype: Literal["float32", "float16"] = "float32"
+    """The type of weights, input and output; sums over all tokens stay in float32."""
+
+
+def main(arguments: Arguments) -> None:
+    """Write what is asked for and print how far it is from the network."""
+    asked = [path for path in (arguments.onnx, arguments.torch_export) if path is not None]
+    require(len(asked) > 0, "onnx", "must name a file, or --torch-export must", "neither")
+    _, network = load_trained(arguments.checkpoint)
+    dtype = getattr(torch, arguments.dtype)
+    if arguments.onnx is not None:
+        tell(arguments.onnx, f"opset {OPSET}, {arguments.dtype}", write_onnx(network, dtype, arguments.onnx))
+    if arguments.torch_export is not None:
+        tell(arguments.torch_export, arguments.dtype, write_program(network, dtype, arguments.torch_export))
+
+
+def tell(path: Path, about: str, differences: dict[tuple[int, int], float]) -> None:
+    """Print what was written, and the largest difference of an output at each size that was checked."""
+    shown = ", ".join(f"{height}x{width} {difference:.1e}" for (height, width), difference in differences.items())
+    print(f"{path}: {about}; largest difference to the network at {shown}")
+
+
+if __name__ == "__main__":
+    command(main, Arguments, __doc__)
