@@ -10,6 +10,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
+from sqlalchemy import URL
+
 from grla.errors import InputError
 
 
@@ -42,6 +44,11 @@ def write_text(path: Path, text: str) -> None:
     """Write `text` as UTF-8 in one atomic step."""
     with atomic_write(path) as file:
         file.write(text.encode())
+
+
+def sqlite_url(path: Path) -> str:
+    """The URL of a SQLite file, for SQLAlchemy and Optuna; of folders whose names have URLs' own characters as well."""
+    return URL.create("sqlite", database=str(path)).render_as_string()
 
 
 def same_file(first: Path, second: Path) -> bool:

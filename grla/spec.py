@@ -368,7 +368,10 @@ class CostSpec:
     def __post_init__(self) -> None:
         require_at_least("cost.latency_runs", self.latency_runs, 1)
         for name in ("count_output", "latency_input"):
-            require_at_least(f"cost.{name}", min(getattr(self, name)), 1)
+            size = getattr(self, name)
+            require(len(size) == 2, f"cost.{name}", "must be two numbers, height and width", size)
+            for side in size:
+                require_at_least(f"cost.{name}", side, 1)
 
 
 @dataclass(frozen=True)
@@ -418,6 +421,7 @@ def from_dict(cls: type[Spec], values: Mapping[str, Any]) -> Spec:
     arguments = {}
     for name, value in values.items():
         arguments[name] = as_tuples(_nested(known[name], value))
+        _require_type(name, arguments[name], known[name])
     return cls(**arguments)
 
 
@@ -469,10 +473,15 @@ def _replace(node: Any, changes: Mapping[tuple[str, ...], object], place: tuple[
     _require_fields(type(node), [*whole, *inner])
     for name, hint in get_type_hints(type(node)).items():
         if name in whole and not (hint is KernelSpec and isinstance(whole[name], str)):
-            rule = f"must be of type {getattr(hint, '__name__', hint)}"
-            require(_fits(whole[name], hint), ".".join((*place, name)), rule, whole[name])
+            _require_type(".".join((*place, name)), whole[name], hint)
     deeper = {key: _replace(_start(whole, node, key), rest, (*place, key)) for key, rest in inner.items()}
     return dataclasses.replace(node, **{**whole, **deeper})
+
+
+def _require_type(name: str, value: object, hint: Any) -> None:
+    """Raise InputError for a value of another type than a field's."""
+    shown = hint.__name__ if isinstance(hint, type) and not get_args(hint) else str(hint).replace(f"{__name__}.", "")
+    require(_fits(value, hint), name, f"must be of type {shown}", value)
 
 
 def _fits(value: object, hint: Any) -> bool:

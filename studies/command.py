@@ -23,7 +23,7 @@ from grla.errors import InputError, Interrupted
 STUDIES = Path(__file__).resolve().parent
 SHIPPED = STUDIES.parent / "results" / "reference" / "checkpoints" / "grlasr_small_x4.pt"
 """The trained network that comes with the project: x4, its record is results/reference/shipped-quick."""
-STOPPED = "\nStopped. Nothing is lost: run the same command again to go on."
+STOPPED = 130
 NAMED = re.compile(r"`(\w+)`|(?:^|(?<=: ))(?:\w+\.)?(\w+)(?= (?:must|cannot|needs|does|goes)\b|:)", re.MULTILINE)
 """Where a message names a parameter: in backticks, or, bare or as a field of a spec, before what holds of it."""
 
@@ -37,7 +37,8 @@ def command(
 ) -> None:
     """Parse the command line into `arguments_type`, a dataclass or a union of subcommands, and call `main` with it.
 
-    An InputError is printed in one line, with exit status 1; an Interrupted says how to go on, with status 130.
+    An InputError is printed in one line, with exit status 1; an Interrupted or a KeyboardInterrupt says how to
+    go on, with status 130.
     `description` is what --help shows, by default the docstring of `arguments_type`; `words` is the command line, by
     default the process'. `flags` are the fields behind parameters that the library calls otherwise.
     """
@@ -48,8 +49,9 @@ def command(
         except InputError as error:
             sys.exit(f"error: {with_flags(str(error), type(arguments), **flags)}")
         except Interrupted:
-            print(STOPPED, file=sys.stderr)
-            sys.exit(130)
+            sys.exit(_stopped("Nothing is lost"))
+        except KeyboardInterrupt:
+            sys.exit(_stopped("What was finished is kept"))
 
 
 def with_flags(message: str, arguments_type: type, **flags: str) -> str:
@@ -70,6 +72,12 @@ def with_flags(message: str, arguments_type: type, **flags: str) -> str:
         return field.upper() if positional else f"--{field.replace('_', '-')}"
 
     return NAMED.sub(written, message)
+
+
+def _stopped(kept: str) -> int:
+    """Say how to go on, and give the exit status."""
+    print(f"\nStopped. {kept}: run the same command again to go on.", file=sys.stderr)
+    return STOPPED
 
 
 @contextmanager

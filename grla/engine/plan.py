@@ -132,6 +132,9 @@ def join_plan(
     definition = _definition(study, profile, planned)
     name = _study_name(definition)
     others = stored_plans(storage, study.name, profile)
+    # One that was renamed, as the dashboard can, is known by its definition.
+    if name not in others:
+        name = next((other for other, found in others.items() if not _differences(found, definition)), name)
     if name not in others:
         raise InputError(f"join: {_missing(name, definition, others)}")
     trials = optuna.load_study(study_name=name, storage=storage, sampler=optuna.samplers.RandomSampler(seed=0))

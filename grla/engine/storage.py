@@ -25,6 +25,7 @@ from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
 from grla.engine.optuna_internals import STORAGE_METHODS
 from grla.engine.queue import requeue
 from grla.errors import InputError, require
+from grla.files import sqlite_url
 from grla.provenance import without_password
 
 FILE_NAME = "studies.db"
@@ -46,7 +47,7 @@ def storage_url(storage: str | None, out: Path) -> str:
     Raises InputError for what is no URL, or one of another kind of database.
     """
     if storage is None:
-        return f"sqlite:///{out / FILE_NAME}"
+        return sqlite_url(out / FILE_NAME)
     rule, shown = "must be postgresql://user@host/database or sqlite:///folder/file.db", without_password(storage)
     try:
         location = make_url(storage)
@@ -110,10 +111,9 @@ def storage_named(url: str) -> Iterator[None]:
         yield
     except StorageInternalError as error:
         reason = str(error.__cause__ or error).splitlines()[0]
-        storage = url.removeprefix("sqlite:///")
-        raise InputError(
-            f"the storage {without_password(storage)} failed: {reason}; finished cells are kept"
-        ) from error
+        location = make_url(url)
+        storage = location.database if _is_file(location) else without_password(url)
+        raise InputError(f"the storage {storage} failed: {reason}; finished cells are kept") from error
 
 
 @contextmanager

@@ -19,9 +19,10 @@ import pandas as pd
 from optuna.trial import FrozenTrial
 
 from grla.errors import InputError, require_choice
-from grla.files import write_text
+from grla.files import sqlite_url, write_text
 from grla.report.statistics.equivalence import Equivalence, equivalence, gains_by_variant
 from grla.report.statistics.verdicts import Difference, study_differences
+from grla.spec import spec_hash
 from grla.study import (
     CELL_COLUMNS,
     CURVE_COLUMNS,
@@ -153,10 +154,18 @@ def load_tuning(storage: Path | str, study_name: str) -> TuningResults:
 
 
 def load_trials(storage: Path | str, study_name: str) -> optuna.Study:
-    """Optuna's study `study_name` in `storage`, a file or a URL; raises InputError when either does not exist."""
+    """Optuna's study `study_name` in `storage`, a file or a URL; raises InputError when either does not exist.
+
+    One that was renamed, as the dashboard can, is known by its definition, whose hash ends the name that runs give.
+    """
+    url = _url(storage)
     try:
-        return optuna.load_study(study_name=study_name, storage=_url(storage))
+        return optuna.load_study(study_name=study_name, storage=url)
     except KeyError as error:
+        for summary in optuna.get_all_study_summaries(url, include_best_trial=False):
+            definition = summary.user_attrs.get("definition", summary.user_attrs.get("search", "null"))
+            if spec_hash(json.loads(definition))[:8] == study_name.rpartition("-")[2]:
+                return optuna.load_study(study_name=summary.study_name, storage=url)
         shown = storage if isinstance(storage, Path) else "the storage"
         raise InputError(f"storage {shown} holds no study {study_name!r}") from error
 
@@ -358,7 +367,7 @@ def _url(storage: Path | str) -> str:
         return storage
     if not storage.is_file():
         raise InputError(f"storage {storage} does not exist; run a study first")
-    return f"sqlite:///{storage.resolve()}"
+    return sqlite_url(storage.resolve())
 
 
 def _keys(trial: FrozenTrial, record: dict[str, Any], layout: Layout) -> dict[str, Any]:

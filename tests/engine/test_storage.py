@@ -18,6 +18,7 @@ from grla.engine import storage as storage_room
 from grla.engine.storage import FILE_NAME, open_storage, planning, require_storage, storage_url
 from grla.errors import InputError
 from grla.provenance import describe_run, without_password
+from grla.report.results import load_trials
 
 SECRET = "hush-hush"
 
@@ -34,6 +35,13 @@ def test_what_is_no_url_of_a_known_database_is_shown_without_its_password(storag
 
 def test_the_default_is_the_file_in_out(tmp_path: Path) -> None:
     assert storage_url(None, tmp_path) == f"sqlite:///{tmp_path}/{FILE_NAME}"
+    for name in ("50%41", "what?x", "a#b", "me:word@host"):
+        storage = open_storage(storage_url(None, tmp_path / name))
+        optuna.create_study(storage=storage, study_name="s")
+        assert (tmp_path / name / FILE_NAME).is_file()
+        assert load_trials(tmp_path / name / FILE_NAME, "s").study_name == "s"
+        assert load_trials(storage_url(None, tmp_path / name), "s").study_name == "s"
+    assert len(list(tmp_path.iterdir())) == 4
     assert storage_url("postgresql://me@host/name", tmp_path) == "postgresql://me@host/name"
 
 

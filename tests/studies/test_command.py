@@ -113,6 +113,12 @@ def test_an_interrupted_command_says_how_to_go_on(capsys: pytest.CaptureFixture[
     assert capsys.readouterr().err == "\nStopped. Nothing is lost: run the same command again to go on.\n"
 
 
+def test_a_second_ctrl_c_ends_a_command_without_a_traceback(capsys: pytest.CaptureFixture[str]) -> None:
+    assert ended([], Base, KeyboardInterrupt()) == (Base(), 130)
+    words = "Stopped. What was finished is kept: run the same command again to go on."
+    assert capsys.readouterr().err == f"\n{words}\n"
+
+
 def test_the_grla_beside_a_command_is_run_whatever_else_is_on_the_path(tmp_path: Path) -> None:
     (tmp_path / "other" / "grla").mkdir(parents=True)
     (tmp_path / "other" / "grla" / "__init__.py").write_text("raise ImportError('the wrong one')")

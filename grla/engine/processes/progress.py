@@ -7,6 +7,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from types import FrameType
 from typing import TextIO
 
@@ -21,10 +22,15 @@ SETTLED_SECONDS = 5.0
 """How long a cell runs before it is said that the machine is busy: a moment's share says little."""
 
 
-class StopRequest:
-    """Set by the first Ctrl-C (or SIGTERM): the cell under way stops at its next step, with a checkpoint.
+SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
+"""What asks a process to stop: Ctrl-C, kill, and a terminal that is closed."""
 
-    A second Ctrl-C stops at once, losing the steps since the last checkpoint. Use as a context manager. A worker that
+
+class StopRequest:
+    """Set by the first of SIGNALS: the cell under way stops at its next step, with a checkpoint.
+
+    A second one stops at once, by KeyboardInterrupt, losing the steps since the last checkpoint. A signal that is
+    ignored, as nohup has it, stays so. Use as a context manager. A worker that
     another process started is stopped by that process, by SIGTERM, and `quiet`; it also stops when that one has died.
     """
 
@@ -39,9 +45,10 @@ class StopRequest:
         return self._signalled or (parent is not None and not parent.is_alive())
 
     def __enter__(self) -> StopRequest:
-        # A terminal sends Ctrl-C to all processes in it, which would be the second signal of a worker.
-        handlers = {signal.SIGINT: signal.SIG_IGN if self.quiet else self._ask, signal.SIGTERM: self._ask}
-        self._earlier = {number: signal.signal(number, handler) for number, handler in handlers.items()}
+        # A terminal sends its signals to all processes in it, which would be the second of a worker.
+        quiet = {number: signal.SIG_IGN for number in SIGNALS if self.quiet and number != signal.SIGTERM}
+        heard = [number for number in SIGNALS if signal.getsignal(number) != signal.SIG_IGN]
+        self._earlier = {number: signal.signal(number, quiet.get(number, self._ask)) for number in heard}
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -53,7 +60,7 @@ class StopRequest:
             raise KeyboardInterrupt
         self._signalled = True
         if not self.quiet:
-            print("\nStopping after this step; once more to stop at once.", file=sys.stderr, flush=True)
+            _show(sys.stderr, "\nStopping after this step; once more to stop at once.\n")
 
 
 class Progress:
@@ -91,8 +98,7 @@ class Progress:
 
     def refused(self, name: str, reason: str) -> None:
         """A trial ended without a step: it is shown, and has cost no time worth counting."""
-        self.stream.write(f"[{self.num_done}/{self.num_cells}] {name} is not trained: {reason}\n")
-        self.stream.flush()
+        _show(self.stream, f"[{self.num_done}/{self.num_cells}] {name} is not trained: {reason}\n")
 
     def finish(self, seconds: float) -> None:
         """One more cell is done."""
@@ -104,8 +110,7 @@ class Progress:
         if share < BUSY and not self.told_of_load:
             self.told_of_load = True
             what = f"This machine is busy: training gets {share:.0%} of the processor time that it could use"
-            self.stream.write(f"\n{what}. Scores do not depend on it, times do.\n")
-            self.stream.flush()
+            _show(self.stream, f"\n{what}. Scores do not depend on it, times do.\n")
 
     def seconds_left(self, cell_elapsed: float, cell_progress: float) -> float:
         """Estimated time left of the whole run, the current cell's rest included."""
@@ -158,7 +163,7 @@ class CellProgress:
         seconds = self.run.clock() - self.started
         self._print(f"{outcome}{self.validation}, {seconds:.0f} s")
         if self.run.live:
-            self.run.stream.write("\n")
+            _show(self.run.stream, "\n")
         self.run.finish(seconds)
 
     def _left(self) -> str:
@@ -167,8 +172,14 @@ class CellProgress:
 
     def _print(self, text: str) -> None:
         line = f"[{self.run.num_done + 1}/{self.run.num_cells}] {self.name}: {text}"
-        self.run.stream.write(f"\r\x1b[K{line[:150]}" if self.run.live else f"{line}\n")
-        self.run.stream.flush()
+        _show(self.run.stream, f"\r\x1b[K{line[:150]}" if self.run.live else f"{line}\n")
+
+
+def _show(stream: TextIO, text: str) -> None:
+    """Write what nobody may see any more: a terminal that was closed must not end a run before its checkpoint."""
+    with suppress(OSError):
+        stream.write(text)
+        stream.flush()
 
 
 def duration(seconds: float) -> str:

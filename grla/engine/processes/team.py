@@ -13,6 +13,7 @@ import torch
 
 from grla.cost import fresh_processes
 from grla.engine.material import TrainingMaterial
+from grla.engine.processes.progress import SIGNALS
 from grla.errors import Interrupted
 from grla.spec import RunSpec
 from grla.training import dismiss, follow_jobs, leads, met_at, num_processes, process_group
@@ -68,7 +69,7 @@ def team(size: int, threads: int, find: Callable[[], Find]) -> Iterator[None]:
 
 def help_training(find: Find, device: torch.device) -> None:
     """Train what the first process trains until it is done; exit with an error when it is gone."""
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in SIGNALS:
         signal.signal(number, signal.SIG_IGN)  # it is the first process that stops, at its next step
     try:
         follow_jobs(lambda job: job.trainer(find(job.spec), device))

@@ -75,7 +75,7 @@ def _worker(job: Job, device: torch.device, index: int, threads: int) -> None:
     try:
         with StopRequest(quiet=True) as stop:
             job(stop)
-    except Interrupted:
+    except (Interrupted, KeyboardInterrupt):
         sys.exit(STOPPED)
     except InputError as error:
         sys.exit(f"error: worker {index + 1}: {error}")
