@@ -172,5 +172,5 @@ def test_the_ledger_settles_what_needs_no_training(tmp_path: Path) -> None:
 def test_the_precision_asked_for_is_a_change_of_every_cell() -> None:
     assert run_ablation.spec_changes(run_ablation.Arguments()) == {}
     asked = run_ablation.Arguments(precision="fp16", profile="standard")
-    cells = run_ablation.study_run(asked).cells
+    cells = run_ablation.study_run(asked).cells()
     assert {cell.spec.train.computed_in for cell in cells} == {"fp16"}
