@@ -69,11 +69,18 @@ def page(record: dict[str, Any]) -> Document:
     told = pd.DataFrame([(name, str(value)) for name, value in about.items() if name != "cuda"], columns=["", "value"])
     sections = [Section("What fell back or failed", (Text("\n".join(notes)),)), Section("Machine", (words(told),))]
     for name, text in what_is_checked().items():
-        rows = [{key: str(value) for key, value in row.items()} for row in record["checks"][name].get("rows", [])]
+        rows = [{key: shown(value) for key, value in row.items()} for row in record["checks"][name].get("rows", [])]
         sections.append(
             Section(name.replace("_", " ").capitalize(), (Text(text), words(pd.DataFrame(rows).fillna(""))))
         )
     return Document(f"Check of {record['gpu'] or record['device']}", "", tuple(sections))
+
+
+def shown(value: object) -> str:
+    """A value of a row: numbers that are not whole to four digits."""
+    if isinstance(value, list):
+        return ", ".join(map(shown, value))
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def words(frame: pd.DataFrame) -> Table:

@@ -220,19 +220,28 @@ class Scaling(OnDevice):
     """Attention kernels, alone, with one head."""
     models: tuple[str, ...] = ("gaussian_rbf", "softmax", "edsr_lite")
     """Whole networks, on square LR images of that many pixels."""
-    tokens: tuple[int, ...] = (4096, 16_384, 65_536, 262_144, 1_048_576)
-    """Numbers of tokens."""
+    tokens: tuple[int, ...] = ()
+    """Numbers of tokens, by default 4096 to 1,048,576 in steps of four times, and on a GPU to 16,777,216."""
     head_dim: int = 55
     """Channels of the kernels' head."""
     seconds_limit: float = 20
     """A pass that takes longer is stopped and marked, and larger sizes are not tried."""
-    fit_from: int = 16_384
-    """Tokens from which on laws are fitted; the time of smaller sizes is mostly that of the call."""
+    fit_from: int | None = None
+    """Tokens from which on laws are fitted, by default 16,384, and on a GPU 1,048,576: the time of smaller sizes is
+    mostly that of the call."""
+
+    def sweep(self, on_gpu: bool) -> Sweep:
+        """What is asked for, with the sizes that suit the device where none are."""
+        asked = {field.name: getattr(self, field.name) for field in fields(Sweep)}
+        asked["tokens"] = self.tokens or tuple(4**power for power in range(6, 13 if on_gpu else 11))
+        if self.fit_from is None:
+            asked["fit_from"] = 4**10 if on_gpu else 4**7
+        return Sweep(**asked)
 
     def run(self) -> None:
         """Sweep, write, draw and print."""
-        asked = {field.name: getattr(self, field.name) for field in fields(Sweep)}
-        record = run_sweep(Sweep(**asked), choose_device(self.device), lambda point: print(point, file=sys.stderr))
+        device = choose_device(self.device)
+        record = run_sweep(self.sweep(device.type == "cuda"), device, lambda point: print(point, file=sys.stderr))
         write_record(self.out, "scaling", record)
         print(scaling_table(record).to_markdown(index=False, floatfmt=".4g", intfmt=","))
         print(f"\n{memory_verdict(record)}")

@@ -46,7 +46,7 @@ def start_a_kernel(device: torch.device) -> None:
     from grla.attention.triton_first_order import fused_first_order_attention  # noqa: PLC0415  not installed everywhere
 
     token = torch.ones(1, 1, 1, 16, device=device)
-    if not torch.equal(fused_first_order_attention(token, token, token, 1.0), token):
+    if not torch.allclose(fused_first_order_attention(token, token, token, 1.0), token, rtol=1e-3):
         raise RuntimeError("a kernel computed something else than it should")
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import run_benchmark
 
 from tests.shared.commands import call
 
@@ -104,3 +105,13 @@ def test_results_of_the_first_layout_are_left_alone(tmp_path: Path) -> None:
 )
 def test_what_cannot_be_done_is_said(arguments: tuple[str, ...], message: str) -> None:
     assert message in " ".join(benchmark(*arguments, code=1).split())
+
+
+def test_sizes_of_a_sweep_suit_the_device() -> None:
+    cpu, gpu = (run_benchmark.Scaling().sweep(on_gpu=on_gpu) for on_gpu in (False, True))
+    assert cpu.tokens == (4096, 16_384, 65_536, 262_144, 1_048_576)
+    assert cpu.fit_from == 16_384
+    assert gpu.tokens == (*cpu.tokens, 4_194_304, 16_777_216)
+    assert gpu.fit_from == 1_048_576
+    asked = run_benchmark.Scaling(tokens=(1, 2, 3), fit_from=1).sweep(on_gpu=True)
+    assert (asked.tokens, asked.fit_from) == ((1, 2, 3), 1)

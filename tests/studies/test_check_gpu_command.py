@@ -50,3 +50,8 @@ def test_what_fell_back_is_named_with_its_reason() -> None:
         "training: eager (GRLA_TRITON=0)",
         "latency: not run no time was left",
     ]
+
+
+def test_numbers_are_shown_to_four_digits() -> None:
+    assert check_gpu.shown([0.123456, 12]) == "0.1235, 12"
+    assert check_gpu.shown("eager") == "eager"

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import run_ablation
 import torch
 from PIL import Image
 
@@ -226,3 +227,10 @@ def test_the_ledger_settles_what_needs_no_training(tmp_path: Path) -> None:
     assert rows["gamma = 1/2 is best"] == "not yet run"
     settled = json.loads((tmp_path / "settled.json").read_text())
     assert settled["largest_change_by_phi"] < 1e-9 < settled["by_random_weights"]
+
+
+def test_the_precision_asked_for_is_a_change_of_every_cell() -> None:
+    assert run_ablation.spec_changes(run_ablation.Arguments()) == {}
+    asked = run_ablation.Arguments(precision="fp16", profile="standard")
+    cells = run_ablation.study_run(asked).cells()
+    assert {cell.spec.train.computed_in for cell in cells} == {"fp16"}
