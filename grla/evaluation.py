@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 
 from grla.data import ImagePair, imresize
 from grla.errors import InputError
@@ -41,13 +41,21 @@ def network_upscaler(
     parameter = next(model.parameters(), None)
     device = torch.device("cpu") if parameter is None else parameter.device
 
+    def there(lr: Tensor) -> Tensor:
+        sr: Tensor = model(lr.to(device))
+        return sr
+
+    def piece(lr: Tensor) -> Tensor:
+        """The whole picture stays off the GPU, which may have less memory."""
+        return there(lr).cpu()
+
     def upscaler(lr: Image) -> Image:
         rgb = lr if lr.ndim == 3 else np.stack([lr] * 3, axis=-1)
-        batch = torch.from_numpy(rgb).to(device).permute(2, 0, 1)[None].float() / 255
+        batch = torch.from_numpy(rgb).permute(2, 0, 1)[None].float() / 255
         was_training = model.training
         model.eval()
         with torch.inference_mode():
-            sr = model(batch) if tile is None else run_in_tiles(model, batch, upscale, tile, overlap, progress)
+            sr = there(batch) if tile is None else run_in_tiles(piece, batch, upscale, tile, overlap, progress)
         model.train(was_training)
         expected = (1, 3, upscale * lr.shape[0], upscale * lr.shape[1])
         if tuple(sr.shape) != expected:

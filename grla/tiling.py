@@ -5,13 +5,13 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterator
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from grla.errors import require_at_least
 
 
 def run_in_tiles(
-    model: nn.Module,
+    model: Callable[[Tensor], Tensor],
     lr: Tensor,
     upscale: int,
     tile: int,

@@ -75,7 +75,7 @@ class _FirstOrder(torch.autograd.Function):
             state[..., -1] += direction.sum(-2)
             base[..., :-1] += v_piece.sum(-2, keepdim=True)
         state *= slope
-        base[..., -1] = k.shape[-2]
+        base[..., -1].fill_(k.shape[-2])  # assigned, the number would become a tensor on the CPU
         out, totals = torch.empty_like(q), q.new_empty(*q.shape[:-1], 1)
         for q_piece, out_piece, total in pieces(q, out, totals):
             sums = times(_unit(q_piece)[0], state).add_(base)
