@@ -44,6 +44,19 @@ def share_gpus(device: torch.device, number: int) -> None:
         torch.cuda.set_device(number % torch.cuda.device_count() if device.index is None else device)
 
 
+def take_own_gpu(device: torch.device, number: int, size: int) -> None:
+    """Make the GPU of process `number` (from 0) of the `size` that torchrun started here its current one.
+
+    Raises InputError where there is no GPU for each, or `device` names one for all.
+    """
+    if device.type == "cuda":
+        found = torch.cuda.device_count()
+        rule = f"must be at most the GPUs of this machine, {found}: each process needs one of its own"
+        require(size <= found, "nproc-per-node", rule, size)
+        require(device.index is None, "device", "must be cuda under torchrun, which shares out the GPUs", str(device))
+        torch.cuda.set_device(number)
+
+
 def require_alive(device: torch.device) -> None:
     """Raise InputError for an NVIDIA or AMD GPU that answers nothing but errors, as after an illegal memory access.
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
-from grla.devices import choose_device, require_alive, share_gpus
+from grla.devices import choose_device, require_alive, share_gpus, take_own_gpu
 from grla.errors import InputError
+from grla.training import process_group
 
 
 @pytest.fixture
@@ -72,3 +73,24 @@ def test_a_gpu_that_only_errs_is_of_no_more_use(monkeypatch: pytest.MonkeyPatch)
     require_alive(torch.device("cpu"))
     with pytest.raises(InputError, match=r"no more use to this process \(CUDA error: an illegal .*ed\); run again"):
         require_alive(torch.device("cuda"))
+
+
+def test_under_torchrun_each_process_has_a_gpu_of_its_own(two_gpus: list[torch.device | int]) -> None:
+    take_own_gpu(torch.device("cuda"), 1, 2)
+    take_own_gpu(torch.device("cpu"), 2, 3)
+    assert two_gpus == [1]
+    with pytest.raises(InputError, match="nproc-per-node must be at most the GPUs of this machine, 2: each .* got 3"):
+        take_own_gpu(torch.device("cuda"), 0, 3)
+    with pytest.raises(InputError, match="device must be cuda under torchrun, which shares out the GPUs, got 'cuda:1'"):
+        take_own_gpu(torch.device("cuda:1"), 0, 2)
+
+
+def test_torchrun_s_processes_end_with_that_error_before_they_meet(
+    two_gpus: list[torch.device], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.distributed, "is_torchelastic_launched", lambda: True)
+    for name, value in {"WORLD_SIZE": "3", "LOCAL_WORLD_SIZE": "3", "LOCAL_RANK": "2"}.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(InputError, match="nproc-per-node must be at most"), process_group(torch.device("cuda")):
+        pass
+    assert not two_gpus

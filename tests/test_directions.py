@@ -25,7 +25,7 @@ ALLOWED = {
     "data": {"errors", "files"},
     "metrics": {"errors"},
     "cost": {"errors"},
-    "training": {"spec", "errors", "files"},
+    "training": {"spec", "devices", "errors", "files"},
     "tiling": {"errors"},
     "evaluation": {"data", "metrics", "tiling", "study", "errors"},
     "study": BASICS,
