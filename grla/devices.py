@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 import re
+import shutil
+import sys
+from pathlib import Path
 
 import torch
 
 from grla.errors import InputError, require
 
+NVIDIA_DRIVER = Path("/proc/driver/nvidia")
 NAME = re.compile(r"auto|cpu|cuda(:\d+)?|mps")
 
 
 def choose_device(name: str, here: bool = True) -> torch.device:
     """The device called "auto" (a GPU if there is one), "cpu", "cuda", "cuda:1" (the second GPU) or "mps".
 
+    Where "auto" gives the CPU of a machine that has an NVIDIA GPU, stderr says so.
     A GPU with its number becomes the current one of this process. Where `here` is False the device is only named, for
     a plan that other machines carry out. Raises InputError for any other name, and for a device that is not here.
     """
     require(NAME.fullmatch(name) is not None, "device", "must be auto, cpu, cuda, cuda:NUMBER or mps", name)
     if name == "auto":
+        if not torch.cuda.is_available():
+            _tell_of_unusable_gpu()
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     device = torch.device(name)
     if here:
@@ -44,6 +51,19 @@ def share_gpus(device: torch.device, number: int) -> None:
         torch.cuda.set_device(number % torch.cuda.device_count() if device.index is None else device)
 
 
+def take_own_gpu(device: torch.device, number: int, size: int) -> None:
+    """Make the GPU of process `number` (from 0) of the `size` that torchrun started here its current one.
+
+    Raises InputError where there is no GPU for each, or `device` names one for all.
+    """
+    if device.type == "cuda":
+        found = torch.cuda.device_count()
+        rule = f"must be at most the GPUs of this machine, {found}: each process needs one of its own"
+        require(size <= found, "nproc-per-node", rule, size)
+        require(device.index is None, "device", "must be cuda under torchrun, which shares out the GPUs", str(device))
+        torch.cuda.set_device(number)
+
+
 def require_alive(device: torch.device) -> None:
     """Raise InputError for an NVIDIA or AMD GPU that answers nothing but errors, as after an illegal memory access.
 
@@ -56,6 +76,15 @@ def require_alive(device: torch.device) -> None:
     except RuntimeError as error:
         reason = str(error).splitlines()[0]
         raise InputError(f"the GPU is of no more use to this process ({reason}); run again to go on") from error
+
+
+def _tell_of_unusable_gpu() -> None:
+    if not (NVIDIA_DRIVER.exists() or shutil.which("nvidia-smi")):
+        return
+    built = torch.version.cuda
+    why = f"is for CUDA {built}: the driver or the card may be too old for it" if built else "is a build without CUDA"
+    words = "This machine has an NVIDIA GPU that PyTorch cannot use, so the CPU computes"
+    print(f"{words}: PyTorch {torch.__version__} {why}; see docs/gpu.md.", file=sys.stderr, flush=True)
 
 
 def _require_here(device: torch.device) -> None:

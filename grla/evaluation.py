@@ -45,7 +45,8 @@ def network_upscaler(
 
     def run(lr: Tensor) -> Tensor:
         def answer(seen: Tensor) -> Tensor:
-            return ask(model, seen, upscale, conventions)
+            """Only what the network sees is on a GPU, which may have less memory than the whole picture needs."""
+            return ask(model, seen.to(device), upscale, conventions).cpu()
 
         return answer(lr) if tile is None else run_in_tiles(answer, lr, upscale, tile, overlap, progress)
 
@@ -54,23 +55,23 @@ def network_upscaler(
         was_training = model.training
         model.eval()
         with torch.inference_mode():
-            batch = _batch(rgb, device)
+            batch = _batch(rgb)
             if conventions.luma_only:
-                bicubic = _batch(imresize(rgb, upscale), device)
+                bicubic = _batch(imresize(rgb, upscale))
                 sr = bicubic + (run(_luma(batch)) - _luma(bicubic)) * 255 / LUMA_RANGE
             else:
                 sr = run(batch)
         model.train(was_training)
         sr = sr[0].clamp(0, 1) * 255
         sr = sr.permute(1, 2, 0) if lr.ndim == 3 else sr.mean(0)
-        return np.asarray(sr.round().to(torch.uint8).cpu().numpy())
+        return np.asarray(sr.round().to(torch.uint8).numpy())
 
     return upscaler
 
 
-def _batch(rgb: Image, device: torch.device) -> Tensor:
-    """(1, 3, height, width) in [0, 1] on the device."""
-    return torch.from_numpy(rgb).to(device).permute(2, 0, 1)[None].float() / 255
+def _batch(rgb: Image) -> Tensor:
+    """(1, 3, height, width) in [0, 1]."""
+    return torch.from_numpy(rgb).permute(2, 0, 1)[None].float() / 255
 
 
 def _luma(rgb: Tensor) -> Tensor:
@@ -78,7 +79,7 @@ def _luma(rgb: Tensor) -> Tensor:
 
     A change of Y alone moves R, G and B by equal amounts, as chroma is made of their differences.
     """
-    weights = torch.tensor(RGB_WEIGHTS, dtype=rgb.dtype, device=rgb.device)
+    weights = torch.tensor(RGB_WEIGHTS, dtype=rgb.dtype)
     return ((weights[:, None, None] * rgb).sum(1, keepdim=True) * 255 + OFFSET) / 255
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 
-from grla.devices import choose_device, require_alive, share_gpus
+from grla.devices import choose_device, require_alive, share_gpus, take_own_gpu
 from grla.errors import InputError
+from grla.training import process_group
 
 
 @pytest.fixture
@@ -41,6 +44,28 @@ def test_other_names_are_refused(name: str) -> None:
         choose_device(name, here=False)
 
 
+@pytest.mark.usefixtures("no_gpu")
+@pytest.mark.parametrize(
+    ("cuda", "why"),
+    [(None, "is a build without CUDA"), ("13.0", "is for CUDA 13.0: the driver or the card may")],
+)
+def test_a_gpu_that_pytorch_cannot_use_is_told_of(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path, cuda: str | None, why: str
+) -> None:
+    monkeypatch.setattr(torch.version, "cuda", cuda)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr("grla.devices.NVIDIA_DRIVER", tmp_path / "driver")
+    choose_device("auto")
+    assert capsys.readouterr().err == ""
+    (tmp_path / "driver").mkdir()
+    choose_device("cpu")  # who asks for the CPU knows
+    assert capsys.readouterr().err == ""
+    choose_device("auto")
+    told = capsys.readouterr().err
+    assert "has an NVIDIA GPU that PyTorch cannot use" in told
+    assert why in told
+
+
 def test_a_gpu_chosen_by_number_becomes_the_current_one(two_gpus: list[torch.device]) -> None:
     assert choose_device("auto") == choose_device("cuda") == torch.device("cuda")
     assert not two_gpus
@@ -72,3 +97,24 @@ def test_a_gpu_that_only_errs_is_of_no_more_use(monkeypatch: pytest.MonkeyPatch)
     require_alive(torch.device("cpu"))
     with pytest.raises(InputError, match=r"no more use to this process \(CUDA error: an illegal .*ed\); run again"):
         require_alive(torch.device("cuda"))
+
+
+def test_under_torchrun_each_process_has_a_gpu_of_its_own(two_gpus: list[torch.device | int]) -> None:
+    take_own_gpu(torch.device("cuda"), 1, 2)
+    take_own_gpu(torch.device("cpu"), 2, 3)
+    assert two_gpus == [1]
+    with pytest.raises(InputError, match=r"nproc-per-node must be at most the GPUs of this machine, 2: .* got 3"):
+        take_own_gpu(torch.device("cuda"), 0, 3)
+    with pytest.raises(InputError, match="device must be cuda under torchrun, which shares out the GPUs, got 'cuda:1'"):
+        take_own_gpu(torch.device("cuda:1"), 0, 2)
+
+
+def test_torchrun_s_processes_end_with_that_error_before_they_meet(
+    two_gpus: list[torch.device], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.distributed, "is_torchelastic_launched", lambda: True)
+    for name, value in {"WORLD_SIZE": "3", "LOCAL_WORLD_SIZE": "3", "LOCAL_RANK": "2"}.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(InputError, match="nproc-per-node must be at most"), process_group(torch.device("cuda")):
+        pass
+    assert not two_gpus

@@ -28,7 +28,7 @@ ALLOWED = {
     "data": {"errors", "files"},
     "metrics": {"errors"},
     "cost": {"errors"},
-    "training": {"answers", "spec", "errors", "files", "precision"},
+    "training": {"answers", "devices", "spec", "errors", "files", "precision"},
     "tiling": {"errors"},
     "evaluation": {"answers", "cost", "data", "metrics", "tiling", "study", "errors"},
     "study": BASICS,

@@ -61,3 +61,23 @@ def test_rows_are_per_image_by_the_protocol() -> None:
     assert (perfect[0].psnr_y, perfect[0].ssim_y) == (None, None)
     assert mean_score([*scores, *perfect], "psnr_y") == mean_score(scores, "psnr_y")
     assert mean_score(perfect, "psnr_y") is None
+
+
+class Elsewhere(nn.Module):
+    """A network on a device that is not the CPU, here the meta device, which cannot be copied from."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(1, device="meta"))
+        self.seen: list[tuple[str, tuple[int, ...]]] = []
+
+    def forward(self, lr: torch.Tensor) -> torch.Tensor:
+        self.seen.append((lr.device.type, tuple(lr.shape[2:])))
+        return torch.zeros(1, 3, 2 * lr.shape[2], 2 * lr.shape[3])
+
+
+def test_of_a_picture_in_tiles_only_a_tile_is_on_the_device() -> None:
+    network = Elsewhere()
+    sr = network_upscaler(network, 2, tile=4)(np.zeros((8, 8, 3), np.uint8))
+    assert sr.shape == (16, 16, 3)
+    assert network.seen == [("meta", (4, 4))] * 4

@@ -42,9 +42,12 @@ def peak_memory(work: Callable[[], object], device: torch.device) -> Peak | None
     """The peak of memory during `work()` above what was in use before.
 
     On a GPU: the allocator's peaks. On a CPU: the peak of this process' resident memory, which only Linux can
-    reset; elsewhere the result is None (not measured).
+    reset; elsewhere, and on Apple's GPUs, the result is None (not measured).
     """
     gc.collect()
+    if device.type == "mps":
+        work()
+        return None
     return _allocator_peak(work, device) if device.type == "cuda" else _resident_peak(work)
 
 

@@ -196,7 +196,7 @@ def work(run: StudyRun, arrangement: Arrangement, plan: Plan, store: CellStore, 
     settings, num_cells, workers = run.settings, len(plan.cells), arrangement.workers
     artifacts = Artifacts(settings.shown_files, run.cell_files, run.folder / "images")
     worker = Worker(store, settings.device, artifacts, workers, settings.execution)
-    threads = None if settings.device.type == "cuda" else arrangement.threads
+    threads = arrangement.threads if settings.device.type == "cpu" else None
     progress = Progress(num_cells, stop, workers, threads=threads)
     find = partial(cached, load_material, settings.cache, settings.device)
     with threads_of(arrangement.threads), team(arrangement.processes, arrangement.threads, find):

@@ -30,7 +30,7 @@ def build_seeded(spec: AnyModelSpec, seed: int) -> nn.Module:
     name and shape, is equal in both, whatever else one of them has: a gate, a further block, another kernel. This is
     what pairs them (an outside model is built from the seed in whatever order its factory draws).
     """
-    with torch.random.fork_rng():
+    with torch.random.fork_rng(devices=[]):  # by default it touches every GPU
         torch.manual_seed(seed)
         model = build_model(spec)
         for name, module in () if isinstance(spec, OutsideSpec) else model.named_modules():

@@ -21,6 +21,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
+from grla.devices import take_own_gpu
 from grla.errors import InputError, require
 from grla.spec import TrainSpec
 from grla.training.loop import Diverged, StepStats, Trainer
@@ -36,13 +37,15 @@ Job = TypeVar("Job")
 
 @contextmanager
 def process_group(device: torch.device) -> Iterator[None]:
-    """Join the processes that torchrun started: gloo between CPUs, and nccl between GPUs, one for each process."""
+    """Join the processes that torchrun started: gloo between CPUs, and nccl between GPUs, one for each process.
+
+    Raises InputError where there are fewer GPUs than processes.
+    """
     if int(os.environ.get("WORLD_SIZE", "1")) == 1 or not dist.is_torchelastic_launched():
         yield
         return
     on_gpu = device.type == "cuda"
-    if on_gpu:
-        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
+    take_own_gpu(device, int(os.environ["LOCAL_RANK"]), int(os.environ["LOCAL_WORLD_SIZE"]))
     _expect_warnings()
     dist.init_process_group("cpu:gloo,cuda:nccl" if on_gpu else "gloo", timeout=LONGEST_WAIT)
     try:

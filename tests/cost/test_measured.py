@@ -48,6 +48,7 @@ def test_peak_memory_sees_what_is_freed_again() -> None:
     assert 38 < measured < 60
     assert peak_memory_mib(lambda: None, CPU) < 5
     assert process_peak_mib(CPU) > 40
+    assert peak_memory(work, torch.device("mps")) is None  # resident memory would say nothing of it
 
 
 @pytest.mark.gpu

@@ -59,3 +59,10 @@ def test_weights_are_distributed_as_pytorch_initialises() -> None:
     weight = build_seeded(ModelSpec(dim=60, depth=1), 0).state_dict()["blocks.0.0.layers.0.attention.qkv.weight"]
     assert weight.abs().max() <= 60**-0.5
     assert weight.std() == pytest.approx((60 * 3) ** -0.5, rel=0.03)
+
+
+def test_building_a_network_touches_no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With two pretended ones, whose generators nobody may ask for."""
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "get_rng_state", None)
+    build_seeded(ModelSpec(**SMALL), 0)

@@ -67,7 +67,7 @@ class Machine:
     @classmethod
     def here(cls, device: torch.device) -> Machine:
         """This machine; cores are what PyTorch would use by itself, so that OMP_NUM_THREADS and affinity count."""
-        return cls(torch.get_num_threads(), psutil.virtual_memory().total / MIB, device.type == "cuda")
+        return cls(torch.get_num_threads(), psutil.virtual_memory().total / MIB, device.type != "cpu")
 
 
 def arrange(work: Work, machine: Machine, workers: int | None = None, threads: int | None = None) -> Arrangement:

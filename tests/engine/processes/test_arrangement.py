@@ -38,6 +38,7 @@ def test_what_is_asked_for_is_done() -> None:
     assert arrange(Work(18), Machine(2), workers=5) == Arrangement(5)
     assert arrange(Work(18), Machine(8), threads=4) == Arrangement(2, threads=4)
     assert arrange(Work(1, 4, LARGE), Machine(8), workers=1, threads=8) == Arrangement(1, threads=8)
+    assert [Machine.here(torch.device(name)).gpu for name in ("cpu", "cuda", "mps")] == [False, True, True]
     assert arrange(Work(18), Machine(16, gpu=True), workers=4) == Arrangement(4, threads=4)
 
 
