@@ -80,7 +80,10 @@ def write_onnx(network: nn.Module, dtype: torch.dtype, path: Path) -> dict[tuple
         raise _not_exported(network, error) from error
     assert made is not None
     made.optimize()
-    return _write(made.model_proto.SerializeToString(), network, dtype, path)
+    model = made.model_proto
+    for part in (model.graph, *model.graph.node, *model.graph.value_info, *model.graph.initializer):
+        part.ClearField("metadata_props")  # where in our code it comes from, with this machine's paths
+    return _write(model.SerializeToString(), network, dtype, path)
 
 
 def load_exported(path: Path, upscale: int | None = None) -> Exported:

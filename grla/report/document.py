@@ -300,8 +300,8 @@ class Document:
     def html(self) -> str:
         """The page, which needs no other file."""
         sections = [section for section in self.sections if section.page and section.blocks]
-        style = Markup((TEMPLATES / "page.css").read_text(encoding="utf-8"))
-        return ENVIRONMENT.get_template("page.html").render(page=self, sections=sections, style=style)
+        style, script = (Markup((TEMPLATES / name).read_text(encoding="utf-8")) for name in ("page.css", "tables.js"))
+        return ENVIRONMENT.get_template("page.html").render(page=self, sections=sections, style=style, script=script)
 
     def files(self) -> dict[str, str]:
         """The content of every text file by its path: summary.md, tables as CSV and LaTeX, and `texts`."""

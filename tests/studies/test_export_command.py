@@ -10,6 +10,7 @@ import pytest
 from grla.model import build_model
 from grla.spec import EdsrLiteSpec, RunSpec, to_dict
 from grla.training.checkpoint import save_checkpoint
+from tests.shared import ROOT
 from tests.shared.commands import call
 
 
@@ -27,6 +28,7 @@ def test_files_are_written_checked_and_timed_in_turns_with_the_network(checkpoin
     shown = call("export.py", checkpoint, "--onnx", onnx, "--torch-export", program)
     assert f"{onnx}: opset 20, float32; largest difference to the network at 64x48 " in shown
     assert f"{program}: float32; largest difference" in shown
+    assert str(ROOT).encode() not in onnx.read_bytes()  # nothing of this machine is in the file
     half = tmp_path / "half.onnx"
     assert "opset 20, float16" in call("export.py", checkpoint, "--onnx", half, "--dtype", "float16")
     assert half.stat().st_size < onnx.stat().st_size

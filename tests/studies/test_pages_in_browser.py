@@ -76,3 +76,65 @@ def test_the_index_leads_to_every_page_and_a_page_to_its_sections(browser, pages
     assert page.url.endswith("#figures")
     assert page.locator("#figures").bounding_box()["y"] < 900
     page.close()
+
+
+def column(table, index: int) -> list[str]:
+    return [row.split("\t")[index].strip() for row in table.locator("tbody tr:visible").all_inner_texts()]
+
+
+def test_tables_sort_by_their_headings_and_go_back(browser, pages: Path) -> None:
+    page = browser.new_page()
+    page.goto((pages / "recall-photos-quick.html").as_uri())
+    table = page.locator("#kernel table").first
+    heading = table.locator("th", has_text="PSNR-Y dB").first
+    index = table.locator("th").all_inner_texts().index(heading.inner_text())
+    written = column(table, index)
+    numbers = sorted(written, key=lambda text: float(text.split()[0]))
+    assert written not in (numbers, numbers[::-1])
+    for wanted, state in ((numbers, "ascending"), (numbers[::-1], "descending"), (written, "none")):
+        heading.locator("button").click()
+        assert heading.get_attribute("aria-sort") == state
+        assert column(table, index) == wanted
+    table.locator("th button").first.click()
+    assert column(table, 0) == sorted(column(table, 0), key=str.lower)
+    page.close()
+
+
+def test_what_is_not_known_stays_last(browser, pages: Path) -> None:
+    page = browser.new_page()
+    page.goto((pages / "recall-photos-quick.html").as_uri())
+    table = page.locator("#kernel table").first
+    heading = table.locator("th", has_text="difference to base dB")
+    index = table.locator("th").all_inner_texts().index(heading.inner_text())
+    for _ in range(2):
+        heading.locator("button").click()
+        shown = column(table, index)
+        unknown = shown.count("-")
+        assert 0 < unknown < len(shown)
+        assert shown[-unknown:] == ["-"] * unknown
+    page.close()
+
+
+def test_long_tables_filter_their_rows(browser, pages: Path) -> None:
+    page = browser.new_page()
+    page.goto((pages / "search_architecture-quick.html").as_uri())
+    figure = page.locator("figure.table", has=page.locator("input[type=search]")).first
+    every = column(figure, 0)
+    assert len(every) >= 8
+    word = every[3]
+    figure.locator("input").fill(word.upper())
+    rows = figure.locator("tbody tr:visible").all_inner_texts()
+    assert 0 < len(rows) < len(every)
+    assert all(word.lower() in row.lower() for row in rows)
+    figure.locator("input").fill("")
+    assert column(figure, 0) == every
+    page.close()
+
+
+def test_without_script_the_tables_are_as_they_were_written(browser, pages: Path) -> None:
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto((pages / "recall-photos-quick.html").as_uri())
+    assert page.locator("#kernel table").first.locator("tbody tr").count() > 3
+    assert page.locator("button, input").count() == 0
+    context.close()
