@@ -74,7 +74,7 @@ def test_a_record_is_complete_and_true(base: RunSpec, material: Material, folder
     listener = Silent()
     record = run(base, material, folder, listener)
     assert record.outcome == "ok"
-    assert all(value is not None for value in vars(record).values()), vars(record)
+    assert {name for name, value in vars(record).items() if value is None} == {"latency_replay_ms"}  # of GPUs only
     counts = count(build_model(base.model), (1, 3, 16, 16))
     assert (record.num_params, record.macs, record.hook_flops) == (counts.num_params, counts.macs, counts.hook_flops)
     assert record.steps == 6
