@@ -8,11 +8,9 @@ import pkgutil
 from typing import Any
 
 from grla.attention import kernels
-from grla.attention.first_order import path_of
 from grla.attention.interface import AttentionKernel, LinearKernel, unit
 from grla.attention.layers import GlobalAttention, WindowAttention
 from grla.attention.linear import Linear, linear, watched
-from grla.attention.triton_probe import without_triton
 from grla.attention.windows import reflect_pad
 from grla.errors import InputError
 from grla.precision import set_float32

@@ -13,7 +13,7 @@ from abc import abstractmethod
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from grla.attention.interface import LinearKernel, full
@@ -33,6 +33,17 @@ class FirstOrderKernel(LinearKernel):
     @abstractmethod
     def slope(self) -> float | None:
         """s if the weights are 1 + s cos(q, k), normalised, with the kernel's options; None if they are others."""
+
+    def path_on(self, device: torch.device) -> str:
+        """The path that it takes on `device` where nothing watches or compiles it.
+
+        "triton VERSION", or "eager (REASON)"; "" on a CPU and without a slope.
+        """
+        if device.type != "cuda" or self.slope is None:
+            return ""
+        wide = self.head_dim > TRITON_WIDEST
+        obstacle = f"heads wider than {TRITON_WIDEST}" if wide else triton_obstacle(device)
+        return f"eager ({obstacle})" if obstacle else f"triton {triton_version()}"
 
     def forward(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         """The attention output by the formula above or, without a slope, by summing over keys first."""
@@ -59,19 +70,6 @@ def triton_suits(q: Tensor, k: Tensor, v: Tensor) -> bool:
     alike = q.dtype == k.dtype == v.dtype and q.dtype in TRITON_DTYPES
     fits = q.shape[-1] <= TRITON_WIDEST and q.numel() > 0 and k.numel() > 0
     return alike and fits and not triton_obstacle(q.device)
-
-
-def path_of(model: nn.Module, device: torch.device) -> str:
-    """The path that `model`'s first-order kernels take on `device` where nothing watches or compiles them.
-
-    "triton VERSION", or "eager (REASON)"; "" on a CPU and where the model has none.
-    """
-    kernels = [one for one in model.modules() if isinstance(one, FirstOrderKernel) and one.slope is not None]
-    if device.type != "cuda" or not kernels:
-        return ""
-    wide = any(kernel.head_dim > TRITON_WIDEST for kernel in kernels)
-    obstacle = f"heads wider than {TRITON_WIDEST}" if wide else triton_obstacle(device)
-    return f"eager ({obstacle})" if obstacle else f"triton {triton_version()}"
 
 
 class _FirstOrder(torch.autograd.Function):

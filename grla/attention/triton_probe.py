@@ -6,8 +6,6 @@ import functools
 import importlib.metadata
 import os
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from importlib.util import find_spec
 
 import torch
@@ -17,11 +15,14 @@ SWITCH = "GRLA_TRITON"
 LEAST_CAPABILITY = (8, 0)  # the first with TF32
 
 
-@functools.cache
 def triton_obstacle(device: torch.device) -> str:
     """Why Triton's kernels cannot run on `device`, a GPU; "" if they can. A kernel that does not start is warned of."""
-    if os.environ.get(SWITCH) == "0":
-        return f"{SWITCH}=0"
+    return f"{SWITCH}=0" if os.environ.get(SWITCH) == "0" else found_obstacle(device)
+
+
+@functools.cache
+def found_obstacle(device: torch.device) -> str:
+    """The same but for the switch."""
     if find_spec("triton") is None:
         return "triton is not installed"
     if not torch.version.cuda:
@@ -53,18 +54,3 @@ def start_a_kernel(device: torch.device) -> None:
 def triton_version() -> str | None:
     """The version of the installed Triton."""
     return importlib.metadata.version("triton") if find_spec("triton") is not None else None
-
-
-@contextmanager
-def without_triton() -> Iterator[None]:
-    """Inside, Triton's kernels are turned off."""
-    before = os.environ.get(SWITCH)
-    os.environ[SWITCH] = "0"
-    triton_obstacle.cache_clear()
-    try:
-        yield
-    finally:
-        del os.environ[SWITCH]
-        if before is not None:
-            os.environ[SWITCH] = before
-        triton_obstacle.cache_clear()

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import copy
+import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
+from unittest.mock import patch
 
 import torch
 from torch import Tensor, nn
 from torch.profiler import ProfilerActivity, profile
 
-from grla.attention import build_kernel, path_of, without_triton
+from grla.attention import build_kernel
 from grla.benchmark.networks import find_network
 from grla.cost import measure_latency, peak_memory, time_in_turns, time_on
+from grla.engine import attention_path
 from grla.model import build_seeded
 from grla.spec import KernelSpec, ModelSpec, Precision, TrainSpec
 from grla.training import Trainer, precisions_of
@@ -91,7 +94,7 @@ def training(subject: Subject) -> list[Row]:
         for precision in precisions_of(subject.device):
             trainer = subject.trainer(name, subject.device, precision)
             losses = [trainer.train_step().loss for _ in range(2)]
-            path = path_of(trainer.model, subject.device)
+            path = attention_path(trainer.model, subject.device)
             took = time_on(subject.device, trainer.train_step)
             about = {"kernel": name, "precision": precision, "path": path, "step_ms": took}
             rows.append({**about, "losses": losses, "ok": True})
@@ -118,11 +121,11 @@ def fused_against_eager(subject: Subject) -> list[Row]:
     head_dim = subject.model.dim
     kernel = build_kernel("gaussian_rbf", head_dim).to(subject.device)
     q, k, v = (torch.rand(1, 1, subject.tokens, head_dim, device=subject.device) for _ in range(3))
-    row: Row = {"path": path_of(kernel, subject.device) or "eager (no GPU)", "fused_ms": None, "ok": True}
+    row: Row = {"path": attention_path(kernel, subject.device) or "eager (no GPU)", "fused_ms": None, "ok": True}
     with torch.inference_mode():
         if row["path"].startswith("triton"):
             row["fused_ms"] = _median_ms(lambda: kernel(q, k, v), subject.device)
-        with without_triton():
+        with patch.dict(os.environ, GRLA_TRITON="0"):
             row["eager_ms"] = _median_ms(lambda: kernel(q, k, v), subject.device)
     return [row]
 

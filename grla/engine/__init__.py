@@ -5,6 +5,7 @@ from grla.engine.cell import (
     CellWatcher,
     Listener,
     TrainingJob,
+    attention_path,
     make_trainer,
     outcome_of,
     run_cell,

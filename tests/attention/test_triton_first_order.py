@@ -20,9 +20,9 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
-from grla.attention import build_kernel, first_order, path_of, triton_probe
+from grla.attention import build_kernel, first_order, triton_probe
 from grla.attention.interface import AttentionKernel
-from grla.attention.triton_probe import triton_obstacle
+from grla.attention.triton_probe import found_obstacle, triton_obstacle
 
 if find_spec("triton") is None and not os.environ.get("CI"):
     pytest.skip("needs triton, see requirements-dev.txt", allow_module_level=True)
@@ -221,7 +221,7 @@ def test_where_it_is_chosen(
     queries: int, head_dim: int, monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     monkeypatch.setattr(triton_probe, "start_a_kernel", lambda device: None)
-    triton_obstacle.cache_clear()
+    found_obstacle.cache_clear()
     monkeypatch.setattr(torch.version, "cuda", nvidia)
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: capability)
     shapes = [torch.Size((1, 2, count, head_dim)) for count in (queries, 7, 7)]
@@ -233,7 +233,7 @@ def test_where_it_is_chosen(
     with FlopCounterMode(display=False):
         assert not first_order.triton_suits(*stand_ins)
     monkeypatch.setenv("GRLA_TRITON", "0")
-    triton_obstacle.cache_clear()
+    found_obstacle.cache_clear()
     assert not first_order.triton_suits(*stand_ins)
 
 
@@ -242,9 +242,9 @@ def a_gpu_of_nvidia(monkeypatch: pytest.MonkeyPatch) -> Iterator[torch.device]:
     """A device that has what Triton needs, but that no kernel can start on."""
     monkeypatch.setattr(torch.version, "cuda", "13.0")
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (9, 0))
-    triton_obstacle.cache_clear()
+    found_obstacle.cache_clear()
     yield torch.device("cuda", 99)
-    triton_obstacle.cache_clear()
+    found_obstacle.cache_clear()
 
 
 def test_where_a_kernel_does_not_start_attention_runs_without_and_says_so_once(a_gpu_of_nvidia: torch.device) -> None:
@@ -254,22 +254,22 @@ def test_where_a_kernel_does_not_start_attention_runs_without_and_says_so_once(a
     assert obstacle
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert path_of(build_kernel("gaussian_rbf", 55), a_gpu_of_nvidia) == f"eager ({obstacle})"
+        assert build_kernel("gaussian_rbf", 55).path_on(a_gpu_of_nvidia) == f"eager ({obstacle})"
 
 
 def test_a_switch_turns_it_off(a_gpu_of_nvidia: torch.device, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GRLA_TRITON", "0")
-    assert path_of(build_kernel("taylor", 8), a_gpu_of_nvidia) == "eager (GRLA_TRITON=0)"
+    assert build_kernel("taylor", 8).path_on(a_gpu_of_nvidia) == "eager (GRLA_TRITON=0)"
 
 
 def test_the_path_names_the_version_where_it_is_triton(
     a_gpu_of_nvidia: torch.device, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(triton_probe, "start_a_kernel", lambda device: None)
-    assert path_of(build_kernel("taylor", 8), a_gpu_of_nvidia) == f"triton {version('triton')}"
-    assert path_of(build_kernel("taylor", 65), a_gpu_of_nvidia) == "eager (heads wider than 64)"
-    assert path_of(build_kernel("relu", 8), a_gpu_of_nvidia) == ""
-    assert path_of(build_kernel("taylor", 8), torch.device("cpu")) == ""
+    assert build_kernel("taylor", 8).path_on(a_gpu_of_nvidia) == f"triton {version('triton')}"
+    assert build_kernel("taylor", 65).path_on(a_gpu_of_nvidia) == "eager (heads wider than 64)"
+    assert build_kernel("gaussian_rbf", 8, taylor_order=2).path_on(a_gpu_of_nvidia) == ""
+    assert build_kernel("taylor", 8).path_on(torch.device("cpu")) == ""
 
 
 def test_the_probe_finds_that_kernels_run() -> None:
