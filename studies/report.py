@@ -13,9 +13,10 @@ Works on what `run_ablation.py`, `run_tuning.py`, `run_benchmark.py` and `run_fi
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import tyro
 
@@ -112,6 +113,13 @@ class Found:
         return f"{'-'.join(parts)}.html"
 
 
+def arguments_type(words: Sequence[str]) -> Any:
+    """What a command line is read as. "compare" without folders is the study of that name."""
+    first, second = [*words[:2], "", ""][:2]
+    two_sets = first == "merge" or (first == "compare" and (not second.startswith("-") or second in ("-h", "--help")))
+    return ACTIONS if two_sets and second else Arguments
+
+
 def main(arguments: Arguments | Merge | Compare) -> None:
     """Do what the arguments say."""
     if not isinstance(arguments, Arguments):
@@ -173,4 +181,4 @@ def check(found: Found) -> None:
 
 
 if __name__ == "__main__":
-    command(main, ACTIONS if sys.argv[1:2] in (["merge"], ["compare"]) else Arguments, __doc__)
+    command(main, arguments_type(sys.argv[1:]), __doc__)

@@ -56,7 +56,8 @@ CALLS = [call for command in COMMANDS for call in re.findall(r'(?<![\w/])studies
 def test_commands_are_understood_and_ask_for_what_there_is(script: str, words: str) -> None:
     module = importlib.import_module(script)
     asked = [word for word in shlex.split(words) if word != "..."]
-    arguments = tyro.cli(getattr(module, "Arguments", None) or module.Subcommand, args=asked)
+    read_as = module.arguments_type(asked) if script == "report" else getattr(module, "Arguments", None)
+    arguments = tyro.cli(read_as or module.Subcommand, args=asked)
     if script == "run_ablation" and arguments.study != EXAMPLE:
         assert run_ablation.study_run(
             dataclasses.replace(arguments, base=None)
