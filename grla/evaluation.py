@@ -43,28 +43,27 @@ def network_upscaler(
     """
     device = device_of(model)
 
-    def run(lr: Tensor) -> Tensor:
+    def run(lr: Tensor, finished: Callable[[Tensor], Tensor]) -> Tensor:
         def answer(seen: Tensor) -> Tensor:
             """Only what the network sees is on a GPU, which may have less memory than the whole picture needs."""
-            return ask(model, seen.to(device), upscale, conventions).cpu()
+            return finished(ask(model, seen.to(device), upscale, conventions).cpu())
 
         return answer(lr) if tile is None else run_in_tiles(answer, lr, upscale, tile, overlap, progress)
 
     def upscaler(lr: Image) -> Image:
-        rgb = lr if lr.ndim == 3 else np.stack([lr] * 3, axis=-1)
+        rgb, to_bytes = (lr, _bytes) if lr.ndim == 3 else (np.stack([lr] * 3, axis=-1), _gray_bytes)
         was_training = model.training
         model.eval()
         with torch.inference_mode():
             batch = _batch(rgb)
             if conventions.luma_only:
                 bicubic = _batch(imresize(rgb, upscale))
-                sr = bicubic + (run(_luma(batch)) - _luma(bicubic)) * 255 / LUMA_RANGE
+                change = run(_luma(batch), lambda luma: luma) - _luma(bicubic)
+                sr = to_bytes(bicubic + change * 255 / LUMA_RANGE)
             else:
-                sr = run(batch)
+                sr = run(batch, to_bytes)
         model.train(was_training)
-        sr = sr[0].clamp(0, 1) * 255
-        sr = sr.permute(1, 2, 0) if lr.ndim == 3 else sr.mean(0)
-        return np.asarray(sr.round().to(torch.uint8).numpy())
+        return np.asarray((sr[0].permute(1, 2, 0) if lr.ndim == 3 else sr[0, 0]).numpy())
 
     return upscaler
 
@@ -72,6 +71,15 @@ def network_upscaler(
 def _batch(rgb: Image) -> Tensor:
     """(1, 3, height, width) in [0, 1]."""
     return torch.from_numpy(rgb).permute(2, 0, 1)[None].float() / 255
+
+
+def _bytes(sr: Tensor) -> Tensor:
+    """[0, 1] as uint8: a tile at a time, as a whole picture in float32 takes four times the memory."""
+    return (sr.clamp(0, 1) * 255).round().to(torch.uint8)
+
+
+def _gray_bytes(sr: Tensor) -> Tensor:
+    return (sr.clamp(0, 1) * 255).mean(1, keepdim=True).round().to(torch.uint8)
 
 
 def _luma(rgb: Tensor) -> Tensor:

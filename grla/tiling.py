@@ -20,6 +20,8 @@ def run_in_tiles(
 ) -> Tensor:
     """SR (1, channels, upscale * h, upscale * w) of lr (1, channels, h, w) in squares of `tile` LR pixels.
 
+    It is of the type, on the device and of as many channels as what `model` returns.
+
     The network sees each square with `overlap` more pixels on every side that lies within the image, and only the
     square is kept. Without overlap the last squares of a row and a column are shifted back to full size, so that the
     network always sees as many tokens. Attention does not reach beyond a piece: a network that attends to the whole
@@ -33,13 +35,16 @@ def run_in_tiles(
     require_at_least("tile", tile, 1)
     require_at_least("overlap", overlap, 0)
     height, width = lr.shape[2:]
-    sr = lr.new_empty((*lr.shape[:2], upscale * height, upscale * width))
     places = list(itertools.product(_spans(height, tile, overlap), _spans(width, tile, overlap)))
+    sr = None
     for (top, bottom, above, below), (left, right, before, after) in places:
         seen = model(lr[:, :, above:below, before:after])
+        if sr is None:
+            sr = seen.new_empty((*seen.shape[:2], upscale * height, upscale * width))
         rows, columns = _scaled(upscale, top, bottom, above), _scaled(upscale, left, right, before)
         sr[:, :, _scaled(upscale, top, bottom), _scaled(upscale, left, right)] = seen[:, :, rows, columns]
         progress(height * width / len(places))
+    assert sr is not None  # an image has a pixel
     return sr
 
 

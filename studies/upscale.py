@@ -7,13 +7,15 @@ python studies/upscale.py holiday/*.png --checkpoint weights.pt --tile 256 --ove
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
 import numpy as np
 import tyro
+from numpy.typing import NDArray
 from PIL import Image
 from tqdm import tqdm
 
@@ -27,8 +29,12 @@ from grla.devices import choose_device
 from grla.errors import InputError, ModelError, require
 from grla.files import atomic_write, same_file
 
+Pixels = NDArray[np.uint8]
 PROFILE_KINDS = {"L": b"GRAY", "LA": b"GRAY", "RGB": b"RGB ", "RGBA": b"RGB "}
 """By Pillow mode, how bytes 16 to 19 of a fitting ICC profile name its colour space (ICC.1:2022, table 15)."""
+
+SMALLEST_TILE = 32
+"""What is not tried where memory lacks: squares smaller than their surroundings that the network sees as well."""
 
 
 @dataclass(frozen=True)
@@ -42,9 +48,12 @@ class Arguments(Asking):
     upscale: Literal[2, 3, 4] = 4
     """Super-resolution factor, that of the checkpoint."""
     tile: int | None = 256
-    """Larger pictures are processed in squares of this many pixels, to need less memory; None processes them whole."""
+    """Larger pictures are processed in squares of this many pixels, to need less memory; None processes them whole.
+    Where memory does not suffice, squares of half the side are tried, and it is said."""
     overlap: int = 32
     """Pixels around a square that the network sees too. Global attention sees the square and these only."""
+    half: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
+    """Compute in 16 bits, for half the memory on a GPU; values differ by rounding, by about a step of 8 bits."""
     device: str = "auto"
     """Where to run: auto (a GPU if there is one), cpu, cuda, cuda:1 (the second GPU) or mps (Apple's)."""
     out: Path = Path("results/upscaled")
@@ -58,14 +67,17 @@ def main(arguments: Arguments) -> None:
     require(len(arguments.images) > 0, "images", "must name at least one picture", "none")
     check_targets(arguments.images, arguments.out, arguments.upscale, arguments.overwrite)
     device = choose_device(arguments.device)
-    overlap = arguments.overlap if arguments.tile else 0
+    factor = arguments.upscale
     sizes = [num_pixels(path) for path in arguments.images]
     failed = []
     with tqdm(total=sum(sizes), desc="enlarging", unit="px", unit_scale=True, disable=None) as bar:
-        model, factor = arguments.checkpoint, arguments.upscale
-        upscaler = find_upscaler(
-            model, None, factor, device, arguments.tile, overlap, bar.update, arguments.conventions
-        )
+
+        def make(tile: int | None) -> Upscaler:
+            overlap = arguments.overlap if tile else 0
+            seen = (tile, overlap, bar.update, arguments.conventions, arguments.half)
+            return find_upscaler(arguments.checkpoint, None, factor, device, *seen)
+
+        upscaler = in_tiles_that_fit(make, arguments.tile)
         for index, path in enumerate(arguments.images):
             try:
                 tqdm.write(str(upscale_file(path, arguments.out, upscaler, factor)))
@@ -74,6 +86,23 @@ def main(arguments: Arguments) -> None:
             bar.update(sum(sizes[: index + 1]) - bar.n)  # pictures that are not tiled count when they are done
     if failed:
         raise InputError("\n".join(failed))
+
+
+def in_tiles_that_fit(make: Callable[[int | None], Upscaler], tile: int | None) -> Upscaler:
+    """What `make` makes for squares of `tile`; where memory lacks, for half of that, and so on, which is said."""
+    upscaler = make(tile)
+
+    def enlarged(pixels: Pixels) -> Pixels:
+        try:
+            return upscaler(pixels)
+        except (RuntimeError, MemoryError) as error:
+            if tile is None or tile < 2 * SMALLEST_TILE or not is_out_of_memory(error):
+                raise
+        # Outside of the handler, where the error no longer holds on to the memory of the failed attempt.
+        tqdm.write(f"Squares of {tile} pixels need more memory than there is: {tile // 2} instead.", file=sys.stderr)
+        return in_tiles_that_fit(make, tile // 2)(pixels)
+
+    return enlarged
 
 
 def upscale_file(path: Path, out: Path, upscaler: Upscaler, upscale: int) -> Path:

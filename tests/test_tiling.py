@@ -43,6 +43,12 @@ def test_without_overlap_every_tile_is_a_whole_one() -> None:
     assert set(model.sizes) == {(4, 4)}
 
 
+def test_the_whole_is_of_the_type_and_channels_of_the_pieces() -> None:
+    model = Blur(2)
+    sr = run_in_tiles(lambda lr: (model(lr)[:, :1] * 255).to(torch.uint8), torch.rand(1, 3, 9, 7), 2, tile=4)
+    assert (sr.dtype, sr.shape) == (torch.uint8, (1, 1, 18, 14))
+
+
 def test_progress_adds_up_to_the_image() -> None:
     told: list[float] = []
     run_in_tiles(Blur(1), torch.rand(1, 3, 10, 7), 1, tile=4, overlap=1, progress=told.append)

@@ -59,11 +59,12 @@ def find_upscaler(
     overlap: int = 0,
     progress: Callable[[float], object] = lambda pixels: None,
     conventions: Conventions = OURS,
+    half: bool = False,
 ) -> Upscaler:
     """The upscaler that `model` names: "bicubic", a checkpoint of a study, or "package.module:factory" with `weights`.
 
-    A network runs in tiles if `tile` is given, see `grla.tiling`, and is asked by `conventions`. Raises InputError for
-    any other name.
+    A network runs in tiles if `tile` is given, see `grla.tiling`, is asked by `conventions`, and computes in float16 if
+    `half`. Raises InputError for any other name.
     """
     if model == "bicubic":
         return bicubic_upscaler(upscale)
@@ -73,7 +74,8 @@ def find_upscaler(
         _, network = load_trained(Path(model), upscale)
     else:
         raise InputError(f"model must be bicubic, a checkpoint file or package.module:factory, got {model!r}")
-    return network_upscaler(network.to(device), upscale, tile, overlap, progress, conventions)
+    network = network.to(device, torch.float16 if half else None)
+    return network_upscaler(network, upscale, tile, overlap, progress, conventions)
 
 
 def checkpoint_name(path: Path) -> str:

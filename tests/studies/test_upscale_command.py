@@ -7,9 +7,10 @@ from typing import BinaryIO
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image, ImageCms, ImageOps
 from torch import Tensor, nn
-from upscale import check_targets, num_pixels, upscale_file
+from upscale import check_targets, in_tiles_that_fit, num_pixels, upscale_file
 
 from grla.data import imresize
 from grla.errors import InputError
@@ -146,6 +147,36 @@ def test_a_picture_too_large_for_the_memory_is_named(tmp_path: Path) -> None:
         upscale_file(tmp_path / "gray.png", tmp_path, greedy, 2)
     assert num_pixels(tmp_path / "gray.png") == 20
     assert num_pixels(tmp_path / "missing.png") == 0
+
+
+class Hungry(Repeat):
+    """As a GPU that has no memory for more than 40x40 pixels."""
+
+    def forward(self, lr: Tensor) -> Tensor:
+        if lr[0, 0].numel() > 1600:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return super().forward(lr)
+
+
+def test_where_memory_lacks_smaller_squares_are_tried_and_said(capsys: pytest.CaptureFixture[str]) -> None:
+    pixels = noise(70, 90, 3)
+    upscaler = in_tiles_that_fit(lambda tile: network_upscaler(Hungry(), 2, tile), 128)
+    assert np.array_equal(upscaler(pixels), pixels.repeat(2, 0).repeat(2, 1))
+    assert capsys.readouterr().err == (
+        "Squares of 128 pixels need more memory than there is: 64 instead.\n"
+        "Squares of 64 pixels need more memory than there is: 32 instead.\n"
+    )
+    for tile in (None, 60):  # whole, as asked for; and half of 60 would be less than is worth while
+        with pytest.raises(torch.OutOfMemoryError):
+            in_tiles_that_fit(lambda tile: network_upscaler(Hungry(), 2, tile), tile)(pixels)
+
+
+def test_sixteen_bits_give_nearly_the_same_picture(tmp_path: Path) -> None:
+    Image.fromarray(noise(20, 24, 3)).save(tmp_path / "a.png")
+    call("upscale.py", "a.png", "--out", "full", folder=tmp_path)
+    call("upscale.py", "a.png", "--out", "half", "--half", folder=tmp_path)
+    full, half = (np.array(Image.open(tmp_path / way / "a_x4.png")).astype(int) for way in ("full", "half"))
+    assert 0 < np.abs(full - half).max() <= 1
 
 
 def test_an_interrupted_picture_leaves_no_half_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
