@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -74,6 +75,37 @@ def test_latency_is_of_fifty_runs_at_least_beside_that_of_a_graph(card: Card, mo
     monkeypatch.setattr(gpu_timing, "replay_of", lambda work, device: None)
     assert _on_gpu(card.work, GPU, runs=60).replay_ms is None
     assert card.calls == 110
+
+
+def test_a_failed_capture_leaves_the_stream_as_it_was(card: Card, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As PyTorch's, a capture becomes the current stream, and where it cannot end it stays that."""
+    current = [SimpleNamespace(wait_stream=lambda other: None)]
+    usual = current[0]
+
+    @contextmanager
+    def stream(chosen: SimpleNamespace) -> Iterator[None]:
+        before, current[0] = current[0], chosen
+        try:
+            yield
+        finally:
+            current[0] = before
+
+    @contextmanager
+    def graph(held: object) -> Iterator[None]:
+        current[0] = SimpleNamespace()
+        yield
+        raise RuntimeError("CUDA error: operation failed due to a previous error during capture")
+
+    for name, stand_in in {
+        "Stream": lambda device: SimpleNamespace(wait_stream=lambda other: None),
+        "current_stream": lambda device: current[0],
+        "stream": stream,
+        "CUDAGraph": SimpleNamespace,
+        "graph": graph,
+    }.items():
+        monkeypatch.setattr(torch.cuda, name, stand_in)
+    assert gpu_timing.replay_of(card.work, GPU) is None
+    assert current[0] is usual
 
 
 def test_short_work_is_timed_many_calls_at_a_time(card: Card) -> None:
