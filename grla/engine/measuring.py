@@ -15,6 +15,7 @@ import torch
 from grla.cost import quick_collection
 from grla.devices import card_name, require_alive
 from grla.engine.costs import measure
+from grla.engine.paths import planned_path
 from grla.engine.plan import Plan, PlannedCell
 from grla.engine.processes import Execution, Work
 from grla.errors import InputError, Interrupted
@@ -67,10 +68,14 @@ def costs_of(plan: Plan, planned: PlannedCell, device: torch.device, execution: 
 
 
 def cost_name(planned: PlannedCell, device: torch.device, execution: Execution) -> str:
-    """16 hex digits that name what is measured: the cell but for its seed, the way it is trained, and on which card."""
+    """16 hex digits that name what is measured: the cell but for its seed, the way it is trained, and on which card.
+
+    On a GPU the path of its attention, too: without Triton's kernels another time is measured.
+    """
     unseeded = replace(planned.cell.spec, seed=0)
     identity = cell_identity(unseeded, planned.material.checksums, device.type, planned.source)
-    return spec_hash([identity, str(execution), card_name(device)])
+    path = planned_path(unseeded, device)
+    return spec_hash([identity, str(execution), card_name(device), *([path] if path else [])])
 
 
 def work_of(plan: Plan, device: torch.device, execution: Execution) -> Work:

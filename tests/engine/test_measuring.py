@@ -96,6 +96,22 @@ def test_what_was_measured_on_another_card_is_not_taken_for_this_one_s(
     assert len(names | {cost_name(planned, CPU, USUAL)}) == 3
 
 
+def test_what_was_measured_by_another_path_of_attention_is_not_taken(
+    make_run: MakeRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    planned = open_plan(make_run()).cells[0]
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: "Tesla T4")
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (7, 5))
+    unset, off = [], []
+    for device in (torch.device("cuda"), CPU):
+        monkeypatch.delenv("GRLA_TRITON", raising=False)
+        unset.append(cost_name(planned, device, USUAL))
+        monkeypatch.setenv("GRLA_TRITON", "0")
+        off.append(cost_name(planned, device, USUAL))
+    assert unset[0] != off[0]
+    assert unset[1] == off[1]
+
+
 def test_the_largest_batch_counts_and_processes_divide_all_of_them(make_run: MakeRun) -> None:
     small, large = (
         work_of(open_plan(make_run(data__batch_size=4, data__stages=stages)), CPU, USUAL)
