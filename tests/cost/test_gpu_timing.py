@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from grla.cost import gpu_timing, measure_latency
-from grla.cost.latency import _on_gpu
+from grla.cost.latency import _on_gpu, clock
 from grla.cost.machine import CPU_SIZE, GPU_SIZE, _median_seconds
 from grla.cost.scaling import time_pass
 
@@ -118,6 +118,15 @@ def test_short_work_is_timed_many_calls_at_a_time(card: Card) -> None:
 
 def test_a_large_card_gets_large_products_and_a_processor_those_that_it_had() -> None:
     assert (CPU_SIZE, GPU_SIZE) == (2048, 8192)
+
+
+def test_the_clock_waits_for_the_work_of_each_kind_of_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    waited = []
+    monkeypatch.setattr(torch.cuda, "synchronize", waited.append)
+    monkeypatch.setattr(torch.mps, "synchronize", lambda: waited.append("mps"))
+    for name in ("cpu", "cuda:0", "mps"):
+        clock(torch.device(name))
+    assert waited == [GPU, "mps"]
 
 
 def test_on_a_processor_there_is_no_graph() -> None:

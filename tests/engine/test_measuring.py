@@ -163,6 +163,16 @@ def test_a_network_that_leaves_the_gpu_dead_ends_one_run_and_the_next_trains_the
     assert capsys.readouterr().err.count("measuring what model=theirs costs") == 1
 
 
+def test_a_precision_that_the_gpu_would_emulate_is_refused_before_anything_is_measured(
+    make_run: MakeRun, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (7, 5))
+    run = make_run(settings={"workers": 2}, train__precision="bf16")
+    with pytest.raises(InputError, match="precision must be one of fp32, fp16 on a GPU"):
+        run_study(replace(run, settings=replace(run.settings, device=torch.device("cuda"))))
+    assert "measuring what" not in capsys.readouterr().err
+
+
 def test_measuring_stops_between_two_variants(make_run: MakeRun) -> None:
     plan = open_plan(make_run())
     asked = iter([False, True])

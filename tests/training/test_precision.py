@@ -62,6 +62,13 @@ def test_a_gpu_is_not_asked_for_what_it_would_emulate(
             Trainer(nn.Conv2d(3, 3, 1), TrainSpec(amp=True), batch, GPU)
 
 
+def test_apple_s_gpus_train_in_float32_alone() -> None:
+    require_precision("fp32", torch.device("mps"))
+    for precision in ("tf32", "bf16", "fp16"):
+        with pytest.raises(InputError, match=f"precision must be fp32 on Apple's GPUs.*got '{precision}'"):
+            require_precision(precision, torch.device("mps"))
+
+
 def test_a_cpu_trains_in_float32_whatever_is_asked_for() -> None:
     weights = []
     for precision in ("fp32", "tf32", "bf16", "fp16"):
