@@ -18,21 +18,25 @@ NAME = re.compile(r"auto|cpu|cuda(:\d+)?|mps")
 def choose_device(name: str, here: bool = True) -> torch.device:
     """The device called "auto" (a GPU if there is one), "cpu", "cuda", "cuda:1" (the second GPU) or "mps".
 
-    Where "auto" gives the CPU of a machine that has an NVIDIA GPU, stderr says so.
-    A GPU with its number becomes the current one of this process. Where `here` is False the device is only named, for
-    a plan that other machines carry out. Raises InputError for any other name, and for a device that is not here.
+    Where "auto" gives the CPU of a machine that has an NVIDIA GPU, stderr says so. A GPU is one that computes: PyTorch
+    counts cards, too, that its build has no kernels for. One with its number becomes the current one of this process.
+    Where `here` is False the device is only named, for a plan that other machines carry out. Raises InputError for any
+    other name, and for a device that is not here or does not compute.
     """
     require(NAME.fullmatch(name) is not None, "device", "must be auto, cpu, cuda, cuda:NUMBER or mps", name)
     if name == "auto":
-        if not torch.cuda.is_available():
-            _tell_of_unusable_gpu()
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        return _automatic()
     device = torch.device(name)
     if here:
         _require_here(device)
         if device.type == "cuda" and device.index is not None:
             torch.cuda.set_device(device)
     return device
+
+
+def start_a_kernel(device: torch.device) -> None:
+    """Add one and one on a device; raises whatever keeps it from that."""
+    torch.ones(1, device=device).add_(1).item()
 
 
 def card_name(device: torch.device) -> str:
@@ -78,6 +82,26 @@ def require_alive(device: torch.device) -> None:
         raise InputError(f"the GPU is of no more use to this process ({reason}); run again to go on") from error
 
 
+def _automatic() -> torch.device:
+    device = torch.device("cuda")
+    if not torch.cuda.is_available():
+        _tell_of_unusable_gpu()
+    elif why := _obstacle(device):
+        print(f"PyTorch cannot use the GPU, so the CPU computes ({why}); see docs/gpu.md.", file=sys.stderr, flush=True)
+    else:
+        return device
+    return torch.device("cpu")
+
+
+def _obstacle(device: torch.device) -> str:
+    """Why a device does not compute; "" if it does."""
+    try:
+        start_a_kernel(device)
+    except RuntimeError as error:
+        return str(error).splitlines()[0]
+    return ""
+
+
 def _tell_of_unusable_gpu() -> None:
     if not (NVIDIA_DRIVER.exists() or shutil.which("nvidia-smi")):
         return
@@ -92,3 +116,5 @@ def _require_here(device: torch.device) -> None:
     if device.type != "cpu":
         require(number > 0, "device", f"must be auto or cpu: PyTorch sees no {device.type} here", str(device))
         require((device.index or 0) < number, "device", f"must be one of the {number} here, from 0 on", str(device))
+        why = _obstacle(device)
+        require(not why, "device", f"must be one that PyTorch can use, see docs/gpu.md ({why})", str(device))

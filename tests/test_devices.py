@@ -19,6 +19,7 @@ def two_gpus(monkeypatch: pytest.MonkeyPatch) -> list[torch.device]:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     monkeypatch.setattr(torch.cuda, "set_device", current.append)
+    monkeypatch.setattr("grla.devices.start_a_kernel", lambda device: None)
     return current
 
 
@@ -64,6 +65,24 @@ def test_a_gpu_that_pytorch_cannot_use_is_told_of(
     told = capsys.readouterr().err
     assert "has an NVIDIA GPU that PyTorch cannot use" in told
     assert why in told
+
+
+def test_a_gpu_that_the_build_has_no_kernels_for_is_none(
+    two_gpus: list[torch.device], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """PyTorch counts it."""
+
+    def no_kernels(device: torch.device) -> None:
+        raise torch.AcceleratorError("CUDA error: no kernel image is available for execution on the device\nCompile")
+
+    monkeypatch.setattr("grla.devices.start_a_kernel", no_kernels)
+    assert choose_device("auto") == torch.device("cpu")
+    assert "so the CPU computes (CUDA error: no kernel image is available" in capsys.readouterr().err
+    for name in ("cuda", "cuda:1"):
+        with pytest.raises(InputError, match=f"device must be one that PyTorch can use.*no kernel image.*got '{name}'"):
+            choose_device(name)
+        assert choose_device(name, here=False) == torch.device(name)
+    assert not two_gpus
 
 
 def test_a_gpu_chosen_by_number_becomes_the_current_one(two_gpus: list[torch.device]) -> None:

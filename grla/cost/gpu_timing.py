@@ -43,7 +43,11 @@ def calls_in_a_sample(milliseconds: float) -> int:
 
 
 def replay_of(work: Callable[[], object], device: torch.device) -> Callable[[], object] | None:
-    """`work` as one CUDA graph, which is launched as a whole; None where it cannot be captured."""
+    """`work` as one CUDA graph, which is launched as a whole; None where it cannot be captured.
+
+    Either way the current stream is the one that it was. Never run on a GPU so far: it is not known whether all that a
+    failed capture allocated is freed, nor which of our networks can be captured.
+    """
     side = torch.cuda.Stream(device)
     side.wait_stream(torch.cuda.current_stream(device))
     with torch.cuda.stream(side):
@@ -52,7 +56,8 @@ def replay_of(work: Callable[[], object], device: torch.device) -> Callable[[], 
     torch.cuda.current_stream(device).wait_stream(side)
     graph = torch.cuda.CUDAGraph()
     try:
-        with torch.cuda.graph(graph):
+        # A capture that fails does not leave its own stream.
+        with torch.cuda.stream(torch.cuda.current_stream(device)), torch.cuda.graph(graph):
             work()
     except RuntimeError:  # it reads a value back, say
         torch.cuda.synchronize(device)

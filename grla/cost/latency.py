@@ -93,4 +93,6 @@ def clock(device: torch.device) -> float:
     """Seconds, read after a GPU has finished its work."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
+    elif device.type == "mps":
+        torch.mps.synchronize()
     return time.perf_counter()

@@ -5,7 +5,6 @@ from grla.engine.cell import (
     CellWatcher,
     Listener,
     TrainingJob,
-    attention_path,
     make_trainer,
     outcome_of,
     run_cell,
@@ -24,6 +23,7 @@ from grla.engine.material import (
     load_training_material,
 )
 from grla.engine.measuring import measure_variants
+from grla.engine.paths import attention_path
 from grla.engine.plan import make_plan, named_cells
 from grla.engine.processes import (
     USUAL,

@@ -21,6 +21,7 @@ from grla.cost import is_out_of_memory, process_peak_mib
 from grla.devices import card_name
 from grla.engine.cells import CellFolder
 from grla.engine.material import Material, TrainingMaterial, cell_hash, cell_source
+from grla.engine.paths import attention_path
 from grla.engine.processes import USUAL, Execution
 from grla.engine.trunk import Trunk, gain_since_half, half_of, recorded_end, trunk_of
 from grla.errors import InputError, Interrupted, ModelError, NotFinite
@@ -118,7 +119,7 @@ def run_cell(run: CellRun, material: Material) -> Record:
         return record
     with outcome_of(record):
         trainer = train(run, record)
-        record.attention_path = attention_path(trainer.model, run.device)
+        record.attention_path = attention_path(trainer.model, run.device, run.execution)
         scores, outputs = evaluate(_upscaler(trainer, run.spec), material.test, border=run.spec.model.upscale)
         record.images = [{"test_images": material.test_images, **asdict(score)} for score in scores]
         for name, value in _scored(scores).items():
@@ -184,13 +185,6 @@ def _train(run: CellRun, record: Record, trunk: Trunk | None) -> Trainer:
             record.final_loss = trainer.last_loss if trainer.step else None
     run.listener.lap("logging")
     return trainer
-
-
-def attention_path(model: nn.Module, device: torch.device) -> str:
-    """The path of the network's attention on a GPU, "" where it has but one; see `Record`."""
-    # Found by what it offers: cells without such a kernel do not depend on its code.
-    paths = (path_on(device) for module in model.modules() if (path_on := getattr(module, "path_on", None)) is not None)
-    return next(paths, "")
 
 
 class HalfListener:

@@ -15,14 +15,17 @@ import torch
 from grla.cost import quick_collection
 from grla.devices import card_name, require_alive
 from grla.engine.costs import measure
+from grla.engine.paths import planned_path
 from grla.engine.plan import Plan, PlannedCell
 from grla.engine.processes import Execution, Work
-from grla.errors import Interrupted
+from grla.errors import InputError, Interrupted
 from grla.spec import OutsideSpec, RunSpec, all_stages, spec_hash
 from grla.study import cell_identity
 
 PREFIX = "costs."
 """Begins the names of a study's attributes in the storage that hold what was measured, one for each variant."""
+FATAL = "fatal"
+"""Marks, among what was measured, a failure that left the GPU of no more use: it would end each run again."""
 
 
 def measure_variants(
@@ -31,7 +34,8 @@ def measure_variants(
     """Measure the costs of all variants with cells to run that nobody has measured yet, one variant at a time.
 
     They go into the storage, for all seeds and for the workers of all machines. Nothing else should run here meanwhile.
-    Raises `Interrupted` when `should_stop` asks for it, and InputError when a network left the GPU of no more use.
+    Raises `Interrupted` when `should_stop` asks for it, and InputError when a network left the GPU of no more use; the
+    next run takes that as the network's outcome instead of measuring it again.
     """
     wanted = {cost_name(planned, device, execution): planned for planned in plan.queued()}
     known = _known(plan.queue.storage)
@@ -45,21 +49,33 @@ def measure_variants(
             print(f"[{number}/{len(missing)}] measuring what {planned.cell.variant} costs", file=sys.stderr, flush=True)
             costs = measure(planned.cell.spec, planned.material, device, execution)
             plan.trials.set_user_attr(f"{PREFIX}{name}", json.dumps(costs))
-            require_alive(device)
+            try:
+                require_alive(device)
+            except InputError:
+                plan.trials.set_user_attr(f"{PREFIX}{name}", json.dumps({**costs, FATAL: True}))
+                raise
 
 
 def costs_of(plan: Plan, planned: PlannedCell, device: torch.device, execution: Execution) -> dict[str, Any]:
     """What was measured for the cell's variant, as fields of a record, and that measurement's name; {} if nothing."""
     name = cost_name(planned, device, execution)
     stored = plan.trials.user_attrs.get(f"{PREFIX}{name}")
-    return {} if stored is None else {**json.loads(stored), "costs": name}
+    if stored is None:
+        return {}
+    measured = json.loads(stored)
+    measured.pop(FATAL, None)
+    return {**measured, "costs": name}
 
 
 def cost_name(planned: PlannedCell, device: torch.device, execution: Execution) -> str:
-    """16 hex digits that name what is measured: the cell but for its seed, the way it is trained, and on which card."""
+    """16 hex digits that name what is measured: the cell but for its seed, the way it is trained, and on which card.
+
+    On a GPU the path of its attention, too: without Triton's kernels another time is measured.
+    """
     unseeded = replace(planned.cell.spec, seed=0)
     identity = cell_identity(unseeded, planned.material.checksums, device.type, planned.source)
-    return spec_hash([identity, str(execution), card_name(device)])
+    path = planned_path(unseeded, device)
+    return spec_hash([identity, str(execution), card_name(device), *([path] if path else [])])
 
 
 def work_of(plan: Plan, device: torch.device, execution: Execution) -> Work:
@@ -82,10 +98,12 @@ def _step_macs(spec: RunSpec, costs: Mapping[str, Any]) -> float:
 
 
 def _known(storage: optuna.storages.RDBStorage) -> dict[str, dict[str, Any]]:
-    """What was measured before, by name, in any study of the storage; what failed is measured again."""
+    """What was measured before, by name, in any study of the storage; what failed is measured again unless fatal."""
     found = {}
     for summary in optuna.get_all_study_summaries(storage, include_best_trial=False):
         for name, value in summary.user_attrs.items():
-            if name.startswith(PREFIX) and (costs := json.loads(value))["outcome"] == "ok":
-                found[name.removeprefix(PREFIX)] = costs
+            if name.startswith(PREFIX):
+                costs = json.loads(value)
+                if costs["outcome"] == "ok" or FATAL in costs:
+                    found[name.removeprefix(PREFIX)] = costs
     return found

@@ -48,7 +48,7 @@ from grla.files import write_text
 from grla.provenance import describe_run, without_password
 from grla.spec import all_stages
 from grla.study import OPEN_FIELDS, Cell, Study
-from grla.training import num_processes, require_equal_slices
+from grla.training import num_processes, require_equal_slices, require_precision
 
 
 @dataclass(frozen=True)
@@ -161,6 +161,7 @@ def run_study(run: StudyRun) -> str:
         if len(unfinished) < len(cells):
             print(f"{len(cells) - len(unfinished)} of {len(cells)} cells are done already.")
         if unfinished and settings.workers != 0:
+            _require_precisions(plan, settings.device)
             measure_variants(plan, settings.device, settings.execution, lambda: stop.asked)
             arrangement = _arrangement(run, plan, len(unfinished))
             if arrangement.workers > 1:
@@ -242,6 +243,12 @@ def _arrangement(run: StudyRun, plan: Plan, num_unfinished: int) -> Arrangement:
     arrangement = replace(asked, workers=min(asked.workers, num_unfinished))
     print(f"{arrangement}.", file=sys.stderr, flush=True)
     return arrangement
+
+
+def _require_precisions(plan: Plan, device: torch.device) -> None:
+    """Refuse, once for all cells and before anything is measured, what this machine's GPU would have to emulate."""
+    for planned in plan.queued():
+        require_precision(planned.cell.spec.train.computed_in, device)
 
 
 def _name(planned: PlannedCell) -> str:

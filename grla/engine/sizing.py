@@ -22,6 +22,7 @@ import torch
 
 from grla.cost import Counts, count, time_in_turns
 from grla.devices import card_name
+from grla.engine.paths import planned_path
 from grla.errors import InputError, reason_of, require
 from grla.files import write_text
 from grla.model import build_model, build_on_meta
@@ -150,7 +151,9 @@ def _find(spec: RunSpec, base: RunSpec, matching: Matching) -> tuple[int, float]
     if matching.measure != "latency" or matching.kept is None:
         return find()
     known = json.loads(matching.kept.read_text(encoding="utf-8")) if matching.kept.is_file() else {}
-    key = spec_hash([spec_hash(spec), spec_hash(base), card_name(matching.device) or matching.device.type])
+    card = card_name(matching.device) or matching.device.type
+    paths = [path for run in (spec, base) if (path := planned_path(run, matching.device))]
+    key = spec_hash([spec_hash(spec), spec_hash(base), card, *paths])
     if key not in known:
         known[key] = find()
         write_text(matching.kept, json.dumps(known, indent=2) + "\n")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Self
+
 import torch
 from torch import Tensor, nn
 
@@ -30,7 +32,8 @@ class LocalFeatureExtraction(nn.Sequential):
     """norm, 1x1 convolution, 3x3 depthwise convolution, norm, 1x1 convolution; no biases.
 
     1x1 convolutions run as linear maps, which in eval mode include BatchNorm's scale and shift. They are folded in at
-    each call; on a GPU, where this would be most of what is launched, once for the same weights.
+    each call; on a GPU, where this would be most of what is launched, once for the same weights after each change of
+    mode.
     """
 
     plain_path = False
@@ -44,6 +47,11 @@ class LocalFeatureExtraction(nn.Sequential):
             nn.Conv2d(dim, dim, 1, bias=False),
         )
         self._folded: dict[int, FoldedOnce] = {0: FoldedOnce(), 3: FoldedOnce()}
+
+    def train(self, mode: bool = True) -> Self:
+        """As nn.Module does; what was folded is forgotten, as fused optimisers change weights without counting it."""
+        self._folded = {place: FoldedOnce() for place in self._folded}
+        return super().train(mode)
 
     def forward(self, x: Tensor) -> Tensor:
         """(batch, height, width, dim) -> the same shape."""

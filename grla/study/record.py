@@ -48,12 +48,12 @@ class Record:
     `train_seconds` are those of a process with `threads` threads, beside which `workers` - 1 other cells ran on the
     machine, and which got `processor_share` (0 to 1) of the processor time that its threads could use. `execution` says
     how it was trained (see `grla.engine.processes.execution`), "" for the usual way; nothing else depends on it, and
-    training memory is that of one process. `attention_path` is the way of GRBF attention on a GPU, "triton VERSION" or
-    "eager (REASON)". `gain_db` is by how much validation PSNR-Y rose over the last doubling of the steps
-    (`grla.engine.trunk` says against what). `device` is the type of device and `gpu` the name of the card, "" on a CPU
-    and in older records; costs are measured on such a card, too. `source` names the code that computed it
-    (`grla.study.source`), `code_version` the commit it was part of. `images` and `history` are tables of their own, see
-    IMAGE_COLUMNS and CURVE_COLUMNS.
+    training memory is that of one process. `attention_path` is the way of GRBF attention on a GPU, "triton VERSION",
+    "eager (REASON)", or "compiled" where training was. `gain_db` is by how much validation PSNR-Y rose over the last
+    doubling of the steps (`grla.engine.trunk` says against what). `device` is the type of device and `gpu` the name of
+    the card, "" on a CPU and in older records; costs are measured on such a card, too. `source` names the code that
+    computed it (`grla.study.source`), `code_version` the commit it was part of. `images` and `history` are tables of
+    their own, see IMAGE_COLUMNS and CURVE_COLUMNS.
     """
 
     cell_hash: str

@@ -35,6 +35,7 @@ SELECTED: dict[str, tuple[type, ...]] = {
 SILENT = {
     "grla.devices",
     "grla.engine.cells",
+    "grla.engine.paths",
     "grla.errors",
     "grla.files",
     "grla.provenance",

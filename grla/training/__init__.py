@@ -14,5 +14,5 @@ from grla.training.distributed import (
     trainer_kind,
 )
 from grla.training.loop import STEP_PHASES, Diverged, StepStats, Trainer, fit
-from grla.training.precision import precisions_of
+from grla.training.precision import precisions_of, require_precision
 from grla.training.tracking import Tracker

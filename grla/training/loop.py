@@ -22,15 +22,17 @@ from grla.training.losses import LOSSES
 from grla.training.precision import computed_in, loss_scaler, products_in, require_precision
 
 SECONDS_BETWEEN_CHECKPOINTS = 30.0
+LEAST_SCALE = 1.0
+"""Of the losses of float16; below it gradients are not too large, they are no numbers."""
 STEP_PHASES = ("data", "forward", "backward", "optimiser", "logging")
 """What the time of a step goes to; clipping gradients is the optimiser's."""
 
 
 class Diverged(Exception):
-    """The loss became NaN or infinite: a result of the cell, not a fault of the program."""
+    """The loss or the gradients became NaN or infinite: a result of the cell, not a fault of the program."""
 
-    def __init__(self, step: int, loss: float, last_finite_loss: float) -> None:
-        super().__init__(f"loss became {loss} at step {step}; last finite loss {last_finite_loss:.6g}")
+    def __init__(self, what: str, step: int, last_finite_loss: float) -> None:
+        super().__init__(f"{what} at step {step}; last finite loss {last_finite_loss:.6g}")
         self.step = step
         self.last_finite_loss = last_finite_loss
 
@@ -115,8 +117,8 @@ class Trainer:
     def train_step(self) -> StepStats:
         """One step of Adam.
 
-        Raises `Diverged`, with the weights as they were, when the loss is not finite, and ModelError when the model
-        answers with something else than a tensor of hr's shape.
+        Raises `Diverged`, with the weights as they were, when the loss is not finite or float16's gradients stay so
+        however small the scale, and ModelError when the model answers with something else than a tensor of hr's shape.
         """
         start = time.perf_counter()
         learning_rate = scheduled_rate(self.spec, self.progress, self.step)
@@ -134,6 +136,8 @@ class Trainer:
         self._clipped_norm = self._clip_gradients()
         self.scaler.step(self.optimizer)
         self.scaler.update()
+        if self.scaler.is_enabled() and self.scaler.get_scale() < LEAST_SCALE:
+            raise Diverged("gradients stay NaN or infinite", self.step, value)
         if self.ema is not None:
             self.ema.update_parameters(self.model)
         self.lap("optimiser")
@@ -152,7 +156,7 @@ class Trainer:
         loss = LOSSES[self.spec.loss](sr.float(), hr)
         value = self.loss_value(loss)
         if not math.isfinite(value):
-            raise Diverged(self.step, value, self.last_loss)
+            raise Diverged(f"loss became {value}", self.step, self.last_loss)
         self.lap("forward")
         self.optimizer.zero_grad(set_to_none=True)
         self.scaler.scale(loss).backward()
@@ -176,12 +180,16 @@ class Trainer:
         return nn.utils.get_total_norm([p.grad for p in self.model.parameters() if p.grad is not None]).item()
 
     def gradient_norms(self) -> dict[str, float]:
-        """Norms of the latest gradients by part of the model: the first two names of a parameter, as "blocks.3"."""
+        """Norms of the latest gradients by part of the model: the first two names of a parameter, as "blocks.3".
+
+        Empty if any is NaN or infinite, as in a step that float16's scale makes the optimiser skip.
+        """
         parts: dict[str, list[Tensor]] = {}
         for name, parameter in self.model.named_parameters():
             if parameter.grad is not None:
                 parts.setdefault(".".join(name.split(".")[:2]), []).append(parameter.grad)
-        return {part: nn.utils.get_total_norm(gradients).item() for part, gradients in parts.items()}
+        norms = {part: nn.utils.get_total_norm(gradients).item() for part, gradients in parts.items()}
+        return norms if all(map(math.isfinite, norms.values())) else {}
 
     def state_dict(self) -> dict[str, Any]:
         """Everything needed to go on: weights, optimiser, average, counters and history."""

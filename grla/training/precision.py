@@ -16,15 +16,19 @@ LEAST_CAPABILITY = (8, 0)  # before it there is no TF32, and bfloat16 is emulate
 
 
 def precisions_of(device: torch.device) -> tuple[Precision, ...]:
-    """What a device computes by itself; on a CPU all, which change nothing there."""
+    """What a device computes by itself; on a CPU all, which change nothing there, and on Apple's GPUs float32 alone."""
+    if device.type == "mps":
+        return ("fp32",)
     old = device.type == "cuda" and torch.cuda.get_device_capability(device) < LEAST_CAPABILITY
     return ("fp32", "fp16") if old else ("fp32", "tf32", "bf16", "fp16")
 
 
 def require_precision(precision: Precision, device: torch.device) -> None:
-    """Raise InputError for a precision that a GPU would have to emulate."""
+    """Raise InputError for a precision that a GPU would have to emulate, and on Apple's for all but float32."""
     able = precisions_of(device)
     rule = f"must be one of {', '.join(able)} on a GPU of compute capability below 8.0, which can only emulate others"
+    if device.type == "mps":
+        rule = "must be fp32 on Apple's GPUs, where nothing else is offered"
     require(precision in able, "train.precision", rule, precision)
 
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
+from types import SimpleNamespace
 
 import pytest
 import torch
 from torch import nn
 
 from grla.cost import gpu_timing, measure_latency
-from grla.cost.latency import _on_gpu
+from grla.cost.latency import _on_gpu, clock
 from grla.cost.machine import CPU_SIZE, GPU_SIZE, _median_seconds
 from grla.cost.scaling import time_pass
 
@@ -76,6 +77,37 @@ def test_latency_is_of_fifty_runs_at_least_beside_that_of_a_graph(card: Card, mo
     assert card.calls == 110
 
 
+def test_a_failed_capture_leaves_the_stream_as_it_was(card: Card, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As PyTorch's, a capture becomes the current stream, and where it cannot end it stays that."""
+    current = [SimpleNamespace(wait_stream=lambda other: None)]
+    usual = current[0]
+
+    @contextmanager
+    def stream(chosen: SimpleNamespace) -> Iterator[None]:
+        before, current[0] = current[0], chosen
+        try:
+            yield
+        finally:
+            current[0] = before
+
+    @contextmanager
+    def graph(held: object) -> Iterator[None]:
+        current[0] = SimpleNamespace()
+        yield
+        raise RuntimeError("CUDA error: operation failed due to a previous error during capture")
+
+    for name, stand_in in {
+        "Stream": lambda device: SimpleNamespace(wait_stream=lambda other: None),
+        "current_stream": lambda device: current[0],
+        "stream": stream,
+        "CUDAGraph": SimpleNamespace,
+        "graph": graph,
+    }.items():
+        monkeypatch.setattr(torch.cuda, name, stand_in)
+    assert gpu_timing.replay_of(card.work, GPU) is None
+    assert current[0] is usual
+
+
 def test_short_work_is_timed_many_calls_at_a_time(card: Card) -> None:
     timing = time_pass(card.work, GPU, seconds=60)
     assert timing.median_ms == pytest.approx(0.5)
@@ -86,6 +118,15 @@ def test_short_work_is_timed_many_calls_at_a_time(card: Card) -> None:
 
 def test_a_large_card_gets_large_products_and_a_processor_those_that_it_had() -> None:
     assert (CPU_SIZE, GPU_SIZE) == (2048, 8192)
+
+
+def test_the_clock_waits_for_the_work_of_each_kind_of_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    waited = []
+    monkeypatch.setattr(torch.cuda, "synchronize", waited.append)
+    monkeypatch.setattr(torch.mps, "synchronize", lambda: waited.append("mps"))
+    for name in ("cpu", "cuda:0", "mps"):
+        clock(torch.device(name))
+    assert waited == [GPU, "mps"]
 
 
 def test_on_a_processor_there_is_no_graph() -> None:

@@ -12,12 +12,12 @@ import pytest
 import torch
 
 from grla.devices import card_name
-from grla.engine import StudyRun, run_study
+from grla.engine import StudyRun, measuring, run_study
 from grla.engine.measuring import PREFIX, _step_macs, cost_name, measure_variants, work_of
 from grla.engine.plan import Plan
 from grla.engine.processes.execution import USUAL, Execution
 from grla.engine.run import open_plan
-from grla.errors import Interrupted
+from grla.errors import InputError, Interrupted
 from grla.report.results import load_results
 from grla.spec import OutsideSpec, with_changes
 from grla.study import Factor, Study
@@ -96,6 +96,22 @@ def test_what_was_measured_on_another_card_is_not_taken_for_this_one_s(
     assert len(names | {cost_name(planned, CPU, USUAL)}) == 3
 
 
+def test_what_was_measured_by_another_path_of_attention_is_not_taken(
+    make_run: MakeRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    planned = open_plan(make_run()).cells[0]
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: "Tesla T4")
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (7, 5))
+    unset, off = [], []
+    for device in (torch.device("cuda"), CPU):
+        monkeypatch.delenv("GRLA_TRITON", raising=False)
+        unset.append(cost_name(planned, device, USUAL))
+        monkeypatch.setenv("GRLA_TRITON", "0")
+        off.append(cost_name(planned, device, USUAL))
+    assert unset[0] != off[0]
+    assert unset[1] == off[1]
+
+
 def test_the_largest_batch_counts_and_processes_divide_all_of_them(make_run: MakeRun) -> None:
     small, large = (
         work_of(open_plan(make_run(data__batch_size=4, data__stages=stages)), CPU, USUAL)
@@ -107,13 +123,19 @@ def test_the_largest_batch_counts_and_processes_divide_all_of_them(make_run: Mak
     assert _step_macs(planned.cell.spec, {"macs": 10}) == 10 * 6
 
 
-def test_a_network_that_cannot_be_run_is_a_record_and_is_measured_again(
-    make_run: MakeRun, tiny: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+@pytest.fixture
+def with_failing(make_run: MakeRun, tiny: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> StudyRun:
+    """Two seeds of a network of ours and of one that cannot be run."""
     (tmp_path / "failing_model.py").write_text(FAILING)
     monkeypatch.syspath_prepend(tmp_path)
     factor = Factor("model", {"ours": {}, "theirs": {"model": OutsideSpec("failing_model:build", upscale=2)}})
-    run = make_run(seeds=2, study=replace(tiny, factors=(factor,)))
+    return make_run(seeds=2, study=replace(tiny, factors=(factor,)))
+
+
+def test_a_network_that_cannot_be_run_is_a_record_and_is_measured_again(
+    with_failing: StudyRun, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = with_failing
     for _ in range(2):
         cells = load_results(run.settings.storage_url, run_study(run)).cells
         assert cells["outcome"].tolist() == ["ok", "error"] * 2
@@ -122,6 +144,33 @@ def test_a_network_that_cannot_be_run_is_a_record_and_is_measured_again(
     printed = capsys.readouterr().err
     assert printed.count("measuring what base costs") == 1
     assert printed.count("measuring what model=theirs costs") == 2
+
+
+def test_a_network_that_leaves_the_gpu_dead_ends_one_run_and_the_next_trains_the_others(
+    with_failing: StudyRun, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run, alive = with_failing, iter([True, False])
+
+    def require_alive(device: torch.device) -> None:
+        if not next(alive, True):
+            raise InputError("the GPU is of no more use to this process")
+
+    monkeypatch.setattr(measuring, "require_alive", require_alive)
+    with pytest.raises(InputError, match="of no more use"):
+        run_study(run)
+    cells = load_results(run.settings.storage_url, run_study(run)).cells
+    assert cells["outcome"].tolist() == ["ok", "error"] * 2
+    assert capsys.readouterr().err.count("measuring what model=theirs costs") == 1
+
+
+def test_a_precision_that_the_gpu_would_emulate_is_refused_before_anything_is_measured(
+    make_run: MakeRun, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (7, 5))
+    run = make_run(settings={"workers": 2}, train__precision="bf16")
+    with pytest.raises(InputError, match="precision must be one of fp32, fp16 on a GPU"):
+        run_study(replace(run, settings=replace(run.settings, device=torch.device("cuda"))))
+    assert "measuring what" not in capsys.readouterr().err
 
 
 def test_measuring_stops_between_two_variants(make_run: MakeRun) -> None:

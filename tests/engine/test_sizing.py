@@ -106,9 +106,11 @@ def test_dims_found_by_latency_are_kept(tiny: Study, tmp_path: Path, monkeypatch
     assert all(cell.spec.model.dim % 2 == 0 for cell in found.cells("smoke", {}))
     monkeypatch.setattr(sizing, "time_in_turns", None)
     assert match_study(tiny, "smoke", {}, matched).factors == found.factors
-    monkeypatch.setattr(sizing, "card_name", lambda device: "another card")
-    with pytest.raises(TypeError):  # as it would be timed
-        match_study(tiny, "smoke", {}, matched)
+    for name, answer in (("card_name", "another card"), ("planned_path", "another path of attention")):
+        with monkeypatch.context() as here:
+            here.setattr(sizing, name, lambda *about, answer=answer: answer)
+            with pytest.raises(TypeError):  # as it would be timed
+                match_study(tiny, "smoke", {}, matched)
 
 
 def test_a_matched_study_runs_and_its_rows_say_the_dim(make_run: Callable[..., StudyRun], tiny: Study) -> None:

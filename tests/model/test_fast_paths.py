@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from grla.attention import build_kernel, kernel_names
 from grla.attention.linear import Linear, linear
 from grla.model import build_model
-from grla.model.blocks import FoldedOnce, fold
+from grla.model.blocks import FoldedOnce, LocalFeatureExtraction, fold
 from grla.spec import ModelSpec
 
 SMALL = {"dim": 10, "depth": 2, "num_heads": 2, "window_size": 4}
@@ -133,3 +133,26 @@ def test_weights_whose_changes_nobody_counts_are_folded_each_time() -> None:
         once(norm, convolution)
         norm.bias.add_(1)
         torch.testing.assert_close(once(norm, convolution), fold(norm, convolution), rtol=0, atol=0)
+
+
+class OnGpu(Tensor):
+    """A tensor of the CPU that says it is on a GPU, where folding is done once."""
+
+    is_cuda = True
+
+
+def test_a_fused_step_between_two_evaluations_is_seen_though_norms_are_frozen() -> None:
+    """It changes weights without raising their versions."""
+    torch.manual_seed(0)
+    block, x = LocalFeatureExtraction(3, "batch").eval(), torch.rand(1, 4, 4, 3)
+    adam = torch.optim.Adam(block.parameters(), lr=0.1, fused=True)
+    with torch.inference_mode():
+        block(x.as_subclass(OnGpu))
+    block.train()
+    for norm in (block[0], block[3]):
+        norm.eval()
+    block(x).sum().backward()
+    adam.step()
+    block.eval()
+    with torch.inference_mode():
+        torch.testing.assert_close(block(x.as_subclass(OnGpu)).as_subclass(Tensor), block(x))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import itertools
+import math
 
 import pytest
 import torch
@@ -11,7 +12,7 @@ from torch import Tensor, nn
 
 from grla.errors import InputError
 from grla.spec import Budget, RunSpec, TrainSpec, from_dict, spec_hash, to_dict, with_changes
-from grla.training import Trainer, precisions_of
+from grla.training import Diverged, Trainer, precisions_of
 from grla.training.precision import computed_in, loss_scaler, products_in, require_precision
 
 CPU, GPU = torch.device("cpu"), torch.device("cuda", 0)
@@ -61,6 +62,13 @@ def test_a_gpu_is_not_asked_for_what_it_would_emulate(
             Trainer(nn.Conv2d(3, 3, 1), TrainSpec(amp=True), batch, GPU)
 
 
+def test_apple_s_gpus_train_in_float32_alone() -> None:
+    require_precision("fp32", torch.device("mps"))
+    for precision in ("tf32", "bf16", "fp16"):
+        with pytest.raises(InputError, match=f"precision must be fp32 on Apple's GPUs.*got '{precision}'"):
+            require_precision(precision, torch.device("mps"))
+
+
 def test_a_cpu_trains_in_float32_whatever_is_asked_for() -> None:
     weights = []
     for precision in ("fp32", "tf32", "bf16", "fp16"):
@@ -102,6 +110,35 @@ def test_the_scale_goes_on_where_it_was() -> None:
             run.train_step()
     assert torch.equal(straight.model[0].weight, second.model[0].weight)
     assert straight.scaler.state_dict() == second.scaler.state_dict()
+
+
+class PoisonedBackward(torch.autograd.Function):
+    """Answers are finite, gradients are not."""
+
+    @staticmethod
+    def forward(ctx: object, x: Tensor) -> Tensor:
+        return x.clone()
+
+    @staticmethod
+    def backward(ctx: object, grad: Tensor) -> Tensor:
+        return grad * math.nan
+
+
+class Poisoned(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return PoisonedBackward.apply(x)
+
+
+def test_gradients_that_are_no_numbers_however_small_the_scale_are_divergence() -> None:
+    run = trainer(scaled=True)
+    run.model.append(Poisoned())
+    before = run.model[0].weight.detach().clone()
+    for _ in range(10):
+        run.train_step()  # the scale is halved from 2**10 to 1
+        assert run.gradient_norms() == {}
+    with pytest.raises(Diverged, match="gradients stay NaN or infinite at step 10; last finite loss 0"):
+        run.train_step()
+    assert torch.equal(before, run.model[0].weight)
 
 
 def test_checkpoints_from_before_there_were_scales_can_be_gone_on_from() -> None:
