@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import os
-import time
+import statistics
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -16,7 +16,7 @@ from torch.profiler import ProfilerActivity, profile
 
 from grla.attention import build_kernel
 from grla.benchmark.networks import find_network
-from grla.cost import measure_latency, peak_memory, time_in_turns, time_on
+from grla.cost import measure_latency, peak_memory, time_in_turns, time_on, warm_up
 from grla.engine import attention_path
 from grla.model import build_seeded
 from grla.spec import KernelSpec, ModelSpec, Precision, TrainSpec
@@ -26,7 +26,7 @@ Row = dict[str, Any]
 CPU = torch.device("cpu")
 NEAR = {torch.float32: 1e-4, torch.bfloat16: 0.05}
 """How far outputs and gradients may be from float64's on the CPU, as a share of their largest number."""
-TIMED_RUNS = 20
+TIMED_RUNS, TIMED_STEPS = 20, 5
 PAPERS = ModelSpec()
 
 
@@ -88,14 +88,14 @@ def _with_gradients(kernel: nn.Module, inputs: list[Tensor]) -> list[Tensor]:
 
 
 def training(subject: Subject) -> list[Row]:
-    """Steps of each kernel's network in each precision: two losses, the path of attention, how long the third took."""
+    """Steps of each kernel's network in each precision: two losses, the path of attention, how long steps take then."""
     rows = []
     for name in subject.kernels:
         for precision in precisions_of(subject.device):
             trainer = subject.trainer(name, subject.device, precision)
             losses = [trainer.train_step().loss for _ in range(2)]
             path = attention_path(trainer.model, subject.device)
-            took = time_on(subject.device, trainer.train_step)
+            took = _median_ms(trainer.train_step, subject.device, TIMED_STEPS)
             about = {"kernel": name, "precision": precision, "path": path, "step_ms": took}
             rows.append({**about, "losses": losses, "ok": True})
     return rows
@@ -188,11 +188,10 @@ def memory(subject: Subject) -> list[Row]:
     return rows
 
 
-def _median_ms(work: Callable[[], object], device: torch.device) -> float:
-    start = time.perf_counter()
-    while time.perf_counter() - start < (0.5 if device.type == "cuda" else 0.0):
-        work()
-    return sorted(time_on(device, work) for _ in range(TIMED_RUNS))[TIMED_RUNS // 2]
+def _median_ms(work: Callable[[], object], device: torch.device, runs: int = TIMED_RUNS) -> float:
+    if device.type == "cuda":
+        warm_up(work, device)
+    return statistics.median(time_on(device, work) for _ in range(runs))
 
 
 CHECKS: dict[str, Callable[[Subject], list[Row]]] = {
