@@ -22,7 +22,7 @@ def triton_obstacle(device: torch.device) -> str:
 
 @functools.cache
 def found_obstacle(device: torch.device) -> str:
-    """The same but for the switch."""
+    """The same but for the switch. Lack of memory goes through: it says nothing about later."""
     if find_spec("triton") is None:
         return "triton is not installed"
     if not torch.version.cuda:
@@ -32,6 +32,8 @@ def found_obstacle(device: torch.device) -> str:
     try:
         start_a_kernel(device)
     except Exception as error:  # a missing compiler, a missing header, a driver that is too old: each has its own
+        if "out of memory" in str(error):
+            raise
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
         warnings.warn(
             f"Triton's kernels cannot start on {device} ({reason}); attention runs without them, which is slower. They "
@@ -43,12 +45,17 @@ def found_obstacle(device: torch.device) -> str:
 
 
 def start_a_kernel(device: torch.device) -> None:
-    """Run the forward pass for one token, as small as can be; raises whatever keeps it from running."""
+    """Run both passes for one token, as small as can be, in both widths; raises whatever keeps them from running."""
     from grla.attention.triton_first_order import fused_first_order_attention  # noqa: PLC0415  not installed everywhere
 
-    token = torch.ones(1, 1, 1, 16, device=device)
-    if not torch.allclose(fused_first_order_attention(token, token, token, 1.0), token, rtol=1e-3):
-        raise RuntimeError("a kernel computed something else than it should")
+    for dtype in (torch.float32, torch.bfloat16):
+        with torch.inference_mode(mode=False), torch.enable_grad():  # of whoever asks first
+            token = torch.ones(1, 1, 1, 16, device=device, dtype=dtype, requires_grad=True)
+            out = fused_first_order_attention(token, token, token, 1.0)
+            (grad,) = torch.autograd.grad(out.sum(), token)
+        # A token that sees itself alone is its own answer.
+        if not all(torch.allclose(found, torch.ones_like(found), rtol=1e-2) for found in (out, grad)):
+            raise RuntimeError("a kernel computed something else than it should")
 
 
 def triton_version() -> str | None:

@@ -14,7 +14,7 @@ from tqdm import tqdm
 from grla.benchmark.machine_load import conditions_now
 from grla.benchmark.memory import REPEATS, BatchSize, peak_columns, training_step_peak
 from grla.benchmark.networks import benchmark_record, prepared_network
-from grla.cost import Laps, Turn, take_turns
+from grla.cost import Laps, Turn, take_turns, warm_up
 from grla.engine import (
     CellStore,
     CellWatcher,
@@ -83,6 +83,8 @@ def time_training(asked: TrainingTimes, folder: Path, device: torch.device) -> d
     with tempfile.TemporaryDirectory(dir=folder) as scratch:
         spec = RunSpec(ModelSpec(upscale=upscale), data, RECIPE)
         trainers = {name: TimedTrainer(name, spec, material, Path(scratch) / name, device) for name in trainable}
+        for trainer in trainers.values():
+            trainer.warm_up()
         *turns, again = take_turns({name: trainer.step for name, trainer in trainers.items()}, base, asked.rounds)
         for trainer in trainers.values():
             trainer.tracker.close()
@@ -122,6 +124,11 @@ class TimedTrainer:
             raise InputError(f"model {self.name} cannot be trained: {str(error).splitlines()[0]}") from error
         self.steps.append(laps.seconds)
         return 1000 * laps.total
+
+    def warm_up(self) -> None:
+        """Keep a GPU busy with steps: warming up by the number of runs may end while its clocks still rise."""
+        if self.device.type == "cuda":
+            warm_up(self.step, self.device)
 
     def shares(self, number: int) -> dict[str, float]:
         """The share of each phase in the time of the last `number` steps, 0 to 1: `data_share`, `forward_share`, ..."""

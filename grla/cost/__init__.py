@@ -5,6 +5,7 @@ from grla.cost.child import Answer, Outcome, fresh_processes, run_in_child
 from grla.cost.counts import Counts
 from grla.cost.decoder import readings
 from grla.cost.definition import definition_of, plain_torch
+from grla.cost.gpu_timing import warm_up
 from grla.cost.interleaved import AGAIN, Turn, take_turns, time_in_turns, time_on
 from grla.cost.laps import Laps
 from grla.cost.latency import Latency, device_of, measure_latency, suited

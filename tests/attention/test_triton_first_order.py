@@ -274,7 +274,38 @@ def test_the_path_names_the_version_where_it_is_triton(
 
 def test_the_probe_finds_that_kernels_run() -> None:
     """On the CPU in Triton's interpreter."""
-    triton_probe.start_a_kernel(DEVICE)
+    with torch.inference_mode():
+        triton_probe.start_a_kernel(DEVICE)
+
+
+def test_the_probe_finds_that_a_backward_pass_does_not_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(triton_first_order, "query_gradients", None)
+    with pytest.raises(TypeError):
+        triton_probe.start_a_kernel(DEVICE)
+
+
+def test_the_probe_finds_that_16_bits_are_computed_wrongly(monkeypatch: pytest.MonkeyPatch) -> None:
+    usual = triton_first_order.fused_first_order_attention
+    monkeypatch.setattr(
+        triton_first_order,
+        "fused_first_order_attention",
+        lambda q, k, v, slope: usual(q, k, v, slope) * (2 if q.dtype == torch.bfloat16 else 1),
+    )
+    with pytest.raises(RuntimeError, match="something else than it should"):
+        triton_probe.start_a_kernel(DEVICE)
+
+
+def test_lack_of_memory_in_the_probe_is_no_obstacle_for_later(
+    a_gpu_of_nvidia: torch.device, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(device: torch.device) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB")
+
+    monkeypatch.setattr(triton_probe, "start_a_kernel", full)
+    with pytest.raises(torch.OutOfMemoryError):
+        triton_obstacle(a_gpu_of_nvidia)
+    monkeypatch.setattr(triton_probe, "start_a_kernel", lambda device: None)
+    assert triton_obstacle(a_gpu_of_nvidia) == ""
 
 
 def test_nothing_imports_triton_without_a_gpu() -> None:

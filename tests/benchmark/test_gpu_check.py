@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import math
 import warnings
+from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
+from torch import Tensor, nn
 
-from grla.benchmark import gpu_check
+from grla.benchmark import gpu_check, gpu_checks
 from grla.benchmark.gpu_check import check_gpu, run_check, what_is_checked
-from grla.benchmark.gpu_checks import CHECKS, NEAR, Row, Subject, latency, memory, parity, resuming, training
+from grla.benchmark.gpu_checks import CHECKS, NEAR, Row, Subject, latency, launches, memory, parity, resuming, training
 from grla.spec import ModelSpec
+from grla.training import Trainer
 
 CPU = torch.device("cpu")
 
@@ -29,6 +34,67 @@ def test_kernels_are_compared_with_float64_in_both_types(subject: Subject, monke
     assert all(row["ok"] and 0 < row["worst"] < row["limit"] for row in rows)
     monkeypatch.setitem(NEAR, torch.float32, 1e-12)
     assert not parity(subject)[0]["ok"]
+
+
+class Scaled(torch.autograd.Function):
+    """What it is given; the gradient times a factor."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, factor: float) -> Tensor:
+        ctx.factor = factor
+        return x.clone()
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
+        return grad * ctx.factor, None
+
+
+class WithoutGradients(nn.Module):
+    """Right answers; gradients are zero, or NaN, but in float64."""
+
+    amplifies_rounding = 1.0
+
+    def __init__(self, factor: float) -> None:
+        super().__init__()
+        self.factor = factor
+
+    def forward(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        out = q + k + v
+        return out if q.dtype == torch.float64 else Scaled.apply(out, self.factor)
+
+
+@pytest.mark.parametrize(("factor", "worst"), [(0.0, 1.0), (math.nan, None)])
+def test_gradients_that_are_all_zero_or_no_numbers_are_a_fault(
+    subject: Subject, monkeypatch: pytest.MonkeyPatch, factor: float, worst: float | None
+) -> None:
+    monkeypatch.setattr(gpu_checks, "build_kernel", lambda name, head_dim: WithoutGradients(factor))
+    for row in parity(subject):
+        assert (row["worst"], row["ok"]) == (worst, False)
+
+
+def test_losses_that_are_not_the_cpu_s_are_a_fault(subject: Subject, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Wrong(Trainer):
+        def loss_value(self, loss: Tensor) -> float:
+            return super().loss_value(loss) * (1.1 if self.spec.computed_in == "bf16" else 1)
+
+    monkeypatch.setattr(gpu_checks, "Trainer", Wrong)
+    for row in training(subject):
+        assert row["ok"] == (row["precision"] != "bf16")
+
+
+def test_a_gpu_on_which_no_launch_is_seen_is_a_fault(subject: Subject, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only the name of the device is another one."""
+    here, rand = Subject.trainer, torch.rand
+
+    def on_cpu(*size: int, device: torch.device = CPU, **more: Any) -> Tensor:
+        return rand(*size, **more)
+
+    monkeypatch.setattr(gpu_checks, "_launched", lambda work: 0)
+    monkeypatch.setattr(Subject, "trainer", lambda self, kernel, device: here(self, kernel, CPU))
+    monkeypatch.setattr(torch, "rand", on_cpu)
+    for device, ok in ((CPU, True), (torch.device("cuda", 0), False)):
+        (row,) = launches(replace(subject, device=device))
+        assert row["ok"] == ok
 
 
 def test_training_falls_resumes_and_is_weighed(subject: Subject) -> None:

@@ -12,13 +12,14 @@ import pytest
 import torch
 
 from grla.benchmark.memory import BatchSize
-from grla.benchmark.training import HARNESS_PHASES, TrainingTimes, harness_share, time_training
+from grla.benchmark.training import HARNESS_PHASES, TimedTrainer, TrainingTimes, harness_share, time_training
+from grla.cost import Laps
 from grla.engine.material import Material, load_material
 from grla.errors import InputError
 from grla.spec import Budget
 from grla.study import SMOKE
 
-CPU = torch.device("cpu")
+CPU, GPU = torch.device("cpu"), torch.device("cuda", 0)
 SLEEPERS = """
 import time
 import torch
@@ -107,6 +108,17 @@ def test_time_is_found_where_it_was_spent_and_a_broken_network_keeps_its_row(tra
 def test_what_cannot_be_compared_is_refused(train: Any, base: str, patch_size: int, message: str) -> None:
     with pytest.raises(InputError, match=message):
         train("sleepers:wrong_size", base=base, patch_size=patch_size)
+
+
+def test_a_gpu_is_kept_busy_with_each_network_before_the_turns(train: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only the name of the device is another one."""
+    warmed = []
+    monkeypatch.setattr("grla.benchmark.training.warm_up", lambda work, device: warmed.append((work(), device)))
+    monkeypatch.setattr(TimedTrainer, "device", property(lambda self: GPU, lambda self, device: None), raising=False)
+    monkeypatch.setattr("grla.benchmark.training.Laps", lambda device: Laps(CPU))
+    train("sleepers:forward", "sleepers:backward", base="sleepers:forward")
+    assert [device for _, device in warmed] == [GPU, GPU]
+    assert all(milliseconds > 200 for milliseconds, _ in warmed)
 
 
 def test_a_single_round_is_refused() -> None:
