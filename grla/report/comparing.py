@@ -150,7 +150,7 @@ def _compare(before: StudyRecord, after: StudyRecord) -> Comparison:
         frozenset(name for name, found in differences.items() if found.pairs.size and not found.pairs.any()),
         {name: _levels(rows) for name, rows in pairs.items()},
         {name: "; ".join(words) for name, words in lines.items()},
-        {name: difference_of(own.to_numpy(np.float64)[None]) for name, own in logarithms.items() if len(own)},
+        {name: difference_of(np.array([own], np.float64)) for name, own in logarithms.items() if len(own)},
         tuple(line for column, own in logarithms.items() for line in _far(own, column)),
         (*_versions(before, after), *alone, *asked_differently(before, after)),
     )
