@@ -9,7 +9,7 @@ from torch import nn
 
 from grla.model.baselines import EdsrLite, find_factory, outside_model
 from grla.model.network import GRLASR
-from grla.model.weights import Misfit, fitting, load_weights, weights_digest, weights_of
+from grla.model.weights import Misfit, fitting, load_weights, weights_digest, weights_keys, weights_of
 from grla.spec import AnyModelSpec, EdsrLiteSpec, OutsideSpec
 
 

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from grla.cost import is_out_of_memory
 from grla.errors import InputError, ModelError, reason_of, require
-from grla.model.weights import load_weights, weights_of
+from grla.model.weights import load_weights, weights_keys, weights_of
 from grla.spec import EdsrLiteSpec
 from grla.training import load_checkpoint
 
@@ -118,7 +118,10 @@ def _current_folder_on_path() -> Iterator[None]:
 
 
 def _load_weights(model: nn.Module, path: Path) -> None:
-    """Load the weights in a file; what had to be stripped from their names is printed."""
-    misfit = load_weights(model, weights_of(load_checkpoint(path), str(path)), str(path))
-    for line in misfit.told:
+    """Load the weights in a file; which were taken of several, and what their names lost, is printed."""
+    content = load_checkpoint(path)
+    keys = weights_keys(content)
+    chosen = [f"those under {keys[0]!r} are taken, not {', '.join(map(repr, keys[1:]))}"] if len(keys) > 1 else []
+    misfit = load_weights(model, weights_of(content, str(path)), str(path))
+    for line in [*chosen, *misfit.told]:
         print(f"Weights {path}: {line}.", file=sys.stderr, flush=True)

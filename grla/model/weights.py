@@ -17,8 +17,6 @@ KEYS = (
     *("params", "state_dict", "model_state_dict", "net_g", "generator", "model"),
 )
 """Where files keep their weights, averaged ones first: checkpoints of ours and of others."""
-
-
 SHOWN_NAMES = 5
 
 
@@ -26,13 +24,15 @@ SHOWN_NAMES = 5
 class Misfit:
     """Names of what a network does not start from: weights that were not given, that have no place, or another shape.
 
-    The last come with both shapes. `stripped` is what all given names began with, and the network's do not.
+    The last come with both shapes. `stripped` is what the given names began with, and the network's do not; `left` are
+    names that did not begin so, beside all of the network's.
     """
 
     missing: list[str]
     unexpected: list[str]
     reshaped: list[str]
     stripped: str = ""
+    left: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         kinds = {"missing": self.missing, "unexpected": self.unexpected, "reshaped": self.reshaped}
@@ -41,22 +41,32 @@ class Misfit:
 
     @property
     def told(self) -> list[str]:
-        """What was stripped, in words, if anything was."""
+        """What was stripped and left out, in words, if anything was."""
+        if self.left:
+            return [f"{self.stripped!r} is stripped, and what has another name is left out: {_first(list(self.left))}"]
         return [f"{self.stripped!r} is stripped from all names"] if self.stripped else []
 
 
 def weights_of(content: Mapping[str, Any], name: str) -> dict[str, Tensor]:
     """The weights in what a file holds: averaged ones if there are any, a state dict bare or under one of KEYS.
 
-    Raises InputError, calling the file `name`, where that is no state dict.
+    A key counts if it leads to tensors that could be weights. Raises InputError, calling the file `name`, where that is
+    no state dict.
     """
-    while (inner := next((found for key in KEYS if (found := _state_at(content, key))), None)) is not None:
-        content = inner
+    keys = weights_keys(content)
+    while keys:
+        content = content[keys[0]]
+        keys = weights_keys(content)
     if "n_averaged" in content:  # by torch.optim.swa_utils.AveragedModel
         content = {part.removeprefix("module."): value for part, value in content.items() if part != "n_averaged"}
     tensors = len(content) > 0 and all(isinstance(value, Tensor) for value in content.values())
     require(tensors, name, f"must hold a state dict, bare or under one of {', '.join(KEYS)}", list(content)[:5])
     return dict(content)
+
+
+def weights_keys(content: Mapping[str, Any]) -> list[str]:
+    """Those of KEYS under which there are weights; the first is the one that `weights_of` takes."""
+    return [key for key in KEYS if isinstance(inner := content.get(key), Mapping) and _has_weights(inner)]
 
 
 def weights_digest(weights: Mapping[str, Tensor]) -> str:
@@ -98,9 +108,13 @@ def _compared(network: nn.Module, weights: Mapping[str, Tensor]) -> tuple[dict[s
     """The weights by the names that they have in the network, and what does not fit.
 
     Wrappers put a prefix before all names: DataParallel "module.", torch.compile "_orig_mod.", Lightning the name of an
-    attribute. It is stripped, part by part, as long as no name is the network's.
+    attribute. Where all of the network's names are found with one, what has another is left out. Else it is stripped,
+    part by part, as long as no name is the network's.
     """
     own, named, stripped = network.state_dict(), dict(weights), ""
+    if prefix := _prefix_of_all(own, weights):
+        named = {name.removeprefix(prefix): value for name, value in weights.items() if name.startswith(prefix)}
+        stripped = prefix
     while own and not own.keys() & named.keys():
         starts = {name.partition(".")[0] if "." in name else "" for name in named}
         if len(starts) != 1 or starts == {""}:
@@ -114,13 +128,30 @@ def _compared(network: nn.Module, weights: Mapping[str, Tensor]) -> tuple[dict[s
         if name in named and named[name].shape != own[name].shape
     ]
     missing, unexpected = ([name for name in one if name not in other] for one, other in ((own, named), (named, own)))
-    return named, Misfit(missing, unexpected, reshaped, stripped)
+    left = tuple(name for name in weights if not name.startswith(stripped))
+    return named, Misfit(missing, unexpected, reshaped, stripped, left)
 
 
-def _state_at(content: Mapping[str, Any], key: str) -> Mapping[str, Any] | None:
-    """What a file holds under `key`, if it is a dict that is not empty."""
-    inner = content.get(key)
-    return inner if isinstance(inner, Mapping) and inner else None
+def _prefix_of_all(own: Mapping[str, Tensor], weights: Mapping[str, Tensor]) -> str:
+    """What to strip so that all names of the network are found, in its shapes: "" where that is nothing, or nothing is.
+
+    Of several prefixes one of averaged weights comes first.
+    """
+    longest = max(own, key=len, default="")
+    starts = [name.removesuffix(longest) for name in weights if f".{name}".endswith(f".{longest}")]
+    able = [
+        start
+        for start in starts
+        if all(name in weights and weights[name].shape == own[part].shape for part in own for name in [start + part])
+    ]
+    return "" if "" in able else min(able, key=lambda start: "ema" not in start, default="")
+
+
+def _has_weights(content: Mapping[str, Any]) -> bool:
+    """Whether there are tensors that could be weights, here or under one of KEYS."""
+    tensors = [value for value in content.values() if isinstance(value, Tensor)]
+    here = len(tensors) == len(content) and any(value.is_floating_point() and value.ndim > 0 for value in tensors)
+    return here or bool(weights_keys(content))
 
 
 def _first(names: list[str]) -> str:

@@ -2,8 +2,9 @@
 
 Scores are paired by variant, seed and image, and judged as a study judges its variants, with verdicts corrected over
 all variants of all studies that both sets have (`grla.report.statistics.verdicts`). Counts and outcomes are compared
-exactly. Latency and memory are measured once for each variant, so the ratio is judged over all variants of a study
-together, against `MARGIN`: two runs on one machine may find it in another state.
+exactly, and what the second set lost is a change (`grla.report.exact_changes`). Latency and memory are measured once
+for each variant, whatever its seeds, so the ratio is judged over all variants of a study together, against `MARGIN`:
+two runs on one machine may find it in another state. One variant alone is named only beyond `FAR`.
 """
 
 from __future__ import annotations
@@ -17,17 +18,21 @@ import pandas as pd
 
 from grla.errors import InputError
 from grla.report.document import Number, Table
+from grla.report.exact_changes import baseline_changes, lost_scores, variant_changes
 from grla.report.results import Results
 from grla.report.sets import Key, StudyRecord, asked_differently, studies_in
 from grla.report.statistics.equivalence import equivalence, gains_by_variant
-from grla.report.statistics.verdicts import Difference, corrected, paired_difference
+from grla.report.statistics.verdicts import Difference, corrected, difference_of, paired_difference, paired_values
 from grla.report.tables import decibel, interval, verdict, within
 
 BEFORE, AFTER = "before", "after"
-COUNTS = ("num_params", "macs", "hook_flops", "elementwise_ops", "num_features")
 MEASURED = ("latency_ms", "peak_memory_mib")
 MARGIN = 0.1
 """Times and memory count as changed where the interval of their ratio lies beyond a factor of 1 + MARGIN."""
+LEAST_VARIANTS = 3
+"""Of fewer variants nothing is said of times and memory together."""
+FAR = 1.5
+"""A single variant's time or memory is named where it changed by more than this factor."""
 EQUAL = "equal to the last bit"
 
 
@@ -35,8 +40,10 @@ EQUAL = "equal to the last bit"
 class Comparison:
     """One study in two sets: `differences` of scores (second minus first) and what changed of counts, by variant.
 
-    `equal` are the variants whose scores are equal to the last bit. `ratios` holds, by column of MEASURED, the mean
-    logarithm of second over first. `notes` say what sets the two records apart, and what cannot be compared.
+    `equal` are the variants whose scores are equal to the last bit. `levels` are the means in dB of the first and the
+    second, over the seeds and images that `differences` come from. `ratios` holds, by column of MEASURED, the mean
+    logarithm of second over first, a value per variant, and `far` the variants beyond FAR in words. `notes` say what
+    sets the two records apart, and what cannot be compared.
     """
 
     title: str
@@ -44,8 +51,10 @@ class Comparison:
     after: StudyRecord
     differences: Mapping[str, Difference]
     equal: frozenset[str]
+    levels: Mapping[str, tuple[Number, Number]]
     counts: Mapping[str, str]
     ratios: Mapping[str, Difference]
+    far: tuple[str, ...]
     notes: tuple[str, ...]
 
     def changed(self) -> list[str]:
@@ -61,7 +70,7 @@ class Comparison:
             for column, found in self.ratios.items()
             if ratio_verdict(found) == "different"
         ]
-        return [f"{self.title}: {line}" for line in (*scored, *counted, *timed)]
+        return [f"{self.title}: {line}" for line in (*scored, *counted, *timed, *self.far)]
 
     def markdown(self) -> str:
         """The comparison as text: notes, a table of variants, and the ratios of times and memory."""
@@ -81,7 +90,7 @@ class Comparison:
             known = {name: own[variant] for name, own in zip((BEFORE, AFTER), gains, strict=True) if variant in own}
             same = variant in self.equal
             row: dict[str, object] = {"variant": variant, "seeds": found.num_seeds, "images": found.num_images}
-            row |= {"before dB": _level(self.before, variant), "after dB": _level(self.after, variant)}
+            row |= dict(zip(("before dB", "after dB"), self.levels[variant], strict=True))
             row |= {"difference dB": interval(found), "verdict": EQUAL if same else verdict(found)}
             row[within(margin)] = EQUAL if same else equivalence(found, margin, known, AFTER)
             rows.append(row | {"counts and outcomes": self.counts.get(variant) or "equal"})
@@ -93,7 +102,7 @@ class Comparison:
 def compare_sets(first: Path, second: Path) -> list[Comparison]:
     """The comparisons of all studies that both folders hold; what only one of them holds is among the first's notes.
 
-    Raises InputError where they have none in common, and as `studies_in` does.
+    Raises InputError where they have none in common, or no score that can be paired, and as `studies_in` does.
     """
     before, after = studies_in(first), studies_in(second)
     common = [key for key in before if key in after]
@@ -101,6 +110,9 @@ def compare_sets(first: Path, second: Path) -> list[Comparison]:
     if not common:
         raise InputError(f"{first} and {second} have no study in common; {'; '.join(alone)}")
     found = [_compare(before[key], after[key]) for key in common]
+    if not any(one.pairs.size for comparison in found for one in comparison.differences.values()):
+        lines = [line for comparison in found for line in comparison.changed()]
+        raise InputError("\n  ".join([f"{first} and {second} have no variant, seed and image in common", *lines]))
     found[0] = replace(found[0], notes=(*alone, *found[0].notes))
     return _corrected(found)
 
@@ -111,7 +123,9 @@ def ratio(found: Difference) -> Number:
 
 
 def ratio_verdict(found: Difference) -> str:
-    """Whether a ratio is beyond MARGIN or within it, in the words of tests of equivalence."""
+    """Whether a ratio is beyond MARGIN or within it, in the words of tests of equivalence, or of too few variants."""
+    if found.num_images < LEAST_VARIANTS:
+        return "not judged: too few"
     most = np.log1p(MARGIN)
     if found.low > most or found.high < -most:
         return "different"
@@ -122,60 +136,62 @@ def _compare(before: StudyRecord, after: StudyRecord) -> Comparison:
     mine, theirs = before.results, after.results
     names = [set(one.cells["variant"]) for one in (mine, theirs)]
     variants = [name for name in theirs.layout.variants() if name in names[0] & names[1]]
-    differences = {name: _difference(mine.images, theirs.images, name) for name in variants}
-    counts = {name: _counts(mine.cells, theirs.cells, name) for name in variants} | _baselines(mine, theirs)
+    pairs = {name: _side_by_side(mine.images, theirs.images, name) for name in variants}
+    differences = {name: paired_difference(rows, AFTER, BEFORE) for name, rows in pairs.items()}
+    lines = {name: _exact_changes(mine, theirs, name) for name in mine.layout.variants()}
+    lines |= baseline_changes(mine.images, theirs.images)
     alone = [f"only in one of the two: {', '.join(sorted(names[0] ^ names[1]))}"] if names[0] ^ names[1] else []
+    logarithms = {column: _logarithms(mine.cells, theirs.cells, column) for column in MEASURED}
     return Comparison(
         after.title,
         before,
         after,
         differences,
         frozenset(name for name, found in differences.items() if found.pairs.size and not found.pairs.any()),
-        counts,
-        {column: found for column in MEASURED if (found := _ratio(mine.cells, theirs.cells, column)).num_images},
+        {name: _levels(rows) for name, rows in pairs.items()},
+        {name: "; ".join(words) for name, words in lines.items()},
+        {name: difference_of(np.array([own], np.float64)) for name, own in logarithms.items() if len(own)},
+        tuple(line for column, own in logarithms.items() for line in _far(own, column)),
         (*_versions(before, after), *alone, *asked_differently(before, after)),
     )
 
 
-def _difference(before: pd.DataFrame, after: pd.DataFrame, variant: str) -> Difference:
-    """The second set's scores of a variant minus the first's, of the seeds and images that both have."""
+def _side_by_side(before: pd.DataFrame, after: pd.DataFrame, variant: str) -> pd.DataFrame:
+    """The rows of a variant in both sets, as those of two variants, BEFORE and AFTER."""
     parts = {BEFORE: before, AFTER: after}
-    rows = [frame[frame["variant"] == variant].assign(variant=name) for name, frame in parts.items()]
-    return paired_difference(pd.concat(rows), AFTER, BEFORE)
+    return pd.concat([frame[frame["variant"] == variant].assign(variant=name) for name, frame in parts.items()])
 
 
-def _ratio(before: pd.DataFrame, after: pd.DataFrame, column: str) -> Difference:
-    """The logarithm of a measured column's ratio, paired by seed and variant as scores are by seed and image."""
-    rows = []
-    for name, cells in {BEFORE: before, AFTER: after}.items():
-        values = pd.to_numeric(cells[column]) if column in cells else pd.Series(np.nan, cells.index)
-        logarithms = np.log(values.where(values > 0))
-        rows.append(cells.assign(test_set="", image=cells["variant"], variant=name, value=logarithms))
-    return paired_difference(pd.concat(rows), AFTER, BEFORE, "value")
+def _levels(rows: pd.DataFrame) -> tuple[Number, Number]:
+    """The means before and after, of what both have."""
+    after, before = (decibel(pd.Series(one.mean(axis=1))) for one in paired_values(rows, AFTER, BEFORE, "psnr_y"))
+    return before, after
 
 
-def _counts(before: pd.DataFrame, after: pd.DataFrame, variant: str) -> str:
-    """Which counts and outcomes of a variant's common seeds changed, in words, "" if none; not what one lacks."""
-    mine, theirs = (cells[cells["variant"] == variant].set_index("seed") for cells in (before, after))
-    seeds = mine.index.intersection(theirs.index)
-    words = []
-    for column in COUNTS if len(seeds) else ():
-        if column in mine and column in theirs:
-            first, second = (pd.to_numeric(cells.loc[seeds, column]).mean() for cells in (mine, theirs))
-            if first != second and not np.isnan([first, second]).any():
-                words.append(f"{column} {first:,.0f} -> {second:,.0f}")
-    outcomes = [(seed, mine.loc[seed, "outcome"], theirs.loc[seed, "outcome"]) for seed in seeds]
-    words += [f"seed {seed} {first} -> {second}" for seed, first, second in outcomes if first != second]
-    return "; ".join(words)
+def _exact_changes(before: Results, after: Results, variant: str) -> list[str]:
+    """What changed exactly of a variant: counts, outcomes, and images of common seeds that lost their scores."""
+    seeds = [set(one.cells.loc[one.cells["variant"] == variant, "seed"]) for one in (before, after)]
+    lost = lost_scores(before.images, after.images, variant, seeds[0] & seeds[1])
+    return variant_changes(before.cells, after.cells, variant) + lost
 
 
-def _baselines(before: Results, after: Results) -> dict[str, str]:
-    """By baseline (bicubic, say), that its scores of the same images changed: then scoring did."""
-    place = ["variant", "test_images", "test_set", "image"]
-    frames = (one.images[one.images["seed"].isna()].set_index(place) for one in (before, after))
-    mine, theirs = (frame["psnr_y"].astype(float) for frame in frames)
-    gaps = (theirs - mine).abs().dropna().groupby("variant").max()
-    return {str(name): f"PSNR-Y of an image changed by up to {gap:.3g} dB" for name, gap in gaps.items() if gap > 0}
+def _logarithms(before: pd.DataFrame, after: pd.DataFrame, column: str) -> pd.Series[float]:
+    """By variant, the logarithm of a measured column's ratio; cells of several seeds hold copies of one value."""
+    first, second = (_positive(cells, column) for cells in (before, after))
+    ratios = (second / first).dropna()
+    return pd.Series(np.log(ratios), ratios.index)
+
+
+def _positive(cells: pd.DataFrame, column: str) -> pd.Series[float]:
+    """By variant, the median of a column's positive values over its cells."""
+    values = pd.to_numeric(cells[column]) if column in cells else pd.Series(np.nan, cells.index)
+    return values.where(values > 0).groupby(cells["variant"]).median()
+
+
+def _far(logarithms: pd.Series[float], column: str) -> list[str]:
+    """The variants beyond FAR, in words."""
+    far = logarithms[logarithms.abs() > np.log(FAR)]
+    return [f"{variant}: {column} is {np.exp(value):.2f} times what it was" for variant, value in far.items()]
 
 
 def _corrected(found: list[Comparison]) -> list[Comparison]:
@@ -203,9 +219,3 @@ def _alone(sets: Mapping[Path, Mapping[Key, StudyRecord]]) -> list[tuple[Path, s
 
 def _variants(found: Difference) -> str:
     return f"{found.num_images} variant{'s' if found.num_images > 1 else ''}"
-
-
-def _level(record: StudyRecord, variant: str) -> Number:
-    rows = record.results.images
-    mine = rows[rows["variant"] == variant]
-    return decibel(mine["psnr_y"].astype(float).groupby(mine["seed"]).mean())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,7 +12,16 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
 from grla.errors import InputError
-from grla.model import build_model, build_on_meta, build_seeded, fitting, load_weights, weights_digest, weights_of
+from grla.model import (
+    build_model,
+    build_on_meta,
+    build_seeded,
+    fitting,
+    load_weights,
+    outside_model,
+    weights_digest,
+    weights_of,
+)
 from grla.spec import ModelSpec
 
 SMALL = ModelSpec(upscale=2, dim=4, depth=1, window_size=4, num_heads=2)
@@ -30,6 +40,10 @@ def state(value: float = 1.0) -> dict[str, Tensor]:
         {"params_ema": state(), "params": state(2.0)},
         {"state_dict": {"model": state()}},
         {"model": state(), "ema": None, "step": 3},
+        {"params": {"lr": 1e-3}, "state_dict": state()},
+        {"state_dict": state(), "ema": {"decay": 0.99}},
+        {"model_state_dict": state(), "model": {"steps": torch.tensor(3), "decay": torch.tensor(0.9)}},
+        {"params": state(), "ema": {"state_dict": {"epoch": 3}}},
         {"model": state(2.0), "ema": {"n_averaged": torch.tensor(5)} | {f"module.{k}": v for k, v in state().items()}},
     ],
 )
@@ -77,6 +91,37 @@ def test_what_wrappers_put_before_all_names_is_stripped_and_said(key: str, prefi
     taken, misfit = fitting(network, weights)
     assert list(taken) == ["weight", "bias"]
     assert (misfit.missing, misfit.unexpected, misfit.stripped) == ([], [], prefix)
+
+
+def test_weights_of_other_networks_beside_a_prefix_are_left_out_and_named() -> None:
+    given = {"loss.vgg.weight": torch.ones(9), "bias": torch.ones(3)}
+    given |= {f"model.{name}": value for name, value in state(2.0).items()}
+    network = nn.Conv2d(3, 3, 1)
+    words = "'model.' is stripped, and what has another name is left out: loss.vgg.weight"
+    assert load_weights(network, {n: v for n, v in given.items() if n != "bias"}, "x.pt").told == [words]
+    assert load_weights(network, given, "x.pt").left == ("loss.vgg.weight", "bias")
+    assert torch.equal(network.weight, state(2.0)["weight"])
+    with pytest.raises(
+        InputError, match=r"unexpected: more\.weight; 'model\.' is stripped, and .*: loss\.vgg\.weight, bias"
+    ):
+        load_weights(network, given | {"model.more.weight": torch.ones(1)}, "x.pt")
+    averaged = {f"model_ema.{name}": value for name, value in state(3.0).items()}
+    assert load_weights(network, given | averaged, "x.pt").stripped == "model_ema."
+    assert torch.equal(network.bias, state(3.0)["bias"])
+    with pytest.raises(InputError, match=r"missing: weight, bias; unexpected: model\.weight, loss\.vgg\.weight$"):
+        load_weights(network, {"model.weight": state()["weight"], "loss.vgg.weight": torch.ones(9)}, "x.pt")
+
+
+def test_which_key_was_taken_of_several_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = "from torch import nn\n\ndef build():\n    return nn.Conv2d(3, 3, 1)\n"
+    (tmp_path / "keys_of_several.py").write_text(text)
+    torch.save({"params": state(2.0), "params_ema": state(), "epoch": 3}, tmp_path / "x.pt")
+    monkeypatch.chdir(tmp_path)
+    network = outside_model("keys_of_several:build", 2, tmp_path / "x.pt")
+    assert torch.equal(network.state_dict()["weight"], state()["weight"])
+    assert "x.pt: those under 'params_ema' are taken, not 'params'." in capsys.readouterr().err
 
 
 def test_a_prefix_of_the_networks_own_stays() -> None:

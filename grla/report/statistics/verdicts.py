@@ -92,9 +92,24 @@ def paired_difference(images: pd.DataFrame, variant: str, base: str = BASE, metr
     a common seed, or whose difference is not finite, is left out for all seeds. With one seed (or one image) only the
     other level is resampled, as `note` says; with one of each there is no interval (NaN).
     """
-    mine, theirs = _paired(images, variant, base, metric)
+    mine, theirs = paired_values(images, variant, base, metric)
     found = difference_of(mine - theirs)
     return replace(found, base=base, pairing=_pairing(mine, theirs))
+
+
+def paired_values(images: pd.DataFrame, variant: str, base: str, metric: str) -> tuple[Floats, Floats]:
+    """Both variants' values, (num_seeds, num_images): the seeds that both have, the images that all of these have.
+
+    Raises InputError for `images` without the columns that `paired_difference` names.
+    """
+    missing = {"variant", "seed", "test_set", "image", metric} - set(images.columns)
+    if missing:
+        raise InputError(f"the table of images must have the columns {', '.join(sorted(missing))}")
+    mine, theirs = (_by_seed(images[images["variant"] == name], metric) for name in (variant, base))
+    difference = (mine - theirs).replace([np.inf, -np.inf], np.nan)
+    known = difference.dropna(axis="index", how="all").dropna(axis="columns")
+    first, second = (frame.reindex(index=known.index, columns=known.columns) for frame in (mine, theirs))
+    return first.to_numpy(np.float64), second.to_numpy(np.float64)
 
 
 def difference_of(pairs: Floats) -> Difference:
@@ -172,18 +187,6 @@ def _is_real(difference: Difference, level: float) -> bool:
     if difference.verdict == "not distinguishable":
         return False
     return _side(*crossed_interval(difference.pairs, 1 - level)) == difference.verdict
-
-
-def _paired(images: pd.DataFrame, variant: str, base: str, metric: str) -> tuple[Floats, Floats]:
-    """Both variants' values, (num_seeds, num_images): the seeds that both have, the images that all of these have."""
-    missing = {"variant", "seed", "test_set", "image", metric} - set(images.columns)
-    if missing:
-        raise InputError(f"the table of images must have the columns {', '.join(sorted(missing))}")
-    mine, theirs = (_by_seed(images[images["variant"] == name], metric) for name in (variant, base))
-    difference = (mine - theirs).replace([np.inf, -np.inf], np.nan)
-    known = difference.dropna(axis="index", how="all").dropna(axis="columns")
-    first, second = (frame.reindex(index=known.index, columns=known.columns) for frame in (mine, theirs))
-    return first.to_numpy(np.float64), second.to_numpy(np.float64)
 
 
 def _pairing(mine: Floats, theirs: Floats) -> float:
