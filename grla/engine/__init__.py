@@ -23,7 +23,6 @@ from grla.engine.material import (
     load_training_material,
 )
 from grla.engine.measuring import measure_variants
-from grla.engine.paths import attention_path
 from grla.engine.plan import make_plan, named_cells
 from grla.engine.processes import (
     USUAL,
@@ -34,6 +33,7 @@ from grla.engine.processes import (
     StopRequest,
     Work,
     arrange,
+    attention_path,
     duration,
     read_ways,
     run_workers,

@@ -21,8 +21,7 @@ from grla.cost import is_out_of_memory, process_peak_mib
 from grla.devices import card_name
 from grla.engine.cells import CellFolder
 from grla.engine.material import Material, TrainingMaterial, cell_hash, cell_source
-from grla.engine.paths import attention_path
-from grla.engine.processes import USUAL, Execution
+from grla.engine.processes import USUAL, Execution, attention_path
 from grla.engine.trunk import Trunk, gain_since_half, half_of, recorded_end, trunk_of
 from grla.errors import InputError, Interrupted, ModelError, NotFinite
 from grla.evaluation import Image, Upscaler, evaluate, mean_score, network_upscaler

@@ -15,9 +15,8 @@ import torch
 from grla.cost import quick_collection
 from grla.devices import card_name, require_alive
 from grla.engine.costs import measure
-from grla.engine.paths import planned_path
 from grla.engine.plan import Plan, PlannedCell
-from grla.engine.processes import Execution, Work
+from grla.engine.processes import Execution, Work, planned_path
 from grla.errors import InputError, Interrupted
 from grla.spec import OutsideSpec, RunSpec, all_stages, spec_hash
 from grla.study import cell_identity

@@ -22,7 +22,7 @@ import torch
 
 from grla.cost import Counts, count, time_in_turns
 from grla.devices import card_name
-from grla.engine.paths import planned_path
+from grla.engine.processes import planned_path
 from grla.errors import InputError, reason_of, require
 from grla.files import write_text
 from grla.model import build_model, build_on_meta

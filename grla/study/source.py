@@ -35,7 +35,7 @@ SELECTED: dict[str, tuple[type, ...]] = {
 SILENT = {
     "grla.devices",
     "grla.engine.cells",
-    "grla.engine.paths",
+    "grla.engine.processes.paths",
     "grla.errors",
     "grla.files",
     "grla.provenance",

@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from grla.engine.paths import attention_path, planned_path
-from grla.engine.processes import Execution
+from grla.engine.processes import Execution, attention_path, planned_path
 from grla.model import build_on_meta
 from grla.spec import EdsrLiteSpec, KernelSpec, ModelSpec, RunSpec
 

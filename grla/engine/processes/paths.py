@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from grla.engine.processes import USUAL, Execution
+from grla.engine.processes.execution import USUAL, Execution
 from grla.errors import InputError
 from grla.model import build_on_meta
 from grla.spec import ModelSpec, RunSpec
