@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from grla.answers import OURS, Conventions, ask
 from grla.cost import device_of
 from grla.data import ImagePair, imresize
+from grla.errors import ModelError
 from grla.metrics import LUMA_RANGE, OFFSET, RGB_WEIGHTS, psnr_y, ssim_y
 from grla.study import ImageScore
 from grla.tiling import run_in_tiles
@@ -92,10 +93,16 @@ def _luma(rgb: Tensor) -> Tensor:
 
 
 def evaluate(upscaler: Upscaler, pairs: Iterable[ImagePair], border: int) -> tuple[list[ImageScore], list[Image]]:
-    """Score every pair, `border` pixels (the upscale factor) cropped on each side; also return the SR images."""
+    """Score every pair, `border` pixels (the upscale factor) cropped on each side; also return the SR images.
+
+    A ModelError says which image it is about.
+    """
     scores, outputs = [], []
     for pair in pairs:
-        sr = upscaler(pair.lr)
+        try:
+            sr = upscaler(pair.lr)
+        except ModelError as error:
+            raise type(error)(f"image {pair.test_set}/{pair.name}: {error}") from error
         scores.append(score(pair, sr, border))
         outputs.append(sr)
     return scores, outputs

@@ -66,4 +66,4 @@ def main(arguments: Arguments) -> None:
 
 
 if __name__ == "__main__":
-    command(main, Arguments)
+    command(main, Arguments, weights="checkpoint")

@@ -2,6 +2,7 @@
 
 python studies/upscale.py photo.jpg                              with the small x4 network that comes with the project
 python studies/upscale.py holiday/*.png --checkpoint weights.pt --tile 256 --overlap 32 --out enlarged
+python studies/upscale.py photo.jpg --checkpoint package.module:factory --weights weights.pth
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from tqdm import tqdm
 from command import SHIPPED, command
 
 from asking import Asking
-from grla.analysis import Upscaler, find_upscaler
+from grla.analysis import Upscaler, find_tiled
 from grla.cost import is_out_of_memory
 from grla.data import image_size, imresize, read_with_alpha
 from grla.devices import choose_device
@@ -45,6 +46,8 @@ class Arguments(Asking):
     """Picture files: PNG, JPEG, BMP, TIFF or WebP."""
     checkpoint: str = str(SHIPPED)
     """A checkpoint file of a study, package.module:factory, or bicubic; by default the project's own small network."""
+    weights: Path | None = None
+    """Weights for package.module:factory: a state dict, bare or under a usual key as params_ema, or .safetensors."""
     upscale: Literal[2, 3, 4] = 4
     """Super-resolution factor, that of the checkpoint."""
     tile: int | None = 256
@@ -71,13 +74,9 @@ def main(arguments: Arguments) -> None:
     sizes = [num_pixels(path) for path in arguments.images]
     failed = []
     with tqdm(total=sum(sizes), desc="enlarging", unit="px", unit_scale=True, disable=None) as bar:
-
-        def make(tile: int | None) -> Upscaler:
-            overlap = arguments.overlap if tile else 0
-            seen = (tile, overlap, bar.update, arguments.conventions, arguments.half)
-            return find_upscaler(arguments.checkpoint, None, factor, device, *seen)
-
-        upscaler = in_tiles_that_fit(make, arguments.tile)
+        how = (arguments.conventions, arguments.half, bar.update)
+        tiled = find_tiled(arguments.checkpoint, arguments.weights, factor, device, *how)
+        upscaler = in_tiles_that_fit(lambda tile: tiled(tile, arguments.overlap if tile else 0), arguments.tile)
         for index, path in enumerate(arguments.images):
             try:
                 tqdm.write(str(upscale_file(path, arguments.out, upscaler, factor)))
@@ -89,18 +88,25 @@ def main(arguments: Arguments) -> None:
 
 
 def in_tiles_that_fit(make: Callable[[int | None], Upscaler], tile: int | None) -> Upscaler:
-    """What `make` makes for squares of `tile`; where memory lacks, for half of that, and so on, which is said."""
-    upscaler = make(tile)
+    """What `make` makes for squares of `tile`; where memory lacks, for half of that, and so on, which is said.
+
+    A side that did not fit is not tried again for the pictures after.
+    """
+    sides = [tile]
+    while tile is not None and tile >= 2 * SMALLEST_TILE:
+        tile //= 2
+        sides.append(tile)
 
     def enlarged(pixels: Pixels) -> Pixels:
         try:
-            return upscaler(pixels)
+            return make(sides[0])(pixels)
         except (RuntimeError, MemoryError) as error:
-            if tile is None or tile < 2 * SMALLEST_TILE or not is_out_of_memory(error):
+            if len(sides) == 1 or not is_out_of_memory(error):
                 raise
         # Outside of the handler, where the error no longer holds on to the memory of the failed attempt.
-        tqdm.write(f"Squares of {tile} pixels need more memory than there is: {tile // 2} instead.", file=sys.stderr)
-        return in_tiles_that_fit(make, tile // 2)(pixels)
+        large = sides.pop(0)
+        tqdm.write(f"Squares of {large} pixels need more memory than there is: {sides[0]} instead.", file=sys.stderr)
+        return enlarged(pixels)
 
     return enlarged
 

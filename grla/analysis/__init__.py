@@ -3,6 +3,7 @@
 from grla.analysis.attribution import Target, attribution_map, diffusion_index, strength_map
 from grla.analysis.checkpoints import (
     checkpoint_name,
+    find_tiled,
     find_upscaler,
     load_networks,
     load_trained,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -20,6 +21,8 @@ from grla.spec import AnyModelSpec, ModelSpec, RunSpec, from_dict
 from grla.training import load_checkpoint
 
 DEFAULT_PHOTO = "chelsea"
+Tiled = Callable[[int | None, int], Upscaler]
+"""An upscaler by the side of tiles (None: whole pictures) and the pixels around them, see `grla.tiling`."""
 
 
 def load_trained(path: Path, upscale: int | None = None) -> tuple[RunSpec, nn.Module]:
@@ -51,31 +54,41 @@ def load_networks(paths: Sequence[Path]) -> list[tuple[RunSpec, nn.Module]]:
 
 
 def find_upscaler(
+    model: str, weights: Path | None, upscale: int, device: torch.device, conventions: Conventions = OURS
+) -> Upscaler:
+    """The upscaler that `model` names, for whole pictures; see `find_tiled`."""
+    return find_tiled(model, weights, upscale, device, conventions)(None, 0)
+
+
+def find_tiled(
     model: str,
     weights: Path | None,
     upscale: int,
     device: torch.device,
-    tile: int | None = None,
-    overlap: int = 0,
-    progress: Callable[[float], object] = lambda pixels: None,
     conventions: Conventions = OURS,
     half: bool = False,
-) -> Upscaler:
-    """The upscaler that `model` names: "bicubic", a checkpoint of a study, or "package.module:factory" with `weights`.
+    progress: Callable[[float], object] = lambda pixels: None,
+) -> Tiled:
+    """What `model` names: "bicubic", a checkpoint of a study, or "package.module:factory" with `weights`.
 
-    A network runs in tiles if `tile` is given, see `grla.tiling`, is asked by `conventions`, and computes in float16 if
-    `half`. Raises InputError for any other name.
+    The network is built once, is asked by `conventions`, and computes in float16 if `half`; one from outside without
+    weights is said on stderr. `progress` is called after each tile. Raises InputError for any other name, and for
+    weights of what has its own.
     """
+    outside = ":" in model and not Path(model).exists()
+    require(outside or weights is None, "weights", "must be left out but for package.module:factory", str(weights))
     if model == "bicubic":
-        return bicubic_upscaler(upscale)
-    if ":" in model and not Path(model).exists():
+        return lambda tile, overlap: bicubic_upscaler(upscale)
+    if outside:
         network = outside_model(model, upscale, weights)
+        if weights is None and any(True for _ in network.parameters()):
+            print(f"{model} has no file of weights: its parameters are as its factory made them.", file=sys.stderr)
     elif Path(model).is_file():
         _, network = load_trained(Path(model), upscale)
     else:
         raise InputError(f"model must be bicubic, a checkpoint file or package.module:factory, got {model!r}")
     network = network.to(device, torch.float16 if half else None)
-    return network_upscaler(network, upscale, tile, overlap, progress, conventions)
+    return lambda tile, overlap: network_upscaler(network, upscale, tile, overlap, progress, conventions)
 
 
 def checkpoint_name(path: Path) -> str:

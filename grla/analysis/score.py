@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,10 @@ from grla.analysis.checkpoints import find_upscaler
 from grla.answers import OURS, Conventions
 from grla.data import ImagePair, read_test_sets
 from grla.evaluation import evaluate, mean_score, network_upscaler
+from grla.model import weights_digest, weights_of
 from grla.provenance import PROTOCOL, code_version
 from grla.study import ImageScore
+from grla.training import load_checkpoint
 
 
 def scores_on(network: nn.Module, pairs: list[ImagePair], upscale: int) -> list[float]:
@@ -41,10 +44,11 @@ def score_model(
 
     Images that equal their HR, whose PSNR is infinite, are `exact` by name and in no mean or number.
 
-    `model`, `weights` and `conventions` are what `find_upscaler` takes. The result is ready for JSON: model, upscale,
-    protocol, code_version, found (what was read, in words), test_sets, images. Raises InputError for unusable input.
+    `model`, `weights` and `conventions` are what `find_upscaler` takes. The result is ready for JSON: model, weights
+    (path and digest; None without a file), conventions, upscale, protocol, code_version, found (what was read, in
+    words), test_sets, images. Raises InputError for unusable input.
     """
-    upscaler = find_upscaler(model, weights, upscale, device, conventions=conventions)
+    upscaler = find_upscaler(model, weights, upscale, device, conventions)
     pairs, found = read_test_sets(sources, upscale)
     scores, _ = evaluate(upscaler, tqdm(pairs, "scoring", disable=None), border=upscale)
     sets = {}
@@ -53,5 +57,18 @@ def score_model(
         exact = [score.image for score in mine if score.psnr_y is None]
         means = {metric: mean_score(mine, metric) for metric in ("psnr_y", "ssim_y")}
         sets[name] = {"num_images": len(mine) - len(exact), **means, "exact": exact}
-    about = {"model": model, "upscale": upscale, "protocol": PROTOCOL, "code_version": code_version(), "found": found}
+    about: dict[str, Any] = {
+        "model": model,
+        "weights": _weights_file(model, weights),
+        "conventions": asdict(conventions),
+    }
+    about |= {"upscale": upscale, "protocol": PROTOCOL, "code_version": code_version(), "found": found}
     return {**about, "test_sets": sets, "images": [vars(score) for score in scores]}
+
+
+def _weights_file(model: str, weights: Path | None) -> dict[str, str] | None:
+    """The file that a model's weights come from and their digest; None if there is none."""
+    path = Path(model) if weights is None else weights
+    if not path.is_file():
+        return None
+    return {"path": str(path), "digest": weights_digest(weights_of(load_checkpoint(path), str(path)))}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -32,7 +32,7 @@ class Misfit:
     unexpected: list[str]
     reshaped: list[str]
     stripped: str = ""
-    left: tuple[str, ...] = ()
+    left: list[str] = field(default_factory=list)
 
     def __str__(self) -> str:
         kinds = {"missing": self.missing, "unexpected": self.unexpected, "reshaped": self.reshaped}
@@ -43,7 +43,7 @@ class Misfit:
     def told(self) -> list[str]:
         """What was stripped and left out, in words, if anything was."""
         if self.left:
-            return [f"{self.stripped!r} is stripped, and what has another name is left out: {_first(list(self.left))}"]
+            return [f"{self.stripped!r} is stripped, and what has another name is left out: {_first(self.left)}"]
         return [f"{self.stripped!r} is stripped from all names"] if self.stripped else []
 
 
@@ -128,7 +128,7 @@ def _compared(network: nn.Module, weights: Mapping[str, Tensor]) -> tuple[dict[s
         if name in named and named[name].shape != own[name].shape
     ]
     missing, unexpected = ([name for name in one if name not in other] for one, other in ((own, named), (named, own)))
-    left = tuple(name for name in weights if not name.startswith(stripped))
+    left = [name for name in weights if not name.startswith(stripped)]
     return named, Misfit(missing, unexpected, reshaped, stripped, left)
 
 

@@ -92,7 +92,13 @@ def test_what_does_not_fit_is_said_once_and_kept_with_the_cell(
     assert printed.count("starts from") == 2  # with depth=2, which lacks a block and more
     for row in found[found["variant"] == "base"].to_dict("records"):
         kept = asked.settings.out / "cells" / row["cell_hash"] / "misfit.json"
-        assert json.loads(kept.read_text()) == {"missing": [], "unexpected": [], "reshaped": reshaped, "stripped": ""}
+        assert json.loads(kept.read_text()) == {
+            "missing": [],
+            "unexpected": [],
+            "reshaped": reshaped,
+            "stripped": "",
+            "left": [],
+        }
 
 
 def test_weights_that_do_not_fit_at_all_stop_before_anything_is_planned(make_run: MakeRun, tmp_path: Path) -> None:

@@ -99,7 +99,7 @@ def test_weights_of_other_networks_beside_a_prefix_are_left_out_and_named() -> N
     network = nn.Conv2d(3, 3, 1)
     words = "'model.' is stripped, and what has another name is left out: loss.vgg.weight"
     assert load_weights(network, {n: v for n, v in given.items() if n != "bias"}, "x.pt").told == [words]
-    assert load_weights(network, given, "x.pt").left == ("loss.vgg.weight", "bias")
+    assert load_weights(network, given, "x.pt").left == ["loss.vgg.weight", "bias"]
     assert torch.equal(network.weight, state(2.0)["weight"])
     with pytest.raises(
         InputError, match=r"unexpected: more\.weight; 'model\.' is stripped, and .*: loss\.vgg\.weight, bias"

@@ -10,7 +10,9 @@ import pytest
 import run_ablation
 import torch
 from PIL import Image
+from torch import nn
 
+from grla.model import weights_digest
 from tests.shared.commands import call
 
 
@@ -117,6 +119,8 @@ def spoilt():
     return Spoilt()
 def both():
     return Both()
+def pointwise():
+    return torch.nn.Sequential(torch.nn.Conv2d(3, 12, 1), torch.nn.PixelShuffle(2))
 class Spoilt(torch.nn.Module):
     def forward(self, lr):
         return lr.repeat_interleave(4, 2).repeat_interleave(4, 3) * float("nan")
@@ -162,13 +166,17 @@ def test_evaluate_scores_an_outside_model(outside: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--model", "peer:wrong_size"], r"must map (1, 3, 10, 11) to (1, 3, 40, 44), got (1, 3, 10, 11)"),
+        (
+            ["--model", "peer:wrong_size"],
+            r"image set/noise: the model must map (1, 3, 10, 11) to (1, 3, 40, 44), got (1, 3, 10, 11)",
+        ),
         (["--model", "peer:args"], "peer:args must be callable with upscale=, or without arguments; "),
         (["--model", "peer:spoilt"], "that are NaN or infinite"),
         (["--model", "peer:both"], "a dict with the keys 'sr', 'lr'; name the one that is the image with --output-key"),
         (["--model", "wrong:syntax"], "cannot find 'wrong:syntax': its module fails with SyntaxError: "),
         (["--model", "peer:both", "--json", "set/noise.png", "--checkpoint", "set/noise.png"], "--json must be a file"),
         (["--model", "peer:missing"], "cannot find 'peer:missing'"),
+        (["--model", "bicubic", "--checkpoint", "peer.py"], "--checkpoint must be left out but for package.module"),
         (["--model", "nothing"], "--model must be bicubic, a checkpoint file or package.module:factory"),
         (["--model", "peer:nearest", "--checkpoint", "peer.py"], "peer.py is not a readable checkpoint"),
         (["--model", "peer.py"], "peer.py is not a readable checkpoint"),
@@ -189,6 +197,31 @@ def test_a_network_that_differs_is_asked_in_its_own_way(outside: Path) -> None:
     assert not (outside / "large").exists()
     call("upscale.py", "set/noise.png", *words, "--output-key", "sr", folder=outside)
     assert Image.open(outside / "large" / "noise_x4.png").size == (176, 160)
+
+
+def test_weights_of_a_network_from_outside_are_loaded_recorded_and_missed(outside: Path) -> None:
+    network = nn.Sequential(nn.Conv2d(3, 12, 1))
+    nn.init.zeros_(network[0].weight)
+    nn.init.constant_(network[0].bias, 0.5)
+    torch.save({"params": network.state_dict()}, outside / "w.pth")
+    words = ["--upscale", 2, "--checkpoint"]
+    shown = call("upscale.py", "set/noise.png", *words, "peer:pointwise", "--weights", "w.pth", folder=outside)
+    assert "as its factory made them" not in shown
+    large = Image.open(outside / "results" / "upscaled" / "noise_x2.png")
+    assert large.getextrema() == ((128, 128),) * 3
+    shown = call("upscale.py", "set/noise.png", *words, "peer:pointwise", "--overwrite", folder=outside)
+    assert "peer:pointwise has no file of weights: its parameters are as its factory made them." in shown
+    shown = call(
+        "upscale.py", "set/noise.png", *words, "bicubic", "--weights", "w.pth", "--overwrite", folder=outside, code=1
+    )
+    assert "error: --weights must be left out but for package.module:factory, got 'w.pth'" in shown
+    score = ["evaluate.py", "--model", "peer:pointwise", "--upscale", 2, "--test-data", "set", "--json", "s.json"]
+    assert "as its factory made them" not in call(*score, "--checkpoint", "w.pth", folder=outside)
+    result = json.loads((outside / "s.json").read_text())
+    assert result["weights"] == {"path": "w.pth", "digest": weights_digest(network.state_dict())}
+    assert result["conventions"] == {"value_range": 1, "luma_only": False, "output_key": None}
+    assert "as its factory made them" in call(*score, folder=outside)
+    assert json.loads((outside / "s.json").read_text())["weights"] is None
 
 
 def test_a_picture_enlarged_exactly_is_said_and_in_no_mean(outside: Path) -> None:

@@ -166,6 +166,8 @@ def test_where_memory_lacks_smaller_squares_are_tried_and_said(capsys: pytest.Ca
         "Squares of 128 pixels need more memory than there is: 64 instead.\n"
         "Squares of 64 pixels need more memory than there is: 32 instead.\n"
     )
+    upscaler(pixels)
+    assert capsys.readouterr().err == ""  # what did not fit is not tried again for the next picture
     for tile in (None, 60):  # whole, as asked for; and half of 60 would be less than is worth while
         with pytest.raises(torch.OutOfMemoryError):
             in_tiles_that_fit(lambda tile: network_upscaler(Hungry(), 2, tile), tile)(pixels)
