@@ -8,12 +8,14 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from grla.data.images import TrainingImage, as_rgb
 from grla.data.packing import MEMORY_LIMIT, Entry, pack
-from grla.data.probes import Pixels
 from grla.errors import InputError
+
+Pixels = NDArray[np.uint8]
 
 
 class PatchStore:
