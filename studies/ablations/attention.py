@@ -1,7 +1,7 @@
 """Which attention is worth it in the linear layers of GRLASR: kernel, depth and norm, one at a time.
 
 Question  Does the Gaussian-RBF kernel beat softmax, ReLU and two null hypotheses (`uniform`: plain averaging, `none`:
-          no attention), is our own `rbf_ridge` better, and do kernels matter as much as depth and norm?
+          no attention), and do kernels matter as much as depth and norm?
 Source    GRLA paper: table 1 (kernels), figure 8 (depth), section 3 (batch norm in the local branch).
 Command   python studies/run_ablation.py attention --profile quick
 Time      smoke about a minute, quick about five minutes on two cores; standard and paper need a GPU and DIV2K.
@@ -13,7 +13,7 @@ STUDY = Study(
     question="Does the Gaussian-RBF kernel beat softmax, ReLU, averaging and no attention, next to depth and norm?",
     source="GRLA paper, table 1 (kernels), figure 8 (depth) and section 3 (norm)",
     factors=(
-        vary("kernel", "model.kernel", "softmax", "gaussian_rbf", "rbf_ridge", "relu", "uniform", "none"),
+        vary("kernel", "model.kernel", "softmax", "gaussian_rbf", "relu", "uniform", "none"),
         vary("depth", "model.depth", 4, 5, 6, 7),
         vary("norm", "model.norm", "batch", "layer", "none"),
     ),

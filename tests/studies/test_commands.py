@@ -21,7 +21,7 @@ def test_list_groups_studies_with_their_questions_and_profiles() -> None:
     assert "attention" in shown
     assert "Does the Gaussian-RBF kernel beat softmax" in shown
     assert shown.index("Tables and figures of the paper") < shown.index("Beyond the paper") < shown.index("span")
-    assert "Cells: smoke 9, quick 18" in shown
+    assert "Cells: smoke 8, quick 16" in shown
     assert "about 17 s a cell" in shown
 
 
@@ -29,7 +29,7 @@ def test_dry_run_shows_cells_costs_and_time_and_writes_nothing(tmp_path: Path) -
     shown = call("run_ablation.py", "--dry-run", "--profile", "smoke", "--out", tmp_path / "out", folder=tmp_path)
     assert "kernel=softmax" in shown
     assert "MACs G" in shown
-    assert "9 cells, about" in shown
+    assert "8 cells, about" in shown
     assert not list(tmp_path.iterdir())
 
 
