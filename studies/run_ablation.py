@@ -14,6 +14,7 @@ many processes and machines work on one study.
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -161,9 +162,9 @@ def show_results(run: StudyRun, name: str) -> None:
     results = publish(run.settings.storage_url, name, run.folder)
     print((run.folder / "summary.md").read_text(encoding="utf-8"))
     print(f"Tables and figures: {run.folder}")
-    print(f"Learning curves:    tensorboard --logdir {run.folder / 'cells'}")
-    url = without_password(run.settings.storage_url)
-    print(f"Dashboard:          optuna-dashboard {url} --artifact-dir {run.settings.shown_files}")
+    print(f"Learning curves:    {shlex.join(['tensorboard', '--logdir', str(run.folder / 'cells')])}")
+    url, files = without_password(run.settings.storage_url), str(run.settings.shown_files)
+    print(f"Dashboard:          {shlex.join(['optuna-dashboard', url, '--artifact-dir', files])}")
     failed = int((results.cells["outcome"] == "error").sum())
     if failed:
         sys.exit(f"error: {failed} cells failed, see above and {run.folder / 'cells.csv'}; run again to retry them")

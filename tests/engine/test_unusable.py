@@ -41,6 +41,11 @@ def patches(): return Net(small)
 def fourier(): return Net(lambda self, sr, x: torch.fft.irfft2(torch.fft.rfft2(sr), s=sr.shape[2:]))
 def nan(): return Net(lambda self, sr, x: sr if self.training else sr * float("nan"))
 def pair(): return Net(lambda self, sr, x: (sr, x))
+class Luma(nn.Conv2d):
+    def forward(self, x):
+        return interpolate(super().forward(x), scale_factor=2)
+
+def luma(): return Luma(1, 1, 1)
 def half(): return good().half()
 def empty(): return nn.Upsample(scale_factor=2)
 def asking(channels): return good()
@@ -49,12 +54,13 @@ def failing(): raise KeyError("missing")
 """
 ENDS = {
     "good": ("ok", ""),
-    "x3": ("error", "the model must map (2, 3, 8, 8) to (2, 3, 16, 16), got (2, 3, 24, 24); it enlarges x3"),
+    "x3": ("error", "the model must map (1, 3, 8, 8) to (1, 3, 16, 16), got (1, 3, 24, 24); it enlarges x3"),
     "cropping": ("error", "; it must pad sizes that do not suit it, and crop its answer"),
     "patches": ("error", "larger than a patch"),
     "fourier": ("ok", "not counted: cannot count this model: operation aten._fft_r2c.default has no rule"),
     "nan": ("diverged", "values that are NaN or infinite"),
     "pair": ("error", "got a tuple of 2"),
+    "luma": ("error", "it must take any size and 3 channels; one of luma alone is asked with --luma-only in evaluate"),
     "half": ("error", "must have parameters of torch.float32 to train, got torch.float16"),
     "empty": ("error", "must have parameters of torch.float32 to train, got none"),
     "asking": ("error", "the factory unusable_peers:asking must be callable with upscale=, or without arguments"),
