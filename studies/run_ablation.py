@@ -42,9 +42,9 @@ from grla.engine import (
 )
 from grla.errors import require
 from grla.provenance import without_password
-from grla.report import CELL_FILES, export, publish
+from grla.report import CELL_FILES, DEFINITION, export, publish, read_json
 from grla.spec import Budget, ModelSpec, OutsideSpec
-from grla.study import COMPARE, Study, compared_study, load_study, read_base
+from grla.study import COMPARE, Study, compared_study, layout_from_json, load_study, read_base
 from overview import show_cost, show_studies
 from rounds import run_until_clear, run_until_flat, with_own_rates
 
@@ -137,6 +137,7 @@ def main(arguments: Arguments) -> None:
         return print(describe_status(run))
     if arguments.export is not None:
         return export(run.settings.storage_url, latest_name(run), arguments.export)
+    tell_replaced(run)
     with torchrun(run) as leading:
         if not leading:
             return None
@@ -155,6 +156,16 @@ def main(arguments: Arguments) -> None:
     else:
         show_results(run, name)
     return None
+
+
+def tell_replaced(run: StudyRun) -> None:
+    """Say on stderr which networks' tables `compare` finds in its folder, where they are others than its own."""
+    if run.study.name != COMPARE or not (run.folder / DEFINITION).is_file():
+        return
+    recorded = layout_from_json(read_json(run.folder / DEFINITION)).factors[0].levels
+    if set(recorded) != set(run.study.factors[0].levels):
+        models = ", ".join(recorded)
+        print(f"{run.folder} holds tables of {models}: they are replaced; cells stay.", file=sys.stderr)
 
 
 def show_results(run: StudyRun, name: str) -> None:

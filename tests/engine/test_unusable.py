@@ -93,7 +93,8 @@ def test_each_ends_in_its_own_way_and_all_others_finish(bad: Study, make_run: Ca
     assert pd.isna(fourier["macs"])
     assert fourier["num_params"] == 12
     assert fourier["psnr_y"] == pytest.approx(cells.loc["model=good", "psnr_y"], abs=1e-3)
-    publish(run.settings.storage_url, name, run.folder)
+    results = publish(run.settings.storage_url, name, run.folder)
+    assert set(results.equivalences) == {"model=good", "model=fourier"}
     summary = (run.folder / "summary.md").read_text(encoding="utf-8")
     assert "- model=fourier: not counted: cannot count this model: operation aten._fft_r2c" in summary
 
@@ -112,7 +113,8 @@ def test_an_image_enlarged_exactly_is_said_and_in_no_mean(
     assert pd.isna(white["flat"])
     cell = results.cells.set_index("variant").loc["model=white"]
     assert cell["psnr_y"] == pytest.approx(white.mean())
-    publish(run.settings.storage_url, name, run.folder)
+    results = publish(run.settings.storage_url, name, run.folder)
+    assert set(results.equivalences) == {"model=good", "model=fourier"}
     summary = (run.folder / "summary.md").read_text(encoding="utf-8")
     for variant in ("bicubic", "model=white"):
         assert f"- {variant} enlarges exactly, with infinite PSNR, which is in no mean: flat of half_flat" in summary
