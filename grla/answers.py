@@ -27,7 +27,11 @@ class Conventions:
 
 
 OURS = Conventions()
-TAKES = "it must take any size, and 3 channels, or with `luma_only` 1"
+INTEGERS = (torch.uint8, torch.int16, torch.int32, torch.int64)
+"""The types that hold values to 255."""
+ADAPTED = "in evaluate.py and upscale.py"
+"""The commands that have the Conventions as options; elsewhere a network is adapted by its factory."""
+TAKES = f"it must take any size and 3 channels; one of luma alone is asked with --luma-only {ADAPTED}"
 
 
 def ask(network: nn.Module, lr: Tensor, upscale: int, conventions: Conventions = OURS) -> Tensor:
@@ -56,16 +60,23 @@ def require_answer(answer: object, lr: Tensor, expected: tuple[int, ...]) -> Ten
     """`answer`, a network's to `lr`, if it is a tensor of the shape `expected`; ModelError if not, with the remedy."""
     rule = f"the model must map {tuple(lr.shape)} to {expected}"
     if not isinstance(answer, Tensor):
-        remedy = "name the one that is the image with `output_key`, or have its factory return a network that gives it"
+        remedy = f"wrap it in a factory whose network gives the image alone, or {ADAPTED} name that with --output-key"
         hint = f"; {remedy}" if isinstance(answer, Mapping | Sequence) else ""
         raise ModelError(f"{rule}, got {_in_words(answer)}{hint}")
     if tuple(answer.shape) != expected:
         raise ModelError(f"{rule}, got {tuple(answer.shape)}{_remedy(tuple(answer.shape), tuple(lr.shape), expected)}")
+    if not answer.is_floating_point():
+        remedy = "wrap it in a factory whose network gives floating point in [0, 1]"
+        white = f"; where white is 255, float values suffice with --value-range 255 {ADAPTED}"
+        hint = white if answer.dtype in INTEGERS else ""
+        raise ModelError(f"{rule} in floating point, got {answer.dtype}; {remedy}{hint}")
     return answer
 
 
 def _chosen(answer: Any, key: str) -> object:
     """The part of an answer that `key` names."""
+    if isinstance(answer, Tensor):
+        raise ModelError(f"output_key must be left out where the model's answer is a tensor, got {key!r}")
     try:
         return answer[key] if isinstance(answer, Mapping) else answer[int(key)]
     except (LookupError, TypeError, ValueError) as error:
@@ -86,8 +97,8 @@ def _remedy(got: tuple[int, ...], lr: tuple[int, ...], expected: tuple[int, ...]
     if len(got) != 4:
         return ""
     if got[1] == 1 != expected[1]:
-        return "; ask a network of luma with `luma_only`"
+        return f"; wrap a network of luma in a factory whose network gives RGB, or set --luma-only {ADAPTED}"
     factor = got[2] // lr[2]
     if got[2:] == (factor * lr[2], factor * lr[3]) and got[2:] != expected[2:]:
-        return f"; it enlarges x{factor}: give that as `upscale`"
+        return f"; it enlarges x{factor}: ask for that factor, in a study by model.upscale of its base"
     return "; it must pad sizes that do not suit it, and crop its answer"

@@ -21,7 +21,7 @@ import tyro
 from command import command
 
 from grla.analysis import load_trained
-from grla.benchmark import OPSET, write_onnx, write_program
+from grla.benchmark import ONNX, OPSET, PROGRAM, require_suffix, write_onnx, write_program
 from grla.errors import require
 
 
@@ -43,6 +43,9 @@ def main(arguments: Arguments) -> None:
     """Write what is asked for and print how far it is from the network."""
     asked = [path for path in (arguments.onnx, arguments.torch_export) if path is not None]
     require(len(asked) > 0, "onnx", "must name a file, or --torch-export must", "neither")
+    for name, path, suffix in (("onnx", arguments.onnx, ONNX), ("torch_export", arguments.torch_export, PROGRAM)):
+        if path is not None:
+            require_suffix(name, path, suffix)
     _, network = load_trained(arguments.checkpoint)
     dtype = getattr(torch, arguments.dtype)
     if arguments.onnx is not None:

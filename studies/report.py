@@ -116,8 +116,8 @@ class Found:
 def arguments_type(words: Sequence[str]) -> Any:
     """What a command line is read as. "compare" without folders is the study of that name."""
     first, second = [*words[:2], "", ""][:2]
-    two_sets = first == "merge" or (first == "compare" and (not second.startswith("-") or second in ("-h", "--help")))
-    return ACTIONS if two_sets and second else Arguments
+    of_sets = first == "compare" and second and (not second.startswith("-") or second in ("-h", "--help"))
+    return ACTIONS if first == "merge" or of_sets else Arguments
 
 
 def main(arguments: Arguments | Merge | Compare) -> None:

@@ -14,6 +14,7 @@ many processes and machines work on one study.
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -41,9 +42,9 @@ from grla.engine import (
 )
 from grla.errors import require
 from grla.provenance import without_password
-from grla.report import CELL_FILES, export, publish
+from grla.report import CELL_FILES, DEFINITION, export, publish, read_json
 from grla.spec import Budget, ModelSpec, OutsideSpec
-from grla.study import COMPARE, Study, compared_study, load_study, read_base
+from grla.study import COMPARE, Study, compared_study, layout_from_json, load_study, read_base
 from overview import show_cost, show_studies
 from rounds import run_until_clear, run_until_flat, with_own_rates
 
@@ -136,6 +137,7 @@ def main(arguments: Arguments) -> None:
         return print(describe_status(run))
     if arguments.export is not None:
         return export(run.settings.storage_url, latest_name(run), arguments.export)
+    tell_replaced(run)
     with torchrun(run) as leading:
         if not leading:
             return None
@@ -156,14 +158,24 @@ def main(arguments: Arguments) -> None:
     return None
 
 
+def tell_replaced(run: StudyRun) -> None:
+    """Say on stderr which networks' tables `compare` finds in its folder, where they are others than its own."""
+    if run.study.name != COMPARE or not (run.folder / DEFINITION).is_file():
+        return
+    recorded = layout_from_json(read_json(run.folder / DEFINITION)).factors[0].levels
+    if set(recorded) != set(run.study.factors[0].levels):
+        models = ", ".join(recorded)
+        print(f"{run.folder} holds tables of {models}: they are replaced; cells stay.", file=sys.stderr)
+
+
 def show_results(run: StudyRun, name: str) -> None:
     """Write tables and figures, print the summary and where to look; exit with an error if cells failed."""
     results = publish(run.settings.storage_url, name, run.folder)
     print((run.folder / "summary.md").read_text(encoding="utf-8"))
     print(f"Tables and figures: {run.folder}")
-    print(f"Learning curves:    tensorboard --logdir {run.folder / 'cells'}")
-    url = without_password(run.settings.storage_url)
-    print(f"Dashboard:          optuna-dashboard {url} --artifact-dir {run.settings.shown_files}")
+    print(f"Learning curves:    {shlex.join(['tensorboard', '--logdir', str(run.folder / 'cells')])}")
+    url, files = without_password(run.settings.storage_url), str(run.settings.shown_files)
+    print(f"Dashboard:          {shlex.join(['optuna-dashboard', url, '--artifact-dir', files])}")
     failed = int((results.cells["outcome"] == "error").sum())
     if failed:
         sys.exit(f"error: {failed} cells failed, see above and {run.folder / 'cells.csv'}; run again to retry them")

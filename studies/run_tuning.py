@@ -9,6 +9,7 @@ Run it again to go on: finished trials are kept, unfinished ones resume.
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
@@ -86,7 +87,8 @@ def main(arguments: Arguments) -> None:
     print((run.folder / "summary.md").read_text(encoding="utf-8"))
     print(f"Tables and figures: {run.folder}")
     print(f"Winner as a base:   python studies/run_ablation.py STUDY --base {run.folder / 'winner.json'}")
-    print(f"Dashboard:          optuna-dashboard {without_password(run.settings.storage_url)}")
+    url = without_password(run.settings.storage_url)
+    print(f"Dashboard:          {shlex.join(['optuna-dashboard', url])}")
 
 
 def confirm(run: TuningRun, arguments: Arguments, results: TuningResults, name: str) -> None:

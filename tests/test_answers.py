@@ -40,13 +40,21 @@ def fail(sr: Tensor) -> Tensor:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda sr: (sr, sr), r"\(1, 3, 8, 12\), got a tuple of 2; name the one that is the image with `output_key`"),
-        (lambda sr: [sr], "got a list of 1; name the one"),
-        (lambda sr: {"sr": sr, "aux": 1}, "got a dict with the keys 'sr', 'aux'; name the one"),
+        (lambda sr: (sr, sr), r"\(1, 3, 8, 12\), got a tuple of 2; wrap it in a factory whose .* with --output-key$"),
+        (lambda sr: [sr], "got a list of 1; wrap it"),
+        (lambda sr: {"sr": sr, "aux": 1}, "got a dict with the keys 'sr', 'aux'; wrap it"),
         (lambda sr: None, "got None$"),
-        (lambda sr: sr[:, :1], r"got \(1, 1, 8, 12\); ask a network of luma with `luma_only`"),
-        (lambda sr: sr.repeat(1, 1, 2, 2), r"got \(1, 3, 16, 24\); it enlarges x4: give that as `upscale`"),
+        (
+            lambda sr: sr[:, :1],
+            r"got \(1, 1, 8, 12\); wrap a network of luma in a factory .* --luma-only in",
+        ),
+        (lambda sr: sr.repeat(1, 1, 2, 2), r"got \(1, 3, 16, 24\); it enlarges x4: ask for that factor"),
         (lambda sr: sr[..., 1:-1, 1:-1], r"got \(1, 3, 6, 10\); it must pad sizes that do not suit it, and crop"),
+        (
+            lambda sr: (sr * 255).byte(),
+            r"in floating point, got torch\.uint8; wrap it in .* --value-range 255",
+        ),
+        (lambda sr: sr > 0, r"in floating point, got torch\.bool; wrap it in .* floating point in \[0, 1\]$"),
         (fail, r"failed on an input of shape \(1, 3, 4, 6\) \(IndexError: no such patch\); it must take any size"),
     ],
 )
@@ -86,6 +94,8 @@ def test_a_network_that_differs_is_asked_in_its_own_way() -> None:
         assert torch.equal(ask(Answers(change), LR, 2, Conventions(output_key=key)), EXPECTED)
     with pytest.raises(ModelError, match=r"output_key must name a part of the model's answer, a tuple of 2, got '2'"):
         ask(Answers(lambda sr: (sr, sr)), LR, 2, Conventions(output_key="2"))
+    with pytest.raises(ModelError, match=r"output_key must be left out where the model's answer is a tensor, got '0'"):
+        ask(Answers(lambda sr: sr), LR, 2, Conventions(output_key="0"))
     half = ask(Answers(lambda sr: sr, torch.float16), LR, 2)
     assert half.dtype == torch.float32
     assert torch.allclose(half, EXPECTED, atol=1e-3)

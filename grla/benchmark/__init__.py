@@ -1,7 +1,7 @@
 """What networks and kernels cost, measured outside of a study."""
 
 from grla.benchmark.counts import count_networks
-from grla.benchmark.exported import OPSET, write_onnx, write_program
+from grla.benchmark.exported import ONNX, OPSET, PROGRAM, require_suffix, write_onnx, write_program
 from grla.benchmark.gpu_check import check_gpu, what_is_checked
 from grla.benchmark.gpu_checks import Subject
 from grla.benchmark.machine_load import other_work

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from grla.answers import require_answer
+from grla.answers import TAKES, require_answer
 from grla.benchmark.networks import benchmark_record, find_network, require_lr_size, usable
 from grla.cost import agreed_macs, count_tree, definition_of, plain_torch, readings, suited
 from grla.errors import InputError, require
@@ -48,9 +48,9 @@ def count_networks(
 def _row(name: str, upscale: int, lr_size: tuple[int, int]) -> dict[str, Any]:
     model = find_network(name, upscale)
     with _refusals_named(name, lr_size):
+        _require_fit(model, upscale, lr_size)
         tree = count_tree(model, (1, 3, *lr_size))
         size, macs = agreed_macs(model, lr_size)
-        _require_fit(model, upscale, lr_size)
     counts = tree.counts
     sizes = {"activations_mib": counts.activations_mib, "weights_mib": counts.weights_mib}
     return {
@@ -63,11 +63,15 @@ def _row(name: str, upscale: int, lr_size: tuple[int, int]) -> dict[str, Any]:
 
 
 def _require_fit(model: nn.Module, upscale: int, lr_size: tuple[int, int]) -> None:
-    """Raise ModelError unless the network answers with an image of the right size; without data."""
+    """Raise ModelError if the network answers with something else than an image of the right size; without data."""
     network = definition_of(model, "meta")
     lr = suited(torch.empty(1, 3, *lr_size, device="meta"), network)
     with plain_torch():
-        require_answer(network(lr), lr, (1, 3, *(upscale * side for side in lr_size)))
+        try:
+            answer = network(lr)
+        except Exception:  # why it has none without data is what counting finds
+            return
+    require_answer(answer, lr, (1, 3, *(upscale * side for side in lr_size)))
 
 
 def _readings(name: str, upscale: int, lr_size: tuple[int, int], published: float) -> list[dict[str, Any]]:
@@ -90,4 +94,4 @@ def _refusals_named(name: str, lr_size: tuple[int, int]) -> Iterator[None]:
     except Exception as error:  # code from outside may raise anything on a size that it does not support
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
         rule = f"cannot be counted on an LR input of {lr_size[1]}x{lr_size[0]} ({reason})"
-        raise InputError(f"model {name} {rule}; if that is too small for it, give a larger one") from error
+        raise InputError(f"model {name} {rule}; if that is too small for it, give a larger one; {TAKES}") from error

@@ -19,7 +19,7 @@ from torch.export import Dim, ExportedProgram
 from torch.fx.experimental import _config as shapes
 
 from grla.cost import definition_of
-from grla.errors import InputError, require
+from grla.errors import InputError, ModelError, reason_of, require
 from grla.files import atomic_write
 
 OPSET = 20
@@ -62,7 +62,7 @@ def exported_program(network: nn.Module, dtype: torch.dtype) -> ExportedProgram:
 
 def write_program(network: nn.Module, dtype: torch.dtype, path: Path) -> dict[tuple[int, int], float]:
     """Write the torch.export file of `network`; returns by size how far it is from the network, see `check`."""
-    require(path.suffix == PROGRAM, "torch_export", f"must end in {PROGRAM}", str(path))
+    require_suffix("torch_export", path, PROGRAM)
     content = io.BytesIO()
     torch.export.save(exported_program(network, dtype), content)
     return _write(content.getvalue(), network, dtype, path)
@@ -70,7 +70,7 @@ def write_program(network: nn.Module, dtype: torch.dtype, path: Path) -> dict[tu
 
 def write_onnx(network: nn.Module, dtype: torch.dtype, path: Path) -> dict[tuple[int, int], float]:
     """Write the ONNX file of `network`, opset OPSET, input "lr", output "sr"; returns what `write_program` does."""
-    require(path.suffix == ONNX, "onnx", f"must end in {ONNX}", str(path))
+    require_suffix("onnx", path, ONNX)
     library("onnxscript")
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it reports on packages that nothing here needs
     program = exported_program(network, dtype)
@@ -89,14 +89,26 @@ def write_onnx(network: nn.Module, dtype: torch.dtype, path: Path) -> dict[tuple
 def load_exported(path: Path, upscale: int | None = None) -> Exported:
     """The network in an ONNX or torch.export file, by its suffix, on the CPU with PyTorch's number of threads.
 
-    Raises InputError for a file that cannot be read, and for another factor than `upscale`, if that is given.
+    Raises InputError for a file that cannot be read, ModelError for one that cannot be run on an image, and InputError
+    for another factor than `upscale`, if that is given.
     """
     require(path.is_file(), f"exported network {path}", "must be a file", "nothing there")
-    network = _loaded(path.read_bytes(), path)
-    with torch.no_grad():
-        factor = network(torch.zeros(1, 3, *TRACED)).shape[2] / TRACED[0]
+    try:
+        network = _loaded(path.read_bytes(), path)
+        with torch.no_grad():
+            factor = network(torch.zeros(1, 3, *TRACED)).shape[2] / TRACED[0]
+    except InputError:
+        raise
+    except Exception as error:  # files of others: of several inputs, of fixed sizes, with an answer that is no image
+        rule = "must take one image (1, 3, height, width) of any size and give one"
+        raise ModelError(f"exported network {path} {rule}, got {reason_of(error)}") from error
     require(upscale in (None, factor), "upscale", f"must be that of {path}, x{factor:g}", upscale)
     return network
+
+
+def require_suffix(name: str, path: Path, suffix: str) -> None:
+    """Raise InputError unless the file called `name` ends in `suffix`: by that it is read again."""
+    require(path.suffix == suffix, name, f"must end in {suffix}", str(path))
 
 
 def is_exported(name: str) -> bool:
@@ -161,7 +173,8 @@ def _program_run(content: bytes, path: Path) -> Callable[[Tensor], Tensor]:
     except Exception as error:  # whatever a broken archive makes of it
         raise InputError(f"cannot read {path}: {str(error).splitlines()[0]}; export it again") from error
     module = program.module(check_guards=False)  # they would refuse windows that an image fills by itself
-    dtype = next(iter(program.state_dict.values())).dtype
+    held = (one.dtype for one in program.state_dict.values() if one.is_floating_point())
+    dtype = next(held, torch.float32)
     run = functools.partial(module)  # as a submodule it would be asked to change into evaluation mode, and refuse
     return lambda images: run(images.to(dtype))
 

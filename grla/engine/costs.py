@@ -11,11 +11,12 @@ from typing import Any
 import torch
 from torch import nn
 
+from grla.answers import ask
 from grla.cost import count, device_of, is_out_of_memory, measure_latency, peak_memory_mib, suited
 from grla.engine.cell import make_trainer, outcome_of
 from grla.engine.material import TrainingMaterial
 from grla.engine.processes import Execution
-from grla.errors import InputError, ModelError, reason_of
+from grla.errors import InputError, ModelError, NotFinite, reason_of
 from grla.model import build_model
 from grla.spec import RunSpec, all_stages
 from grla.study import Record
@@ -49,8 +50,9 @@ def measure(spec: RunSpec, material: TrainingMaterial, device: torch.device, exe
     record = Record("")
     with outcome_of(record), _of_the_network():
         model = build_model(spec.model).to(device)
+        measured = measured_costs(model, spec, device)
         counts, record.reason = _counts_or_reason(model, spec)
-        for name, value in (counts | measured_costs(model, spec, device)).items():
+        for name, value in (counts | measured).items():
             setattr(record, name, value)
         for _ in range(2):  # the second time, when libraries have allocated what they keep
             trial = make_trainer(spec, copy.deepcopy(model), material, device, execution)
@@ -96,12 +98,15 @@ def counted_costs(model: nn.Module, spec: RunSpec) -> dict[str, int | None]:
 def measured_costs(model: nn.Module, spec: RunSpec, device: torch.device) -> dict[str, float | None]:
     """latency_ms, its percentiles and threads, and peak_memory_mib of a forward pass at the spec's `latency_input`.
 
-    `model` is on `device` and is left in eval mode; nothing else should run meanwhile.
+    `model` is on `device` and is left in eval mode; nothing else should run meanwhile. Raises ModelError as
+    `grla.answers.ask` does, but for values that are not finite: those of a network that is not trained say nothing.
     """
     shape = (1, 3, *spec.cost.latency_input)
+    model.eval()
+    with torch.inference_mode(), suppress(NotFinite):
+        ask(model, torch.zeros(shape), spec.model.upscale)
     latency = measure_latency(model, shape, spec.cost.latency_runs)
     lr = suited(torch.zeros(shape), model)
-    model.eval()
     with torch.inference_mode():
         peak = peak_memory_mib(lambda: model(lr), device)
     return {

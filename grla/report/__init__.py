@@ -33,7 +33,7 @@ from grla.report.kinds.fidelity import write as write_fidelity
 from grla.report.kinds.search import publish_tuning
 from grla.report.kinds.study import publish
 from grla.report.merging import merge_sets
-from grla.report.results import PROVENANCE, Results, TuningResults, export, load_results, read_json
+from grla.report.results import DEFINITION, PROVENANCE, Results, TuningResults, export, load_results, read_json
 from grla.report.search import confirmation, to_confirm
 from grla.report.statistics.equivalence import gains_by_variant, is_rising
 from grla.report.statistics.sequential import is_open, look_seeds, until_clear

@@ -75,9 +75,13 @@ class Results:
 
     @functools.cached_property
     def equivalences(self) -> dict[str, Equivalence]:
-        """By variant, what the study says of its equality with the base within the layout's margin."""
-        gains = gains_by_variant(self.cells)
-        return {name: equivalence(d, self.layout.margin, gains, name) for name, d in self.differences.items()}
+        """By variant, what the study says of its equality with the base within the layout's margin.
+
+        What was not compared is left out: that is not open, it is not known.
+        """
+        gains, compared = gains_by_variant(self.cells), self.differences.items()
+        known = [(name, found) for name, found in compared if found.verdict != "not compared"]
+        return {name: equivalence(found, self.layout.margin, gains, name) for name, found in known}
 
 
 @dataclass(frozen=True)

@@ -24,10 +24,15 @@ class Applied(nn.Module):
         return nn.functional.pixel_shuffle(self.function(self.conv(x)), 4)
 
 def plain(): return Applied(lambda x: x)
-def fourier(): return Applied(lambda x: torch.fft.rfft2(x).real)
+def fourier(): return Applied(lambda x: torch.fft.fft2(x).real)
 def uncounted(): return Applied(lambda x: x + torch.tensordot(x[0], x[0], dims=([1], [1])).sum())
 def half(): return nn.Sequential(nn.Conv2d(3, 12, 1), nn.PixelShuffle(2))
 def wide(): return nn.Conv2d(3, 48, 9)
+def luma(): return nn.Sequential(nn.Conv2d(1, 16, 3, padding=1), nn.PixelShuffle(4))
+class Pair(Applied):
+    def forward(self, x):
+        return super().forward(x), x
+def pair(): return Pair(lambda x: x)
 def picky():
     def check(x):
         assert x.shape[2] % 64 == 0, "sides must be multiples of 64"
@@ -81,10 +86,22 @@ def test_a_published_figure_is_read_at_usual_sizes_and_the_one_asked_for() -> No
             ["cost_peers:fourier"],
             (8, 8),
             None,
-            r"model cost_peers:fourier: cannot count.* aten._fft_r2c.default",
+            r"model cost_peers:fourier: cannot count.* aten._fft_c2c.default",
         ),
         (["cost_peers:uncounted"], (8, 8), None, r"model cost_peers:uncounted: .*do not agree.*grla \d+.*fvcore \d+"),
         (["cost_peers:wide"], (8, 9), None, r"model cost_peers:wide cannot be counted on an LR input of 9x8 \(Runtime"),
+        (
+            ["cost_peers:luma"],
+            (8, 8),
+            None,
+            r"model cost_peers:luma cannot be .*; it must take any size",
+        ),
+        (
+            ["cost_peers:pair"],
+            (8, 8),
+            None,
+            r"model cost_peers:pair: the model must map .*, got a tuple of 2; wrap",
+        ),
         (["cost_peers:picky"], (80, 80), None, r"multiples of 64\); if that is too small for it, give a larger one"),
         (
             ["cost_peers:reads_values"],

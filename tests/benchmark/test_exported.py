@@ -11,7 +11,8 @@ from torch import nn
 
 from grla.benchmark import exported
 from grla.benchmark.exported import OPSET, TOLERANCES, load_exported, write_onnx, write_program
-from grla.errors import InputError
+from grla.benchmark.networks import time_networks
+from grla.errors import InputError, ModelError
 from grla.model import build_seeded
 from grla.spec import ModelSpec
 
@@ -85,6 +86,27 @@ def test_what_cannot_be_read_or_exported_is_said(content: str, tmp_path: Path) -
         write_program(ByContent(), torch.float32, tmp_path / "x.pt2")
     with pytest.raises(InputError, match=r"onnx must end in \.onnx"):
         write_onnx(ByContent(), torch.float32, tmp_path / "x.pt2")
+
+
+class Two(nn.Module):
+    """Of two inputs, and without parameters."""
+
+    def forward(self, lr: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
+        return lr + other
+
+
+def test_a_file_of_another_kind_of_network_does_not_lose_the_others(tmp_path: Path) -> None:
+    images = torch.zeros(1, 3, 8, 8)
+    torch.export.save(torch.export.export(Two(), (images, images)), tmp_path / "two.pt2")
+    torch.onnx.export(Two(), (images, images), tmp_path / "two.onnx", verbose=False)
+    for name in ("two.pt2", "two.onnx"):
+        with pytest.raises(ModelError, match=rf"exported network .*{name} must take one image .* of any size"):
+            load_exported(tmp_path / name, 2)
+    write_program(nn.Upsample(scale_factor=2), torch.float32, tmp_path / "plain.pt2")
+    names = [str(tmp_path / name) for name in ("plain.pt2", "two.onnx", "two.pt2")]
+    record = time_networks(names, names[0], 2, (8, 8), 2, torch.device("cpu"))
+    assert {row["name"] for row in record["models"]} == {names[0], f"{names[0]} again"}
+    assert list(record["refused"]) == names[1:]
 
 
 def test_what_only_exporting_needs_may_be_missing() -> None:

@@ -41,6 +41,11 @@ def patches(): return Net(small)
 def fourier(): return Net(lambda self, sr, x: torch.fft.irfft2(torch.fft.rfft2(sr), s=sr.shape[2:]))
 def nan(): return Net(lambda self, sr, x: sr if self.training else sr * float("nan"))
 def pair(): return Net(lambda self, sr, x: (sr, x))
+class Luma(nn.Conv2d):
+    def forward(self, x):
+        return interpolate(super().forward(x), scale_factor=2)
+
+def luma(): return Luma(1, 1, 1)
 def half(): return good().half()
 def empty(): return nn.Upsample(scale_factor=2)
 def asking(channels): return good()
@@ -49,12 +54,13 @@ def failing(): raise KeyError("missing")
 """
 ENDS = {
     "good": ("ok", ""),
-    "x3": ("error", "the model must map (2, 3, 8, 8) to (2, 3, 16, 16), got (2, 3, 24, 24); it enlarges x3"),
+    "x3": ("error", "the model must map (1, 3, 8, 8) to (1, 3, 16, 16), got (1, 3, 24, 24); it enlarges x3"),
     "cropping": ("error", "; it must pad sizes that do not suit it, and crop its answer"),
     "patches": ("error", "larger than a patch"),
     "fourier": ("ok", "not counted: cannot count this model: operation aten._fft_r2c.default has no rule"),
     "nan": ("diverged", "values that are NaN or infinite"),
     "pair": ("error", "got a tuple of 2"),
+    "luma": ("error", "it must take any size and 3 channels; one of luma alone is asked with --luma-only in evaluate"),
     "half": ("error", "must have parameters of torch.float32 to train, got torch.float16"),
     "empty": ("error", "must have parameters of torch.float32 to train, got none"),
     "asking": ("error", "the factory unusable_peers:asking must be callable with upscale=, or without arguments"),
@@ -87,7 +93,8 @@ def test_each_ends_in_its_own_way_and_all_others_finish(bad: Study, make_run: Ca
     assert pd.isna(fourier["macs"])
     assert fourier["num_params"] == 12
     assert fourier["psnr_y"] == pytest.approx(cells.loc["model=good", "psnr_y"], abs=1e-3)
-    publish(run.settings.storage_url, name, run.folder)
+    results = publish(run.settings.storage_url, name, run.folder)
+    assert set(results.equivalences) == {"model=good", "model=fourier"}
     summary = (run.folder / "summary.md").read_text(encoding="utf-8")
     assert "- model=fourier: not counted: cannot count this model: operation aten._fft_r2c" in summary
 
@@ -106,7 +113,8 @@ def test_an_image_enlarged_exactly_is_said_and_in_no_mean(
     assert pd.isna(white["flat"])
     cell = results.cells.set_index("variant").loc["model=white"]
     assert cell["psnr_y"] == pytest.approx(white.mean())
-    publish(run.settings.storage_url, name, run.folder)
+    results = publish(run.settings.storage_url, name, run.folder)
+    assert set(results.equivalences) == {"model=good", "model=fourier"}
     summary = (run.folder / "summary.md").read_text(encoding="utf-8")
     for variant in ("bicubic", "model=white"):
         assert f"- {variant} enlarges exactly, with infinite PSNR, which is in no mean: flat of half_flat" in summary

@@ -172,7 +172,10 @@ def test_evaluate_scores_an_outside_model(outside: Path) -> None:
         ),
         (["--model", "peer:args"], "peer:args must be callable with upscale=, or without arguments; "),
         (["--model", "peer:spoilt"], "that are NaN or infinite"),
-        (["--model", "peer:both"], "a dict with the keys 'sr', 'lr'; name the one that is the image with --output-key"),
+        (
+            ["--model", "peer:both"],
+            "a dict with the keys 'sr', 'lr'; wrap it in a factory",
+        ),
         (["--model", "wrong:syntax"], "cannot find 'wrong:syntax': its module fails with SyntaxError: "),
         (["--model", "peer:both", "--json", "set/noise.png", "--checkpoint", "set/noise.png"], "--json must be a file"),
         (["--model", "peer:missing"], "cannot find 'peer:missing'"),

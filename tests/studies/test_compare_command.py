@@ -42,6 +42,11 @@ def test_networks_stand_in_the_table_and_the_record_is_verified(home: Path, crop
     assert set(cells["outcome"]) == {"ok"}
     assert len(cells) == 3
     assert "results/compare/smoke" in call("report.py", "compare", folder=home)
+    # Other networks replace the tables, which is said before anything else is done.
+    other = call("run_ablation.py", "compare", "mine.network:Wide", *SMOKE, *data, folder=home)
+    assert "holds tables of GRLASR, mine.network:build, mine.network:Wide: they are replaced; cells stay." in other
+    again = call("run_ablation.py", "compare", "mine.network:Wide", *SMOKE, *data, folder=home)
+    assert "they are replaced" not in again
     # The code under test may have changes that are no commit yet; nothing else may be at fault.
     faults = call("report.py", folder, "--verify", folder=home, code=int("-dirty" in cells["code_version"][0]))
     assert all("files had been changed" in line for line in faults.splitlines() if line.startswith("  "))

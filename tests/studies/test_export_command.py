@@ -45,5 +45,8 @@ def test_files_are_written_checked_and_timed_in_turns_with_the_network(checkpoin
 def test_what_is_missing_is_said(checkpoint: Path, tmp_path: Path) -> None:
     assert "--onnx must name a file, or --torch-export must" in call("export.py", checkpoint, code=1)
     assert "--onnx must end in .onnx, got" in call("export.py", checkpoint, "--onnx", tmp_path / "x", code=1)
+    both = ("--onnx", tmp_path / "x.onnx", "--torch-export", tmp_path / "x.pt")
+    assert "--torch-export must end in .pt2, got" in call("export.py", checkpoint, *both, code=1)
+    assert not (tmp_path / "x.onnx").exists()
     shown = call("run_benchmark.py", "latency", "--models", tmp_path / "none.onnx", code=1)
     assert f"exported network {tmp_path / 'none.onnx'} must be a file" in shown

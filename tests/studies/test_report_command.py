@@ -17,6 +17,7 @@ from grla.report.kinds import study
 from grla.report.results import DEFINITION, PROVENANCE, read_json, read_rows
 from grla.report.verify import code_faults, identity_faults
 from grla.study import load_study
+from tests.shared.commands import call
 
 REFERENCE = Path(__file__).parents[2] / "results" / "reference"
 
@@ -31,6 +32,11 @@ def replace(path: Path, old: str, new: str) -> None:
     text = path.read_text(encoding="utf-8")
     assert old in text
     path.write_text(text.replace(old, new, 1), encoding="utf-8")
+
+
+def test_merge_without_folders_shows_its_own_usage() -> None:
+    shown = call("report.py", "merge", code=2)
+    assert "report.py merge --help" in " ".join(shown.split())
 
 
 def test_a_reference_study_matches(record: Path) -> None:

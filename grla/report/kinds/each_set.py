@@ -41,7 +41,7 @@ def _table(group: Group, parts: dict[str, Results], equal: str) -> Table:
         for name, part in parts.items():
             if variant in part.differences:
                 row |= {f"{name} dB": interval(part.differences[variant])}
-                row |= {f"{name}: {equal}": part.equivalences[variant]}
+                row |= {f"{name}: {equal}": part.equivalences.get(variant)}
         rows.append(row)
     words = ("variant", *(f"{name}: {equal}" for name in parts))
     return Table(pd.DataFrame(rows, dtype=object), left=words)
