@@ -92,7 +92,8 @@ class Comparison:
             row: dict[str, object] = {"variant": variant, "seeds": found.num_seeds, "images": found.num_images}
             row |= dict(zip(("before dB", "after dB"), self.levels[variant], strict=True))
             row |= {"difference dB": interval(found), "verdict": EQUAL if same else verdict(found)}
-            row[within(margin)] = EQUAL if same else equivalence(found, margin, known, AFTER)
+            if found.pairs.size:
+                row[within(margin)] = EQUAL if same else equivalence(found, margin, known, AFTER)
             rows.append(row | {"counts and outcomes": self.counts.get(variant) or "equal"})
         return Table(
             pd.DataFrame(rows, dtype=object), left=("variant", "verdict", within(margin), "counts and outcomes")

@@ -113,8 +113,7 @@ def test_an_image_enlarged_exactly_is_said_and_in_no_mean(
     assert pd.isna(white["flat"])
     cell = results.cells.set_index("variant").loc["model=white"]
     assert cell["psnr_y"] == pytest.approx(white.mean())
-    results = publish(run.settings.storage_url, name, run.folder)
-    assert set(results.equivalences) == {"model=good", "model=fourier"}
+    publish(run.settings.storage_url, name, run.folder)
     summary = (run.folder / "summary.md").read_text(encoding="utf-8")
     for variant in ("bicubic", "model=white"):
         assert f"- {variant} enlarges exactly, with infinite PSNR, which is in no mean: flat of half_flat" in summary
