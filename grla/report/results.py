@@ -382,4 +382,5 @@ def _keys(trial: FrozenTrial, record: dict[str, Any], layout: Layout) -> dict[st
 
 def _frame(rows: list[dict[str, Any]], columns: list[str]) -> pd.DataFrame:
     frame = pd.DataFrame(rows, columns=list(dict.fromkeys(columns)))
-    return frame.astype({"seed": "Int64"})
+    unknown = [name for name in frame if name not in TEXTS and frame[name].isna().all()]  # numbers, as read from a file
+    return frame.astype({**dict.fromkeys(unknown, float), "seed": "Int64"})

@@ -16,8 +16,9 @@ from grla.engine.processes.workers import STOPPED, _worker
 
 @pytest.fixture(autouse=True)
 def handlers() -> Iterator[None]:
-    """The signals' handlers are as they were, whatever a test does."""
+    """A closed terminal is heard, also where the tests run under nohup; afterwards all handlers are as they were."""
     earlier = {number: signal.getsignal(number) for number in SIGNALS}
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
     yield
     for number, handler in earlier.items():
         signal.signal(number, handler)
