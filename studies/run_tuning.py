@@ -79,7 +79,7 @@ def main(arguments: Arguments) -> None:
     if arguments.then_confirm:  # what confirming would refuse is refused before anything is trained
         require_at_least("seeds", arguments.seeds, 1)
         base = search.space(run.profile, confirming_changes(run, arguments)).base
-        load_material(base.data, base.model.upscale, settings.cache, settings.images_device)
+        load_material(base.data, base.model.upscale, settings.cache, device)
     name = run_tuning(run)
     results = publish_tuning(run.settings.storage_url, name, run.folder)
     if arguments.then_confirm:

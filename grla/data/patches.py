@@ -22,7 +22,7 @@ class PatchStore:
     """Training images at one upscale factor, HR and LR, in one flat uint8 array `pixels` with an index `entries`.
 
     Build it with `PatchStore.build`. `checksum` (sha256, hex) names the content: the bytes of the image files in order
-    of name, wherever they lie. Patches are cut in the machine's memory, by NumPy, whose views cost a tenth of
+    of name, wherever they lie. Patches are cut in the machine's memory, by NumPy, whose views cost less than
     PyTorch's; batches appear on `device`.
     """
 

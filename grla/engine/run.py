@@ -86,11 +86,6 @@ class RunSettings:
         return self.out / "cache"
 
     @property
-    def images_device(self) -> torch.device:
-        """Where this process keeps training images: on a GPU only if it trains itself and leaves that to no others."""
-        return self.device if self.workers in (None, 1) else torch.device("cpu")
-
-    @property
     def shown_files(self) -> Path:
         """The folder whose files the dashboard shows; it can show none of a bucket."""
         shared = self.artifacts
@@ -182,7 +177,7 @@ def open_plan(run: StudyRun) -> Plan:
         require_storage(settings.storage_url)
     with planning(settings.storage_url):
         storage = open_storage(settings.storage_url, settings.grace)
-        find = cached(load_material, settings.cache, settings.images_device)
+        find = cached(load_material, settings.cache, settings.device)
         planned = named_cells(run.cells(), find, settings.device)
         if not run.join:
             tell_start(planned)
@@ -209,10 +204,10 @@ def work(run: StudyRun, arrangement: Arrangement, plan: Plan, store: CellStore, 
 
 def join_work(run: StudyRun, arrangement: Arrangement, stop: StopRequest) -> None:
     """What one of several workers does: join the planned study, and work."""
-    settings = replace(run.settings, workers=1)
-    joining = replace(run, join=True, retry_failed=False, settings=settings)
+    joining = replace(run, join=True, retry_failed=False)
+    settings = run.settings
     with storage_named(settings.storage_url):
-        work(joining, arrangement, open_plan(joining), open_cells(settings.out, settings.artifacts), stop)
+        work(run, arrangement, open_plan(joining), open_cells(settings.out, settings.artifacts), stop)
 
 
 @contextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -94,7 +94,6 @@ def run_tuning(run: TuningRun) -> str:
 
 def join_tuning(run: TuningRun, workers: int, stop: StopRequest) -> None:
     """What one of several `workers` does: run trials until there are enough."""
-    run = replace(run, settings=replace(run.settings, workers=1))
     with storage_named(run.settings.storage_url):
         run_trials(open_tuning(run), run.num_trials, Progress(run.num_trials, stop, workers))
 
@@ -102,7 +101,7 @@ def join_tuning(run: TuningRun, workers: int, stop: StopRequest) -> None:
 def open_tuning(run: TuningRun) -> Tuning:
     """The search in its storage, written if it is new, with what dead workers left put back."""
     settings, space = run.settings, run.space()
-    find = cached(load_training_material, settings.cache, settings.images_device)
+    find = cached(load_training_material, settings.cache, settings.device)
     with planning(settings.storage_url):
         storage = open_storage(settings.storage_url, settings.grace)
         trials = open_trials(storage, run.search, run.profile, space, find(space.base).checksums)
