@@ -5,7 +5,7 @@ Question  Which kernels restore blanked glyphs from intact copies elsewhere in t
           LR's Nyquist limit, distance, training?
 Source    Not in the paper: photographs at a small budget cannot rank kernels (see docs/findings.md), this can.
 Command   python studies/run_ablation.py recall
-Time      quick about 25 minutes on two cores (2 to 16 pairs, 6 kernels, 2 seeds).
+Time      quick about 25 minutes on two cores (2 to 16 pairs, 7 kernels, 2 seeds).
 """
 
 from grla.spec import Budget
@@ -46,7 +46,9 @@ STUDY = Study(
     profiles=recall_profiles(
         quick=(
             Factor("setting", BASE),
-            vary("kernel", "model.kernel", "gaussian_rbf", "softmax", "rbf_ridge", "relu", "taylor", "uniform"),
+            vary(
+                "kernel", "model.kernel", *"gaussian_rbf softmax rbf_ridge random_features relu taylor uniform".split()
+            ),
         ),
         tiny=(
             Factor("setting", {**BASE, "2 heads": {"model.num_global_heads": 2}}),
