@@ -16,8 +16,8 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -42,11 +42,20 @@ from grla.engine import (
 )
 from grla.errors import require
 from grla.provenance import without_password
-from grla.report import CELL_FILES, DEFINITION, export, publish, read_json
+from grla.report import CELL_FILES, DEFINITION, beside, export, publish, read_json
 from grla.spec import Budget, ModelSpec, OutsideSpec
 from grla.study import COMPARE, Study, compared_study, layout_from_json, load_study, read_base
 from overview import show_cost, show_studies
 from rounds import run_until_clear, run_until_flat, with_own_rates
+
+NEXT = """\
+recall: PSNR-Y of glyphs that stand elsewhere in the image, after a training of minutes: who has not begun by then may
+begin later. What next?
+  your own photographs   python studies/run_ablation.py --train-data DIR --test-data DIR
+  your own kernel        notebooks/your_kernel.ipynb
+  more seeds             python studies/run_ablation.py --until-clear 0.05
+  recall to the end      python studies/run_ablation.py recall_steps (hours; each kernel at its own learning rate)
+"""
 
 
 @dataclass(frozen=True)
@@ -149,13 +158,21 @@ def main(arguments: Arguments) -> None:
             name = run_until_clear(run, arguments.until_clear, arguments.max_seeds)
         else:
             name = run_study(run)
+        named = [(run, name), *((probe, run_study(probe)) for probe in probes_beside(run))]
     if run.join:
         print(f"All cells of {name} have ended. Tables and figures: the same command without --join.")
     elif run.settings.workers == 0:
         print(f"Planned {name}; now run workers: the same command with --join.")
     else:
-        show_results(run, name)
+        show_results(named)
     return None
+
+
+def probes_beside(run: StudyRun) -> list[StudyRun]:
+    """The study beside that of `run`, if it has one, in the same profile: a probe, which has images of its own."""
+    if not run.study.beside:
+        return []
+    return [replace(run, study=load_study(run.study.beside), changes={}, seeds=None, stopped={}, num_looks=1)]
 
 
 def tell_replaced(run: StudyRun) -> None:
@@ -168,17 +185,24 @@ def tell_replaced(run: StudyRun) -> None:
         print(f"{run.folder} holds tables of {models}: they are replaced; cells stay.", file=sys.stderr)
 
 
-def show_results(run: StudyRun, name: str) -> None:
-    """Write tables and figures, print the summary and where to look; exit with an error if cells failed."""
-    results = publish(run.settings.storage_url, name, run.folder)
-    print((run.folder / "summary.md").read_text(encoding="utf-8"))
-    print(f"Tables and figures: {run.folder}")
-    print(f"Learning curves:    {shlex.join(['tensorboard', '--logdir', str(run.folder / 'cells')])}")
-    url, files = without_password(run.settings.storage_url), str(run.settings.shown_files)
+def show_results(runs: Sequence[tuple[StudyRun, str]]) -> None:
+    """Write tables and figures of each run's named study, print them and where to look; exit with an error if cells
+    failed."""
+    found = [publish(run.settings.storage_url, name, run.folder) for run, name in runs]
+    for run, _ in runs:
+        print((run.folder / "summary.md").read_text(encoding="utf-8"))
+    if len(found) == 2:
+        print(f"## Both\n\n{beside(*found, ('photographs', 'recall')).markdown()}\n\n{NEXT}")
+    for run, _ in runs:
+        print(f"Tables and figures: {run.folder}")
+        print(f"Learning curves:    {shlex.join(['tensorboard', '--logdir', str(run.folder / 'cells')])}")
+    settings = runs[0][0].settings
+    url, files = without_password(settings.storage_url), str(settings.shown_files)
     print(f"Dashboard:          {shlex.join(['optuna-dashboard', url, '--artifact-dir', files])}")
-    failed = int((results.cells["outcome"] == "error").sum())
-    if failed:
-        sys.exit(f"error: {failed} cells failed, see above and {run.folder / 'cells.csv'}; run again to retry them")
+    for (run, _), results in zip(runs, found, strict=True):
+        failed = int((results.cells["outcome"] == "error").sum())
+        if failed:
+            sys.exit(f"error: {failed} cells failed, see above and {run.folder / 'cells.csv'}; run again to retry them")
 
 
 def study_run(arguments: Arguments) -> StudyRun:

@@ -1,5 +1,6 @@
 """Reports: tidy frames in; Markdown, tables, figures and pages out. Never imports torch."""
 
+from grla.report.beside import beside
 from grla.report.comparing import compare_sets
 from grla.report.document import Document, Figure, Link, Links, Section, Table, Text
 from grla.report.figures.canvas import save

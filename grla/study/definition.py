@@ -52,7 +52,8 @@ class Study:
     each other count as equal, which is tested; it is stated before anything is run. `rates` are learning rates by
     variant, which replace the base's (`grla.study.rates`). Where a study states a `threshold` in dB of validation
     PSNR-Y, its tables say after how many steps it was reached. `file` is the name of the file that a study derived from
-    another comes from.
+    another comes from. `beside` names a study that is run after this one, for variants of the same names, and read with
+    it: a short probe, which tells apart what this one cannot.
     """
 
     question: str
@@ -66,6 +67,7 @@ class Study:
     margin: float = MARGIN
     rates: Mapping[str, float] = field(default_factory=dict)
     threshold: float | None = None
+    beside: str = ""
 
     def profile(self, name: str) -> Profile:
         """The profile called `name`; raises InputError listing the known ones."""

@@ -18,4 +18,5 @@ STUDY = Study(
         vary("norm", "model.norm", "batch", "layer", "none"),
     ),
     profiles=usual_profiles(small=(vary("depth", "model.depth", 1, 2),), rates=RATES_AROUND_THE_PAPERS),
+    beside="recall_short",
 )

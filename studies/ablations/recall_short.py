@@ -1,0 +1,21 @@
+"""What the default study's kernels recall after a few minutes: it tells apart what photographs at that budget cannot.
+
+Question  Which kernels have begun to restore blanked glyphs from intact copies elsewhere in the image?
+Source    Not in the paper. `recall` asks more and trains longer, `recall_steps` to the end, each at its own rate.
+Command   python studies/run_ablation.py recall_short; the default command runs it after `attention`.
+Time      quick about three minutes on two cores.
+"""
+
+from grla.spec import Budget, with_changes
+from grla.study import RECALL, Study, recall_profiles, vary
+
+BASE = with_changes(RECALL, {"data.num_pairs": (2, 4), "data.batch_size": 8, "train.budget": Budget(800, "steps")})
+KERNELS = vary("kernel", "model.kernel", "softmax", "gaussian_rbf", "relu", "uniform", "none")
+
+STUDY = Study(
+    question="Which kernels have begun to find, by content, what is missing here and stands elsewhere?",
+    source="not in the paper",
+    base=BASE,
+    factors=(KERNELS,),
+    profiles=recall_profiles((), (), "about three minutes on 2 cores"),
+)
