@@ -191,8 +191,9 @@ def show_results(runs: Sequence[tuple[StudyRun, str]]) -> None:
     found = [publish(run.settings.storage_url, name, run.folder) for run, name in runs]
     for run, _ in runs:
         print((run.folder / "summary.md").read_text(encoding="utf-8"))
-    if len(found) == 2:
-        print(f"## Both\n\n{beside(*found, ('photographs', 'recall')).markdown()}\n\n{NEXT}")
+    if len(found) > 1:
+        results, probe = found
+        print(f"## Both\n\n{beside(results, probe, ('photographs', 'recall')).markdown()}\n\n{NEXT}")
     for run, _ in runs:
         print(f"Tables and figures: {run.folder}")
         print(f"Learning curves:    {shlex.join(['tensorboard', '--logdir', str(run.folder / 'cells')])}")

@@ -36,6 +36,7 @@ from grla.training import (
     Tracker,
     Trainer,
     fit,
+    keep_freed_memory,
     num_processes,
     own_slice,
     resume_checkpoint,
@@ -99,6 +100,7 @@ class TrainingJob:
         model = build_seeded(self.spec.model, self.spec.seed)
         if self.saved is None and material.initial is not None:
             model.load_state_dict(fitting(model, material.initial)[0], strict=False)
+        keep_freed_memory()
         trainer = make_trainer(self.spec, model, material, device, self.execution, trainer_kind())
         if self.saved is not None:
             trainer.load_state_dict(self.saved)
