@@ -67,8 +67,7 @@ def main(arguments: Arguments) -> None:
                 rows += [about | {"what": f"{layer}, {ABSOLUTE}", "value": np.mean([one.absolute for one in looks])}]
                 if pair is drawn:
                     maps[label, layer].append(looks[0].weights)
-    frame = pd.DataFrame(rows)
-    table = intervals_table(frame.dropna(subset=["value"]))
+    table = intervals_table(pd.DataFrame(rows))
     print(table.to_markdown(index=False, floatfmt=".3f"))
     write_text(arguments.out / "recall_maps.csv", table.to_csv(index=False))
     scene = next(recall_scenes(drawn, data.glyph))
@@ -83,14 +82,12 @@ def map_rows(maps: dict[tuple[str, str], list[np.ndarray]], table: pd.DataFrame,
     rows = []
     for label in dict.fromkeys(label for label, _ in maps):
         layers = [layer for network, layer in maps if network == label]
-        found = {
-            layer: [shares.get((label, f"{layer}, {how}"), np.nan) for how in (SIGNED, ABSOLUTE)] for layer in layers
-        }
+        found = {layer: [shares[label, f"{layer}, {how}"] for how in (SIGNED, ABSOLUTE)] for layer in layers}
         titled = [
             (f"{layer}: {signed:.0%}, absolute {absolute:.0%}", np.mean(maps[label, layer], axis=0))
             for layer, (signed, absolute) in found.items()
         ]
-        rows.append((np.nanmax([0, *(absolute for _, absolute in found.values())]), MapRow(label, tuple(titled))))
+        rows.append((max(absolute for _, absolute in found.values()), MapRow(label, tuple(titled))))
     return [row for _, row in sorted(rows, key=lambda pair: -pair[0])]
 
 

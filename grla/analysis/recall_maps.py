@@ -22,7 +22,7 @@ class Look:
 
     `weights` is the map over LR pixels, (p, p). `signed` is the sum of the weights on the answers, 1 if nothing else is
     looked at; `absolute` is their share of the absolute weights, which negative weights elsewhere cannot hide. An even
-    look has the answers' share of the image in both. NaN where all weights are zero.
+    look has the answers' share of the image in both. A query whose weights are all zero looks nowhere: 0.
     """
 
     weights: Weights
@@ -46,5 +46,5 @@ def look(weights: Weights, scene: Scene) -> Look:
     mine = weights[:, scene.queries.ravel()]
     on = mine[:, :, scene.answers.ravel()]
     total = np.abs(mine).sum(-1)
-    shares = np.abs(on).sum(-1) / np.where(total > 0, total, np.nan)
+    shares = np.abs(on).sum(-1) / np.where(total > 0, total, 1)
     return Look(mine.mean((0, 1)).reshape(scene.queries.shape), float(on.sum(-1).mean()), float(shares.mean()))

@@ -59,8 +59,17 @@ def test_uniform_finds_the_answers_by_their_share_and_none_nothing() -> None:
             if kernel == "uniform":
                 assert (found.signed, found.absolute) == pytest.approx((scene.answers.mean(), scene.answers.mean()))
             else:
-                assert found.signed == 0
-                assert np.isnan(found.absolute)
+                assert (found.signed, found.absolute) == (0, 0)
+
+
+def test_a_query_without_weights_counts_as_one_that_looks_elsewhere() -> None:
+    """As ReLU's can be: of two queries one has all its weight on the answer, the other none at all."""
+    queries, answers = (np.zeros((2, 2), bool) for _ in range(2))
+    queries[0], answers[1, 1] = True, True
+    weights: NDArray[np.float64] = np.zeros((1, 4, 4))
+    weights[0, 0, 3] = 1
+    found = look(weights, Scene(queries, answers, answers))
+    assert (found.signed, found.absolute) == (0.5, 0.5)
 
 
 def test_negative_weights_cannot_hide_in_the_absolute_share() -> None:

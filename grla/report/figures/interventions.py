@@ -53,8 +53,8 @@ def interventions_figure(rows: pd.DataFrame) -> Figure:
             panel.errorbar(mine["mean"], height, xerr=error, fmt="o", color=PALETTE[number], label=short, mfc=inside)
         panel.axvline(0, color="black", linewidth=0.8)
         panel.set_xlabel(label)
-    for row in range(len(shown)):
-        axes[row * len(sets)].legend(fontsize=8, frameon=False, loc="best")
+    for row in range(len(shown)):  # beside the panels, where it hides nothing
+        axes[(row + 1) * len(sets) - 1].legend(fontsize=8, frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
     return figure
 
 
