@@ -34,7 +34,7 @@ def interventions_figure(rows: pd.DataFrame) -> Figure:
     Responses are shown at the swapped key (filled) and at other keys (open); losses by layer, each in a colour.
     """
     table = intervals_table(rows)
-    kinds = [("response: 1 where the output follows the swapped value", [OWN, OTHERS])]
+    kinds = [("response (1: follows it fully)", [OWN, OTHERS])]
     kinds.append(("dB lost with uniform weights", [str(w) for w in table["what"].unique() if str(w).startswith(LOST)]))
     shown = [(kind, wanted) for kind, wanted in kinds if table["what"].isin(wanted).any()]
     table = table[table["what"].isin([what for _, wanted in shown for what in wanted])]
