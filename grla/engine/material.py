@@ -104,7 +104,7 @@ def load_training_material(data: AnyDataSpec, upscale: int, cache: Path, device:
     """
     if isinstance(data, DataSpec):
         return _photographs(data, upscale, cache, device)
-    return _probe(_sampler(data, upscale), data.batch_size, device)
+    return _probe(_sampler(data, upscale), data.batch_size)
 
 
 def load_material(data: AnyDataSpec, upscale: int, cache: Path, device: torch.device) -> Material:
@@ -164,13 +164,12 @@ def _photographs(data: DataSpec, upscale: int, cache: Path, device: torch.device
     )
 
 
-def _probe(sampler: RecallSampler | SimilaritySampler, batch_size: int, device: torch.device) -> TrainingMaterial:
+def _probe(sampler: RecallSampler | SimilaritySampler, batch_size: int) -> TrainingMaterial:
     def batch(seed: int, step: int) -> tuple[Tensor, Tensor]:
-        lr, hr = sampler.batch(seed, step, batch_size)
-        return lr.to(device), hr.to(device)
+        return sampler.batch(seed, step, batch_size)
 
     validation = sampler.pairs("validation", NUM_PROBE_IMAGES // 4)
-    first = batch(0, 0)[0].cpu().numpy().tobytes()  # what is drawn from any seed is known by the first batch of one
+    first = batch(0, 0)[0].numpy().tobytes()  # what is drawn from any seed is known by the first batch of one
     return TrainingMaterial(
         batch, validation, {"training": hashlib.sha256(first).hexdigest(), "validation": checksum(validation)}
     )
