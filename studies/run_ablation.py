@@ -169,7 +169,7 @@ def main(arguments: Arguments) -> None:
 
 
 def probes_beside(run: StudyRun) -> list[StudyRun]:
-    """The study beside that of `run`, if it has one, in the same profile: a probe, which has images of its own."""
+    """The study beside that of `run`, if it has one, in the same profile, with images, budget and seeds of its own."""
     if not run.study.beside:
         return []
     return [replace(run, study=load_study(run.study.beside), changes={}, seeds=None, stopped={}, num_looks=1)]
