@@ -1,4 +1,4 @@
-"""Which kernel is best in the linear layers: all that the paper compares, ours, and two null hypotheses.
+"""Which kernel is best in the linear layers: all that the paper compares, later ones, ours, and two null hypotheses.
 
 Question  Does GRBF beat the other linear attentions, and do they beat averaging (`uniform`) and no attention (`none`)?
 Source    GRLA paper, table 1: x4 Urban100 PSNR efficient 26.83, Taylor 26.88, ReLU 26.87, MALA 26.85, GRBF 26.94.
@@ -16,7 +16,8 @@ STUDY = Study(
             "kernel",
             "model.kernel",
             *("gaussian_rbf", "efficient", "taylor", "relu", "mala", "elu", "elementwise_rbf"),
-            *("rbf_ridge", "random_features", "softmax", "exact_rbf", "uniform", "none"),
+            *("rbf_ridge", "random_features", "focused", "inline", "polaformer", "agent", "mesa"),
+            *("softmax", "exact_rbf", "uniform", "none"),
         ),
     ),
     profiles=usual_profiles(rates=RATES_AROUND_THE_PAPERS),

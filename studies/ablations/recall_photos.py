@@ -1,7 +1,8 @@
 """Does recall matter on photographs?
 
-Question  The kernels that recall best in 2000 steps of the probe (softmax, `rbf_ridge`) beside two that do not by then
-          (GRBF as the paper sets it, `uniform`), on photographs and for longer than the other studies train.
+Question  The kernels that recall best in 2000 steps of the probe (softmax, `rbf_ridge`), one with features as `rbf_ridge`
+          has them that averages (`random_features`), and two that do not recall by then (GRBF as the paper sets it,
+          `uniform`), on photographs and for longer than the other studies train.
 Source    Not in the paper; the same network as its table 1.
 Command   python studies/run_ablation.py recall_photos --train-data DIR --test-data Set5 Set14
 Time      quick about 30 minutes on two cores (3 seeds, 4000 steps a cell).
@@ -16,7 +17,7 @@ LONGER = {**QUICK, "train.budget": Budget(4000, "steps")}
 STUDY = Study(
     question="Do kernels that recall early in the probe gain on photographs over others?",
     source="not in the paper",
-    factors=(vary("kernel", "model.kernel", "gaussian_rbf", "softmax", "rbf_ridge", "uniform"),),
+    factors=(vary("kernel", "model.kernel", "gaussian_rbf", "softmax", "rbf_ridge", "random_features", "uniform"),),
     profiles={**USUAL, "quick": Profile(LONGER, 3, "about 3 minutes a cell on 2 cores")},
 )
 
