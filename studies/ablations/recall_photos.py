@@ -1,8 +1,8 @@
 """Does recall matter on photographs?
 
-Question  The kernels that recall best in 2000 steps of the probe (softmax, `rbf_ridge`), one that averages features like
-          those of `rbf_ridge` (`random_features`), and two that do not recall by then (GRBF as the paper sets it,
-          `uniform`), on photographs and for longer than the other studies train.
+Question  The kernels that recall best in 2000 steps of the probe (softmax, `rbf_ridge`), one that averages features
+          like those of `rbf_ridge` (`random_features`), and two that do not recall by then (GRBF as the paper sets
+          it, `uniform`), on photographs and for longer than the other studies train.
 Source    Not in the paper; the same network as its table 1.
 Command   python studies/run_ablation.py recall_photos --train-data DIR --test-data Set5 Set14
 Time      quick about 30 minutes on two cores (3 seeds, 4000 steps a cell).
