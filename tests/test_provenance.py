@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from grla.provenance import ROOT, ProcessorShare, code_version, machine, nvidia_smi
+from grla.provenance import ROOT, ProcessorShare, _processor, code_version, machine, nvidia_smi
 
 
 def git(folder: Path, *arguments: str) -> str:
@@ -106,3 +106,12 @@ def test_without_a_gpu_nothing_is_recorded_of_one(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("PATH", str(tmp_path))
     assert nvidia_smi("driver_version") is None
     assert "cuda" not in machine()
+
+
+def test_generations_of_one_name_are_told_apart(tmp_path: Path) -> None:
+    block = "processor\t: {}\ncpu family\t: 26\nmodel\t\t: 2\nmodel name\t: AMD EPYC\n"
+    (tmp_path / "cpuinfo").write_text("\n".join(block.format(core) for core in range(2)))
+    assert _processor(tmp_path / "cpuinfo") == "AMD EPYC (family 26, model 2)"
+    (tmp_path / "cpuinfo").write_text("processor\t: 0\nBogoMIPS\t: 50\n\nprocessor\t: 1\n")  # as on ARM
+    assert "family" not in _processor(tmp_path / "cpuinfo")
+    assert _processor(tmp_path / "none")
