@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from tabulate import tabulate
 
 from grla.cost import Counts
-from grla.engine import StudyRun, duration, estimate
+from grla.engine import StudyRun, duration, forecast
 from grla.study import COMPARE, load_search, load_study, rates_study, search_names, shorter, study_names
 
 
@@ -43,8 +43,8 @@ def show_searches() -> None:
 
 def show_cost(run: StudyRun, rates: Sequence[float] = ()) -> None:
     """Print each cell with its counts and estimated training time, and what choosing among `rates` takes before."""
-    cells = run.cells()
-    estimates = estimate(cells, run.settings.device)
+    cells, settings = run.cells(), run.settings
+    expected = forecast(cells, settings.device, settings.workers, settings.threads)
     rows = [
         (
             one.cell.variant,
@@ -52,19 +52,27 @@ def show_cost(run: StudyRun, rates: Sequence[float] = ()) -> None:
             *_in_units(one.counts),
             "-" if one.seconds is None else duration(one.seconds),
         )
-        for one in estimates
+        for one in expected.estimates
     ]
     headers = ("variant", "seed", "params K", "MACs G", "hook_flops G", "training")
     print(tabulate(rows, headers, floatfmt=".2f", missingval="-"))
-    total = duration(sum(one.seconds or 0 for one in estimates))
-    print(f"\n{len(rows)} cells, about {total} of training on this machine, measuring and scoring not included.")
-    for variant, reason in {one.cell.variant: one.reason for one in estimates if one.reason}.items():
+    print(
+        f"\n{run.study.name}: {len(rows)} cells, about {duration(expected.seconds)} of training on this machine, {expected.arrangement}; "
+        "measuring and scoring not included."
+    )
+    for variant, reason in {one.cell.variant: one.reason for one in expected.estimates if one.reason}.items():
         print(f"{variant}: {reason}")
     if rates:
         base = cells[0].spec
-        trying = rates_study(run.study, run.profile, base, rates)
-        number, budget = len(trying.cells(run.profile, run.changes)), shorter(base.train.budget)
-        print(f"Before them at least {number} runs of {budget} each choose a learning rate for each variant.")
+        budget = shorter(base.train.budget)
+        trying = rates_study(run.study, run.profile, base, rates).cells(
+            run.profile, {**run.changes, "train.budget": budget}, seeds=1
+        )
+        before = duration(forecast(trying, settings.device, settings.workers, settings.threads).seconds)
+        print(
+            f"Before them at least {len(trying)} runs of {budget} each, about {before} of training, choose a learning "
+            "rate for each variant."
+        )
 
 
 def _in_units(counts: Counts | None) -> tuple[float | None, ...]:

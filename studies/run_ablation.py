@@ -141,7 +141,11 @@ def main(arguments: Arguments) -> None:
     run = study_run(arguments)
     rates = arguments.rates or run.study.profile(run.profile).rates
     if arguments.dry_run:
-        return show_cost(run, rates)
+        show_cost(run, rates)
+        for probe in probes_beside(run):
+            print()
+            show_cost(probe)
+        return None
     if arguments.status:
         return print(describe_status(run))
     if arguments.export is not None:

@@ -13,6 +13,7 @@ from grla.engine.cell import (
 from grla.engine.cells import CellFolder, CellStore, open_cells, require_new_layout
 from grla.engine.claiming import Worker, claimed_cells, run_claimed
 from grla.engine.costs import counted_costs, measured_costs
+from grla.engine.estimate import forecast
 from grla.engine.material import (
     Material,
     TrainingMaterial,
@@ -42,6 +43,6 @@ from grla.engine.processes import (
 )
 from grla.engine.queue import WORKER, Queue, this_worker
 from grla.engine.run import RunSettings, StudyRun, run_study, torchrun
-from grla.engine.sizing import KEPT_DIMS, Matching, estimate, match_study
+from grla.engine.sizing import KEPT_DIMS, Matching, match_study
 from grla.engine.status import describe_status, latest_name, planned_rates
 from grla.engine.storage import FILE_NAME, GRACE_SECONDS, open_storage, planning, storage_named

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -77,9 +77,8 @@ def cost_name(planned: PlannedCell, device: torch.device, execution: Execution) 
     return spec_hash([identity, str(execution), card_name(device), *([path] if path else [])])
 
 
-def work_of(plan: Plan, device: torch.device, execution: Execution) -> Work:
-    """All of a plan's cells, and what the largest one takes as far as costs were measured."""
-    costs = [(planned.cell.spec, costs_of(plan, planned, device, execution)) for planned in plan.cells]
+def work_of(costs: Sequence[tuple[RunSpec, Mapping[str, Any]]], execution: Execution) -> Work:
+    """A number of cells, with what is known of the costs of each, and what the largest one takes."""
     macs = max(_step_macs(spec, cost) for spec, cost in costs)
     mib = max(cost.get("train_peak_memory_mib") or 0 for _, cost in costs)
     # Outside models may have norms that cannot be shared, and a compiled step cannot be either.

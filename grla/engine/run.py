@@ -19,7 +19,7 @@ from grla.engine.cells import CELLS, CellStore, is_bucket, open_cells, require_n
 from grla.engine.claiming import Worker, claimed_cells, run_claimed
 from grla.engine.dashboard import ARTIFACTS, Artifacts, Makers
 from grla.engine.material import baseline_rows, cached, load_material
-from grla.engine.measuring import measure_variants, work_of
+from grla.engine.measuring import costs_of, measure_variants, work_of
 from grla.engine.plan import Plan, PlannedCell, enqueue, join_plan, make_plan, named_cells, tell_start
 from grla.engine.processes import (
     USUAL,
@@ -233,7 +233,8 @@ def _arrangement(run: StudyRun, plan: Plan, num_unfinished: int) -> Arrangement:
     settings, machine = run.settings, Machine.here(run.settings.device)
     if num_processes() > 1:
         return Arrangement(threads=settings.threads or machine.cores)
-    work = work_of(plan, settings.device, settings.execution)
+    costs = [(one.cell.spec, costs_of(plan, one, settings.device, settings.execution)) for one in plan.cells]
+    work = work_of(costs, settings.execution)
     asked = arrange(work, machine, settings.workers, settings.threads)
     arrangement = replace(asked, workers=min(asked.workers, num_unfinished))
     print(f"{arrangement}.", file=sys.stderr, flush=True)

@@ -1,4 +1,4 @@
-"""What cells cost, known before they run: an estimate of a study, and comparisons at equal cost.
+"""Comparisons at equal cost: variants that are each as wide as it takes.
 
 A study at equal cost has variants that are each as wide as it takes to cost what the base costs. Only `model.dim` is
 changed, and every head must keep a whole number of channels, at least two: dims come in steps, and the nearest one may
@@ -12,24 +12,22 @@ import bisect
 import functools
 import json
 import math
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Literal
 
 import torch
 
 from grla.cost import Counts, count, time_in_turns
 from grla.devices import card_name
 from grla.engine.processes import planned_path
-from grla.errors import InputError, reason_of, require
+from grla.errors import InputError, require
 from grla.files import write_text
 from grla.model import build_model, build_on_meta
-from grla.spec import ModelSpec, RunSpec, all_stages, spec_hash, with_changes
-from grla.study import Cell, Changes, Factor, Study, levels_to_size, with_sizes
+from grla.spec import ModelSpec, RunSpec, spec_hash, with_changes
+from grla.study import Changes, Factor, Study, levels_to_size, with_sizes
 
-Known = TypeVar("Known")
 Measure = Literal["params", "macs", "latency"]
 
 TOLERANCE = 0.02
@@ -37,40 +35,6 @@ MATCHED = "-matched-"
 NOT_SIZED = " (not sized)"
 KEPT_DIMS = "matched_dims.json"  # the usual name of the file of dims found by latency, below the folder of results
 WORDS: dict[Measure, str] = {"params": "parameters", "macs": "MACs", "latency": "latency"}
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A cell's counts and its expected training time in seconds on this machine; or the reason why one is not known."""
-
-    cell: Cell
-    counts: Counts | None
-    seconds: float | None
-    reason: str = ""
-
-
-def estimate(cells: tuple[Cell, ...], device: torch.device) -> list[Estimate]:
-    """Count every cell and time one training step of each distinct model, on noise, to estimate its training time.
-
-    A network that cannot be built, counted or trained has the reason instead. Costs measured later (latency, test
-    images) are not in the estimate.
-    """
-    known: dict[RunSpec, Estimate] = {}
-    for cell in cells:
-        unseeded = replace(cell.spec, seed=0)
-        if unseeded not in known:
-            counts, uncounted = _or_reason(functools.partial(_count, unseeded))
-            seconds, untrained = _or_reason(functools.partial(_training_seconds, unseeded, device))
-            known[unseeded] = Estimate(cell, counts, seconds, untrained or uncounted)
-    return [replace(known[replace(cell.spec, seed=0)], cell=cell) for cell in cells]
-
-
-def _or_reason(work: Callable[[], Known]) -> tuple[Known | None, str]:
-    """What `work` on a network gives, or why it gives nothing: code from outside may raise anything."""
-    try:
-        return work(), ""
-    except Exception as error:
-        return None, reason_of(error)
 
 
 @dataclass(frozen=True)
@@ -174,11 +138,12 @@ def _ratio(spec: RunSpec, base: RunSpec, matching: Matching) -> Callable[[int], 
 
 
 def _counted(spec: RunSpec, measure: Measure) -> int:
-    counts = _count(spec)
+    counts = counts_of(spec)
     return counts.num_params if measure == "params" else counts.macs
 
 
-def _count(spec: RunSpec) -> Counts:
+def counts_of(spec: RunSpec) -> Counts:
+    """The network's counts at the spec's `count_output`."""
     height, width = (side // spec.model.upscale for side in spec.cost.count_output)
     return count(build_on_meta(spec.model), (1, 3, height, width))
 
@@ -188,29 +153,3 @@ def _latency_ratio(spec: RunSpec, base: RunSpec, device: torch.device) -> float:
     models = {name: build_model(run.model).to(device) for name, run in (("base", base), ("variant", spec))}
     turns = time_in_turns(models, "base", (1, 3, *base.cost.latency_input), max(base.cost.latency_runs, 2))
     return next(turn.ratio for turn in turns if turn.name == "variant")
-
-
-def _training_seconds(spec: RunSpec, device: torch.device) -> float:
-    """The second of two steps, times the pixels to train on over its own; on a CPU it has one patch, not a batch."""
-    budget = spec.train.budget
-    if budget.unit == "min":
-        return 60 * budget.amount
-    batch = spec.data.batch_size if device.type == "cuda" else 1
-    model = build_model(spec.model).to(device).train()
-    lr = torch.rand(batch, 3, spec.data.patch_size, spec.data.patch_size, device=device)
-    for _ in range(2):
-        start = time.perf_counter()
-        model(lr).mean().backward()
-        if device.type == "cuda":
-            torch.cuda.synchronize(device)
-    return (time.perf_counter() - start) * _pixels(spec) / (batch * spec.data.patch_size**2)
-
-
-def _pixels(spec: RunSpec) -> float:
-    """LR pixels that are trained on within a budget in steps."""
-    stages, steps = all_stages(spec.data), spec.train.budget.amount
-    ends = [*(first for first, _, _ in stages[1:]), steps]
-    return sum(
-        max(0, min(end, steps) - first) * batch_size * patch_size**2
-        for (first, patch_size, batch_size), end in zip(stages, ends, strict=True)
-    )

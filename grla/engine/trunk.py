@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -59,9 +60,28 @@ def trunk_of(root: Path, spec: RunSpec, material: TrainingMaterial, device: Any)
     """The trunk, below folder `root`, of a run that has one: named by all that its steps depend on."""
     if spec.train.trunk_steps is None:
         return None
-    # Any budget that is the same for all; a trunk knows no other.
-    alike = with_changes(spec, {"train.budget": Budget(10, "steps"), "train.validations": 5})
-    return Trunk(root / TRUNKS / cell_hash(alike, material, device))
+    return Trunk(root / TRUNKS / cell_hash(_alike(spec), material, device))
+
+
+def shares_to_train(specs: Sequence[RunSpec]) -> list[float]:
+    """Of each run's steps the share that it trains itself, one run after the other, the branch of half of it included.
+
+    1 where nothing is shared.
+    """
+    shares: list[float] = []
+    ends: dict[RunSpec, set[int]] = {}
+    for number, spec in enumerate(specs):
+        if spec.train.trunk_steps is None:
+            shares.append(1.0)
+            continue
+        kept, steps = ends.setdefault(_alike(spec), {0}), 0.0
+        half = half_of(spec)
+        for branch in (spec,) if half is None or half in specs[:number] else (half, spec):
+            last = branch.train.trunk_steps or 0
+            steps += branch.train.budget.amount - max(end for end in kept if end <= last)
+            kept.add(last)
+        shares.append(steps / spec.train.budget.amount)
+    return shares
 
 
 def half_of(spec: RunSpec) -> RunSpec | None:
@@ -81,6 +101,11 @@ def gain_since_half(history: list[dict[str, float]]) -> float | None:
     """
     halves = [entry for entry in history if 2 * entry["step"] <= history[-1]["step"]]
     return history[-1][VALIDATION_PSNR] - halves[-1][VALIDATION_PSNR] if halves else None
+
+
+def _alike(spec: RunSpec) -> RunSpec:
+    """The same for all that share a trunk: any budget will do, as a trunk knows none."""
+    return with_changes(spec, {"train.budget": Budget(10, "steps"), "train.validations": 5})
 
 
 def recorded_end(record: Path) -> float | None:

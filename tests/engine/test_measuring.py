@@ -114,7 +114,7 @@ def test_what_was_measured_by_another_path_of_attention_is_not_taken(
 
 def test_the_largest_batch_counts_and_processes_divide_all_of_them(make_run: MakeRun) -> None:
     small, large = (
-        work_of(open_plan(make_run(data__batch_size=4, data__stages=stages)), CPU, USUAL)
+        work_of([(cell.spec, {}) for cell in make_run(data__batch_size=4, data__stages=stages).cells()], USUAL)
         for stages in ((), ((2, 16, 6), (4, 8, 2)))
     )
     assert (small.batch_size, large.batch_size) == (4, 2)

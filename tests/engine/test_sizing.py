@@ -18,7 +18,7 @@ from grla.engine.storage import FILE_NAME
 from grla.errors import InputError
 from grla.model import build_on_meta
 from grla.report.results import load_results
-from grla.spec import Budget, DataSpec, EdsrLiteSpec, ModelSpec, RunSpec, TrainSpec, with_changes
+from grla.spec import EdsrLiteSpec, ModelSpec
 from grla.study import Factor, Study, load_study, vary
 
 CPU = torch.device("cpu")
@@ -38,13 +38,6 @@ def test_dims_suit_the_heads_of_the_layers_there_are() -> None:
     assert dim_steps(ModelSpec()) == (5, 10)
     assert dim_steps(ModelSpec(layers=("global",))) == (1, 2)
     assert dim_steps(ModelSpec(dim=60, num_heads=4, num_global_heads=6)) == (12, 12)
-
-
-def test_pixels_are_those_of_each_stage_within_the_budget() -> None:
-    spec = RunSpec(train=TrainSpec(Budget(100, "steps")), data=DataSpec(patch_size=16, batch_size=2))
-    assert sizing._pixels(spec) == 100 * 2 * 256
-    staged = with_changes(spec, {"data.stages": ((30, 32, 3), (200, 64, 9))})
-    assert sizing._pixels(staged) == 30 * 2 * 256 + 70 * 3 * 1024
 
 
 @pytest.mark.parametrize("measure", ["params", "macs"])

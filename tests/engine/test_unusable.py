@@ -13,7 +13,7 @@ import pytest
 import torch
 from PIL import Image
 
-from grla.engine import StudyRun, estimate, run_study
+from grla.engine import StudyRun, forecast, run_study
 from grla.report import load_results, publish
 from grla.spec import OutsideSpec
 from grla.study import Factor, Study
@@ -124,7 +124,7 @@ def test_an_image_enlarged_exactly_is_said_and_in_no_mean(
 
 
 def test_an_estimate_of_the_others_is_given_all_the_same(bad: Study) -> None:
-    found = {one.cell.variant: one for one in estimate(bad.cells("smoke", {}), torch.device("cpu"))}
+    found = {one.cell.variant: one for one in forecast(bad.cells("smoke", {}), torch.device("cpu")).estimates}
     assert (found["model=failing"].counts, found["model=failing"].seconds) == (None, None)
     assert found["model=fourier"].counts is None
     assert found["model=fourier"].seconds is not None

@@ -11,8 +11,7 @@ import pandas as pd
 import pytest
 
 from grla.cost import Counts, count
-from grla.devices import choose_device
-from grla.engine import StudyRun, estimate, run_study
+from grla.engine import StudyRun, run_study
 from grla.engine.storage import FILE_NAME
 from grla.model import build_on_meta
 from grla.report.kinds.study import publish
@@ -150,9 +149,3 @@ def test_baselines_are_trained_and_priced_in_the_same_table(
     assert cells.loc["model=peer", "num_params"] == 4 * 27 + 4 + 12 * 36 + 12
     assert cells.loc["model=peer", "macs"] == 16 * 16 * (4 * 27 + 12 * 36)
     assert pd.notna(cells.loc[:, ["psnr_y", "latency_ms", "train_seconds"]]).all().all()
-
-
-def test_the_estimate_knows_every_cell(tiny: Study) -> None:
-    estimates = estimate(tiny.cells("smoke", {}, seeds=2), choose_device("cpu"))
-    assert [e.cell.variant for e in estimates] == ["base", "kernel=relu", "depth=2"] * 2
-    assert all(e.seconds and e.counts and e.counts.macs > 0 for e in estimates)

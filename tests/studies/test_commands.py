@@ -29,7 +29,8 @@ def test_dry_run_shows_cells_costs_and_time_and_writes_nothing(tmp_path: Path) -
     shown = call("run_ablation.py", "--dry-run", "--profile", "smoke", "--out", tmp_path / "out", folder=tmp_path)
     assert "kernel=softmax" in shown
     assert "MACs G" in shown
-    assert "8 cells, about" in shown
+    assert "attention: 8 cells, about" in shown
+    assert "recall_short: 4 cells, about" in shown
     assert not list(tmp_path.iterdir())
 
 
