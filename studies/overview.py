@@ -41,8 +41,13 @@ def show_searches() -> None:
             print(f"  {name:9s} {profile.trials} trials, {profile.expected_time}")
 
 
-def show_cost(run: StudyRun, rates: Sequence[float] = ()) -> None:
-    """Print each cell with its counts and estimated training time, and what choosing among `rates` takes before."""
+def show_costs(runs: Sequence[tuple[StudyRun, Sequence[float]]]) -> None:
+    """Print each run's cells with their counts and estimated training time, and what choosing among its rates takes."""
+    for run, rates in runs:
+        _show_cost(run, rates)
+
+
+def _show_cost(run: StudyRun, rates: Sequence[float]) -> None:
     cells, settings = run.cells(), run.settings
     expected = forecast(cells, settings.device, settings.workers, settings.threads)
     rows = [
@@ -56,10 +61,8 @@ def show_cost(run: StudyRun, rates: Sequence[float] = ()) -> None:
     ]
     headers = ("variant", "seed", "params K", "MACs G", "hook_flops G", "training")
     print(tabulate(rows, headers, floatfmt=".2f", missingval="-"))
-    print(
-        f"\n{run.study.name}: {len(rows)} cells, about {duration(expected.seconds)} of training on this machine, {expected.arrangement}; "
-        "measuring and scoring not included."
-    )
+    time = f"about {duration(expected.seconds)} of training on this machine, {expected.arrangement}"
+    print(f"\n{run.study.name}: {len(rows)} cells, {time}; measuring and scoring not included.\n")
     for variant, reason in {one.cell.variant: one.reason for one in expected.estimates if one.reason}.items():
         print(f"{variant}: {reason}")
     if rates:

@@ -45,7 +45,7 @@ from grla.provenance import without_password
 from grla.report import CELL_FILES, DEFINITION, beside, export, publish, read_json
 from grla.spec import Budget, ModelSpec, OutsideSpec
 from grla.study import COMPARE, Study, compared_study, layout_from_json, load_study, read_base
-from overview import show_cost, show_studies
+from overview import show_costs, show_studies
 from rounds import run_until_clear, run_until_flat, with_own_rates
 
 NEXT = """\
@@ -141,11 +141,7 @@ def main(arguments: Arguments) -> None:
     run = study_run(arguments)
     rates = arguments.rates or run.study.profile(run.profile).rates
     if arguments.dry_run:
-        show_cost(run, rates)
-        for probe in probes_beside(run):
-            print()
-            show_cost(probe)
-        return None
+        return show_costs([(run, rates), *((probe, ()) for probe in probes_beside(run))])
     if arguments.status:
         return print(describe_status(run))
     if arguments.export is not None:
