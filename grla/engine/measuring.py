@@ -6,7 +6,6 @@ import json
 import math
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 import optuna
@@ -18,11 +17,19 @@ from grla.engine.costs import measure
 from grla.engine.plan import Plan, PlannedCell
 from grla.engine.processes import Execution, Work, planned_path
 from grla.errors import InputError, Interrupted
-from grla.spec import OutsideSpec, RunSpec, all_stages, spec_hash
-from grla.study import cell_identity
+from grla.spec import Budget, OutsideSpec, RunSpec, all_stages, spec_hash, with_changes
+from grla.study import Changes, cell_identity
 
 PREFIX = "costs."
 """Begins the names of a study's attributes in the storage that hold what was measured, one for each variant."""
+ANY: Changes = {
+    "seed": 0,
+    "train.learning_rate": 1e-3,
+    "train.warmup": 0,
+    "train.budget": Budget(10, "steps"),
+    "train.validations": 5,
+}
+"""What a step costs the same with, whatever it is."""
 FATAL = "fatal"
 """Marks, among what was measured, a failure that left the GPU of no more use: it would end each run again."""
 
@@ -67,13 +74,13 @@ def costs_of(plan: Plan, planned: PlannedCell, device: torch.device, execution: 
 
 
 def cost_name(planned: PlannedCell, device: torch.device, execution: Execution) -> str:
-    """16 hex digits that name what is measured: the cell but for its seed, the way it is trained, and on which card.
+    """16 hex digits that name what is measured: the cell but for ANY, the way it is trained, and on which card.
 
     On a GPU the path of its attention, too: without Triton's kernels another time is measured.
     """
-    unseeded = replace(planned.cell.spec, seed=0)
-    identity = cell_identity(unseeded, planned.material.checksums, device.type, planned.source)
-    path = planned_path(unseeded, device)
+    priced = with_changes(planned.cell.spec, ANY)
+    identity = cell_identity(priced, planned.material.checksums, device.type, planned.source)
+    path = planned_path(priced, device)
     return spec_hash([identity, str(execution), card_name(device), *([path] if path else [])])
 
 

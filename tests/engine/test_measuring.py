@@ -19,7 +19,7 @@ from grla.engine.processes.execution import USUAL, Execution
 from grla.engine.run import open_plan
 from grla.errors import InputError, Interrupted
 from grla.report.results import load_results
-from grla.spec import OutsideSpec, with_changes
+from grla.spec import Budget, OutsideSpec, with_changes
 from grla.study import Factor, Study
 
 MakeRun = Callable[..., StudyRun]
@@ -73,15 +73,16 @@ def test_a_measurement_is_named_by_all_that_changes_it(make_run: MakeRun) -> Non
         cell = replace(planned.cell, spec=with_changes(planned.cell.spec, changed))
         return cost_name(replace(planned, cell=cell, source=source), CPU, execution)
 
-    assert name(seed=5) == name()
+    assert name(seed=5, train__learning_rate=1.0, train__budget=Budget(7, "steps"), train__validations=1) == name()
     changed = [
         name(Execution(checkpoint_activations=True)),
         name(source="other"),
         name(model__depth=3),
         name(data__batch_size=3),
+        name(train__ema_decay=0.9),
         name(cost__latency_input=(9, 7)),
     ]
-    assert len({name(), *changed}) == 6
+    assert len({name(), *changed}) == 7
 
 
 def test_what_was_measured_on_another_card_is_not_taken_for_this_one_s(
