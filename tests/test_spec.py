@@ -231,6 +231,7 @@ def test_heads_of_layers_that_are_absent_are_not_checked() -> None:
 def test_budgets_are_read(text: str, budget: Budget) -> None:
     assert Budget.parse(text) == budget
     assert Budget.parse(str(budget)) == budget
+    assert spec_hash(Budget.parse(text)) == spec_hash(budget)
 
 
 @pytest.mark.parametrize("text", ["600", "steps", "1.5steps", "0min", "-3min", "5 hours", ""])

@@ -239,12 +239,12 @@ def make_trainer(
     execution: Execution = USUAL,
     kind: type[Trainer] = Trainer,
 ) -> Trainer:
-    """A trainer of `model` on the material's patches; batch t depends on the spec's seed and t alone.
+    """A trainer of `model` on the material's patches; batch t and what the network draws depend on seed and t alone.
 
     Of several processes each has its slice of the batch.
     """
     batch = own_slice(partial(material.batch, spec.seed))
-    return kind(model, spec.train, batch, device, execution.prepare)
+    return kind(model, spec.train, batch, device, execution.prepare, spec.seed)
 
 
 def save_images(folder: Path, material: Material, images: list[Image]) -> None:

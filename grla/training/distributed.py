@@ -131,12 +131,13 @@ class SharedTrainer(Trainer):
         batch: Batch,
         device: torch.device,
         wrap: Callable[[nn.Module], nn.Module],
+        seed: int = 0,
     ) -> None:
         def shared(model: nn.Module) -> nn.Module:
             # Statistics are equal everywhere as they are; a kernel may leave weights unused, in each step the same.
             return DistributedDataParallel(wrap(model), broadcast_buffers=False, static_graph=True)
 
-        super().__init__(share_batch_norms(model), spec, batch, device, shared)
+        super().__init__(share_batch_norms(model), spec, batch, device, shared, seed)
         self.in_step = False
 
     def train_step(self) -> StepStats:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import time
 from collections.abc import Callable
@@ -71,7 +72,8 @@ class Trainer:
     """A model in training: Adam, batch t a pure function of t.
 
     `batch(step)` gives lr (batch, 3, h, w) and hr (batch, 3, upscale * h, upscale * w) in [0, 1], on any device. With
-    equal seeds, thread counts and CPU, equal steps give equal bits, however often training was resumed between them.
+    equal seeds, thread counts and CPU, equal steps give equal bits, however often training was resumed between them:
+    what a network draws itself (dropout, say) depends on `seed` and the step, too.
     Whoever wants to know where the time goes sets `lap`, which is called with the name of each phase as it ends. `wrap`
     makes of the model what is called in training, with the same weights: a compiled network, say.
     """
@@ -83,6 +85,7 @@ class Trainer:
         batch: Callable[[int], tuple[Tensor, Tensor]],
         device: torch.device,
         wrap: Callable[[nn.Module], nn.Module] = _itself,
+        seed: int = 0,
     ) -> None:
         _require_trainable(model)
         require_precision(spec.computed_in, device)
@@ -90,6 +93,7 @@ class Trainer:
         self.network = wrap(self.model)
         self.spec = spec
         self.batch = batch
+        self.seed = seed
         self.device = device
         self.optimizer = _optimizer(self.model, spec)
         self.scaler = loss_scaler(spec.computed_in, device)
@@ -130,6 +134,7 @@ class Trainer:
             _freeze_norms(self.model)
         lr, hr = (images.to(self.device) for images in self.batch(self.step))
         self.lap("data")
+        _seed_draws(self.device, self.seed, self.step)
         with products_in(self.spec.computed_in):
             value = self._forward_and_backward(lr, hr)
         self.scaler.unscale_(self.optimizer)
@@ -260,6 +265,15 @@ def _share(spec: TrainSpec, progress: float) -> float:
     if spec.schedule == "stable":
         return 1.0 if progress <= 0.8 else 5 * (1 - progress)
     return 0.5 ** int(5 * progress)  # GRLA A.1: halved every 200 of 1000 epochs
+
+
+def _seed_draws(device: torch.device, seed: int, step: int) -> None:
+    """Let what the network draws in this step depend on nothing else; `torch.manual_seed` asks all kinds of devices."""
+    mixed = int.from_bytes(hashlib.blake2b(f"{seed} {step}".encode(), digest_size=8).digest())
+    if device.type == "cpu":
+        torch.default_generator.manual_seed(mixed)
+    else:
+        torch.manual_seed(mixed)
 
 
 def _passes_mark(before: float, after: float, marks: int) -> bool:

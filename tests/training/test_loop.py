@@ -58,6 +58,25 @@ def trainer(batch=batch, **changes: object) -> Trainer:
     return Trainer(model, TrainSpec(**spec), batch, CPU)
 
 
+def test_what_a_network_draws_is_of_its_seed_and_step_and_survives_resuming() -> None:
+    def drawing(seed: int) -> Trainer:
+        torch.manual_seed(0)
+        model = nn.Sequential(nn.Dropout2d(0.5), nn.Conv2d(3, 12, 3, padding=1), nn.PixelShuffle(2))
+        return Trainer(model, TrainSpec(Budget(12, "steps")), batch, CPU, seed=seed)
+
+    straight = drawing(seed=1)
+    losses = [straight.train_step().loss for _ in range(6)]
+    stopped = drawing(seed=1)
+    again = [stopped.train_step().loss for _ in range(3)]
+    torch.rand(7)  # whatever else draws in the meantime
+    resumed = drawing(seed=2)
+    resumed.seed = 1
+    resumed.load_state_dict(stopped.state_dict())
+    assert [*again, *(resumed.train_step().loss for _ in range(3))] == losses
+    other = drawing(seed=2)
+    assert [other.train_step().loss for _ in range(6)] != losses
+
+
 @pytest.mark.parametrize(("loss", "power"), [("l1", 1), ("mse", 2)])
 def test_the_loss_is_the_one_asked_for(loss: str, power: int) -> None:
     run = trainer(loss=loss)
