@@ -271,10 +271,9 @@ class Budget:
         match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(steps|min)\s*", text)
         if match is None:
             raise InputError(f"budget must look like 600steps or 5min, got {text!r}")
-        if match[2] == "min":
-            return cls(float(match[1]), "min")
         # As studies say it: 600.0 steps have another hash.
-        return cls(int(match[1]) if match[1].isdigit() else float(match[1]), "steps")
+        amount = float(match[1]) if "." in match[1] else int(match[1])
+        return cls(amount, "steps" if match[2] == "steps" else "min")
 
     def __str__(self) -> str:
         return f"{self.amount:g}{self.unit}" if self.unit == "min" else f"{int(self.amount)}steps"

@@ -41,6 +41,7 @@ from grla.engine import (
     torchrun,
 )
 from grla.errors import require
+from grla.files import write_text
 from grla.provenance import without_password
 from grla.report import CELL_FILES, DEFINITION, beside, export, publish, read_json
 from grla.spec import Budget, ModelSpec, OutsideSpec
@@ -152,13 +153,11 @@ def main(arguments: Arguments) -> None:
             return None
         if rates:
             run = with_own_rates(run, rates)
-        if arguments.until_flat is not None:
-            run, name = run_until_flat(run, arguments.until_flat, arguments.max_steps)
-        elif arguments.until_clear is not None:
-            name = run_until_clear(run, arguments.until_clear, arguments.max_seeds)
-        else:
-            name = run_study(run)
-        named = [(run, name), *((probe, run_study(probe)) for probe in probes_beside(run))]
+        run, name = run_in_rounds(arguments, run)
+        named = [(run, name)]
+        for probe in probes_beside(run):
+            print(f"{run.study.name} is done; {probe.study.name} follows.", file=sys.stderr, flush=True)
+            named.append((probe, run_study(probe)))
     if run.join:
         print(f"All cells of {name} have ended. Tables and figures: the same command without --join.")
     elif run.settings.workers == 0:
@@ -166,6 +165,15 @@ def main(arguments: Arguments) -> None:
     else:
         show_results(named)
     return None
+
+
+def run_in_rounds(arguments: Arguments, run: StudyRun) -> tuple[StudyRun, str]:
+    """Run the study once, or as often as --until-flat or --until-clear takes; return what ran last, and its name."""
+    if arguments.until_flat is not None:
+        return run_until_flat(run, arguments.until_flat, arguments.max_steps)
+    if arguments.until_clear is not None:
+        return run, run_until_clear(run, arguments.until_clear, arguments.max_seeds)
+    return run, run_study(run)
 
 
 def probes_beside(run: StudyRun) -> list[StudyRun]:
@@ -193,9 +201,12 @@ def show_results(runs: Sequence[tuple[StudyRun, str]]) -> None:
         print((run.folder / "summary.md").read_text(encoding="utf-8"))
     if len(found) > 1:
         results, probe = found
-        print(f"## Both\n\n{beside(results, probe, ('photographs', 'recall')).markdown()}\n\n{NEXT}")
+        both = f"## Both\n\n{beside(results, probe, ('photographs', 'recall')).markdown()}\n"
+        write_text(runs[0][0].folder / "both.md", both)
+        print(f"{both}\n{NEXT}")
     for run, _ in runs:
         print(f"Tables and figures: {run.folder}")
+        print(f"The same as a page: {shlex.join(['python', 'studies/report.py', str(run.folder), '--html', 'pages'])}")
         print(f"Learning curves:    {shlex.join(['tensorboard', '--logdir', str(run.folder / 'cells')])}")
     settings = runs[0][0].settings
     url, files = without_password(settings.storage_url), str(settings.shown_files)

@@ -99,6 +99,8 @@ def find_factory(target: str) -> Callable[..., object]:
         with _current_folder_on_path():
             factory: Callable[..., object] = getattr(importlib.import_module(module_name), factory_name)
     except Exception as error:  # a module from outside may raise anything when it is imported
+        if isinstance(error, ModuleNotFoundError) and not f"{module_name}.".startswith(f"{error.name}."):
+            raise InputError(f"{target!r} imports {error.name}, which is not installed") from error
         known = isinstance(error, ImportError | AttributeError)
         reason = str(error) if known else f"its module fails with {reason_of(error)}"
         raise InputError(f"cannot find {target!r}: {reason}") from error

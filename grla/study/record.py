@@ -43,7 +43,7 @@ class Record:
     psnr_y (dB) and ssim_y are means over all test images. Costs have their unit in the name; `macs` and `hook_flops`
     are per image at the spec's `count_output`, latency and `peak_memory_mib` at its `latency_input`. `num_features` is
     that of a linear kernel: the rows of the state that each head keeps of an image. Costs are measured once for all
-    seeds of a variant with nothing else running, latency with `latency_threads`, and on a GPU as a CUDA graph,
+    seeds of a variant with no cell of the study running, latency with `latency_threads`, and on a GPU as a CUDA graph,
     without launches, `latency_replay_ms`; `costs` names the measurement.
     `train_seconds` are those of a process with `threads` threads, beside which `workers` - 1 other cells ran on the
     machine, and which got `processor_share` (0 to 1) of the processor time that its threads could use. `execution` says

@@ -19,6 +19,14 @@ class Wide(nn.Sequential):
     def __init__(self):
         super().__init__(nn.Conv2d(3, 48, 5, padding=2), nn.PixelShuffle(4))
 """
+NUMBERS = """
+import torch
+from torch import nn
+
+def build(upscale):
+    assert torch.linspace(0, 0.1, 4)[3].item() > 0
+    return nn.Sequential(nn.Conv2d(3, 3 * upscale**2, 3, padding=1), nn.PixelShuffle(upscale))
+"""
 SMOKE = ("--profile", "smoke")
 
 
@@ -27,6 +35,8 @@ def home(tmp_path: Path) -> Path:
     """A folder of the user's with two networks and the changes that make a base x2."""
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "network.py").write_text(NETWORK)
+    (tmp_path / "mine" / "numbers.py").write_text(NUMBERS)
+    (tmp_path / "mine" / "timid.py").write_text("import not_there")
     (tmp_path / "x2.json").write_text('{"changes": {"model.upscale": 2}}')
     return tmp_path
 
@@ -59,6 +69,13 @@ def test_it_is_at_the_upscale_factor_of_the_base(home: Path) -> None:
     assert row.split()[2] == f"{(27 * 12 + 12) / 1e3:.2f}"
 
 
+def test_a_factory_that_needs_its_numbers_is_counted_all_the_same(home: Path) -> None:
+    """SwinIR's calls `.item()` on the drop rates of its blocks, which has no answer on the meta device."""
+    shown = call("run_ablation.py", "compare", "mine.numbers:build", *SMOKE, "--dry-run", folder=home)
+    (row,) = [line for line in shown.splitlines() if line.startswith("model=")]
+    assert row.split()[2] == f"{(27 * 48 + 48) / 1e3:.2f}"
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
@@ -68,6 +85,7 @@ def test_it_is_at_the_upscale_factor_of_the_base(home: Path) -> None:
         ),
         (["compare", "mine.network"], "MODELS must look like package.module:factory, got 'mine.network'"),
         (["compare", "mine.gone:build"], "cannot find 'mine.gone:build': No module named 'mine.gone'"),
+        (["compare", "mine.timid:build"], "'mine.timid:build' imports not_there, which is not installed"),
         (["compare", "mine.network:gone"], "cannot find 'mine.network:gone': module 'mine.network' has no attribute"),
         (["kernels", "mine.network:build"], "MODELS must be left out but for 'compare', got ('mine.network:build',)"),
     ],

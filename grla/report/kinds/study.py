@@ -248,7 +248,7 @@ def _circumstances(cells: pd.DataFrame, about: Mapping[str, Any]) -> list[str]:
     if len(timed):
         at_once = f"up to {workers.max():.0f} at once with {_number_of(threads, 'thread')} each"
         lines.append(
-            f"Costs were measured once for each variant with nothing else running, latency with "
+            f"Costs were measured once for each variant, with no cell of this study running, latency with "
             f"{_number_of(timed, 'thread')}; cells were trained {at_once}"
         )
     elif workers.max() > 1:
@@ -281,7 +281,8 @@ def _network(model: Mapping[str, Any]) -> str:
     """A model spec in words."""
     if "dim" not in model:
         return ", ".join(f"{name} {value}" for name, value in model.items())
-    width = f"{model['dim']} channels, {_count(model['depth'], 'block')}, windows of {model['window_size']}"
+    windows = f", windows of {model['window_size']}" if "window" in model["layers"] else ", no windows"
+    width = f"{model['dim']} channels, {_count(model['depth'], 'block')}{windows}"
     return f"GRLASR x{model['upscale']}, {width} (the paper's has 55 channels, 6 blocks, windows of 16)"
 
 
