@@ -2,7 +2,7 @@
 
 python studies/evaluate.py --model bicubic --upscale 4 --test-data Set5 Set14
 python studies/evaluate.py --model results/cells/HASH/weights.pt
-python studies/evaluate.py --model package.module:factory --checkpoint weights.pth --upscale 2 --json scores.json
+python studies/evaluate.py --model package.module:factory --weights weights.pth --upscale 2 --json scores.json
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Arguments(Asking):
 
     model: str
     """bicubic, a checkpoint file of a study, or package.module:factory (a callable returning an nn.Module)."""
-    checkpoint: Path | None = None
+    weights: Path | None = None
     """Weights for package.module:factory: a state dict, bare or under a usual key as params_ema, or .safetensors."""
     upscale: Literal[2, 3, 4] = 4
     """Super-resolution factor."""
@@ -44,14 +44,12 @@ class Arguments(Asking):
 def main(arguments: Arguments) -> None:
     """Score, print, and write what was asked for."""
     if arguments.json is not None:
-        inputs = [Path(arguments.model), *filter(None, [arguments.checkpoint])]
+        inputs = [Path(arguments.model), *filter(None, [arguments.weights])]
         read = any(same_file(arguments.json, path) for path in inputs)
         require(not read, "json", "must be a file of its own, not one that is read", str(arguments.json))
     sources = [str(folder) for folder in arguments.test_data] or ["bundled"]
     device = choose_device(arguments.device)
-    result = score_model(
-        arguments.model, arguments.checkpoint, arguments.upscale, sources, device, arguments.conventions
-    )
+    result = score_model(arguments.model, arguments.weights, arguments.upscale, sources, device, arguments.conventions)
     print("\n".join(result["found"]))
     columns = {"num_images": "images", "psnr_y": "PSNR-Y dB", "ssim_y": "SSIM-Y"}
     sets = result["test_sets"].items()
@@ -66,4 +64,4 @@ def main(arguments: Arguments) -> None:
 
 
 if __name__ == "__main__":
-    command(main, Arguments, weights="checkpoint")
+    command(main, Arguments)

@@ -1,8 +1,8 @@
 """Enlarge pictures of your own with a trained network.
 
 python studies/upscale.py photo.jpg                              with the small x4 network that comes with the project
-python studies/upscale.py holiday/*.png --checkpoint weights.pt --tile 256 --overlap 32 --out enlarged
-python studies/upscale.py photo.jpg --checkpoint package.module:factory --weights weights.pth
+python studies/upscale.py holiday/*.png --model weights.pt --tile 256 --overlap 32 --out enlarged
+python studies/upscale.py photo.jpg --model package.module:factory --weights weights.pth
 """
 
 from __future__ import annotations
@@ -44,12 +44,12 @@ class Arguments(Asking):
 
     images: Annotated[tuple[Path, ...], tyro.conf.Positional]
     """Picture files: PNG, JPEG, BMP, TIFF or WebP."""
-    checkpoint: str = str(SHIPPED)
+    model: str = str(SHIPPED)
     """A checkpoint file of a study, package.module:factory, or bicubic; by default the project's own small network."""
     weights: Path | None = None
     """Weights for package.module:factory: a state dict, bare or under a usual key as params_ema, or .safetensors."""
     upscale: Literal[2, 3, 4] = 4
-    """Super-resolution factor, that of the checkpoint."""
+    """Super-resolution factor, that of the model."""
     tile: int | None = 256
     """Larger pictures are processed in squares of this many pixels, to need less memory; None processes them whole.
     Where memory does not suffice, squares of half the side are tried, and it is said."""
@@ -75,7 +75,7 @@ def main(arguments: Arguments) -> None:
     failed = []
     with tqdm(total=sum(sizes), desc="enlarging", unit="px", unit_scale=True, disable=None) as bar:
         how = (arguments.conventions, arguments.half, bar.update)
-        tiled = find_tiled(arguments.checkpoint, arguments.weights, factor, device, *how)
+        tiled = find_tiled(arguments.model, arguments.weights, factor, device, *how)
         upscaler = in_tiles_that_fit(lambda tile: tiled(tile, arguments.overlap if tile else 0), arguments.tile)
         for index, path in enumerate(arguments.images):
             try:
@@ -177,4 +177,4 @@ def _profile(path: Path, mode: str) -> bytes | None:
 
 
 if __name__ == "__main__":
-    command(main, Arguments, __doc__, model="checkpoint")
+    command(main, Arguments, __doc__)

@@ -57,7 +57,7 @@ def test_dry_run_shows_cells_costs_and_time_and_writes_nothing(tmp_path: Path) -
         (["--until-clear", "0.1", "--workers", "0"], "--workers must be at least 1 with --until-clear, which looks at"),
         (["--base", "dict.json"], "study 'attention', profile 'smoke': model.kernel must be of type KernelSpec, got {"),
         (["--checkpoint-activations", "--compile"], "--checkpoint-activations does not go with --compile, which"),
-        (["--budget", "0steps"], "--budget must be above 0, got 0.0"),
+        (["--budget", "0steps"], "--budget must be above 0, got 0"),
         (["--workers", "-1"], "--workers must be at least 0, got -1"),
     ],
 )
@@ -178,11 +178,11 @@ def test_evaluate_scores_an_outside_model(outside: Path) -> None:
             "a dict with the keys 'sr', 'lr'; wrap it in a factory",
         ),
         (["--model", "wrong:syntax"], "cannot find 'wrong:syntax': its module fails with SyntaxError: "),
-        (["--model", "peer:both", "--json", "set/noise.png", "--checkpoint", "set/noise.png"], "--json must be a file"),
+        (["--model", "peer:both", "--json", "set/noise.png", "--weights", "set/noise.png"], "--json must be a file"),
         (["--model", "peer:missing"], "cannot find 'peer:missing'"),
-        (["--model", "bicubic", "--checkpoint", "peer.py"], "--checkpoint must be left out but for package.module"),
+        (["--model", "bicubic", "--weights", "peer.py"], "--weights must be left out but for package.module"),
         (["--model", "nothing"], "--model must be bicubic, a checkpoint file or package.module:factory"),
-        (["--model", "peer:nearest", "--checkpoint", "peer.py"], "peer.py is not a readable checkpoint"),
+        (["--model", "peer:nearest", "--weights", "peer.py"], "peer.py is not a readable checkpoint"),
         (["--model", "peer.py"], "peer.py is not a readable checkpoint"),
     ],
 )
@@ -195,7 +195,7 @@ def test_evaluate_names_what_is_wrong(outside: Path, arguments: list[str], messa
 def test_a_network_that_differs_is_asked_in_its_own_way(outside: Path) -> None:
     shown = call("evaluate.py", "--model", "peer:both", "--output-key", "sr", "--test-data", "set", folder=outside)
     assert "PSNR-Y dB" in shown
-    words = ["--checkpoint", "peer:both", "--out", "large"]
+    words = ["--model", "peer:both", "--out", "large"]
     shown = call("upscale.py", "set/noise.png", *words, folder=outside, code=1)
     assert "error: picture set/noise.png: the model must map (1, 3, 40, 44) to (1, 3, 160, 176), got a dict" in shown
     assert not (outside / "large").exists()
@@ -208,7 +208,7 @@ def test_weights_of_a_network_from_outside_are_loaded_recorded_and_missed(outsid
     nn.init.zeros_(network[0].weight)
     nn.init.constant_(network[0].bias, 0.5)
     torch.save({"params": network.state_dict()}, outside / "w.pth")
-    words = ["--upscale", 2, "--checkpoint"]
+    words = ["--upscale", 2, "--model"]
     shown = call("upscale.py", "set/noise.png", *words, "peer:pointwise", "--weights", "w.pth", folder=outside)
     assert "as its factory made them" not in shown
     large = Image.open(outside / "results" / "upscaled" / "noise_x2.png")
@@ -220,7 +220,7 @@ def test_weights_of_a_network_from_outside_are_loaded_recorded_and_missed(outsid
     )
     assert "error: --weights must be left out but for package.module:factory, got 'w.pth'" in shown
     score = ["evaluate.py", "--model", "peer:pointwise", "--upscale", 2, "--test-data", "set", "--json", "s.json"]
-    assert "as its factory made them" not in call(*score, "--checkpoint", "w.pth", folder=outside)
+    assert "as its factory made them" not in call(*score, "--weights", "w.pth", folder=outside)
     result = json.loads((outside / "s.json").read_text())
     assert result["weights"] == {"path": "w.pth", "digest": weights_digest(network.state_dict())}
     assert result["conventions"] == {"value_range": 1, "luma_only": False, "output_key": None}

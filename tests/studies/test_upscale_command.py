@@ -31,7 +31,7 @@ def test_colour_gray_alpha_and_orientation_are_kept(tmp_path: Path) -> None:
     exif[274] = 6  # turned by a quarter
     Image.fromarray(colour).save(tmp_path / "turned.png", exif=exif)
     names = ["colour.png", "gray.png", "alpha.png", "turned.png"]
-    call("upscale.py", *names, "--checkpoint", "bicubic", "--upscale", 2, "--out", "large", folder=tmp_path)
+    call("upscale.py", *names, "--model", "bicubic", "--upscale", 2, "--out", "large", folder=tmp_path)
     large = {name: np.array(Image.open(tmp_path / "large" / name.replace(".png", "_x2.png"))) for name in names}
     assert np.array_equal(large["colour.png"], imresize(colour, 2))
     assert np.array_equal(large["gray.png"], imresize(gray, 2))
@@ -43,14 +43,14 @@ def test_colour_gray_alpha_and_orientation_are_kept(tmp_path: Path) -> None:
 def test_a_broken_picture_is_named_and_the_others_are_done(tmp_path: Path) -> None:
     (tmp_path / "broken.png").write_bytes(b"no picture")
     Image.fromarray(noise(4, 4, 3)).save(tmp_path / "good.png")
-    shown = call("upscale.py", "broken.png", "good.png", "--checkpoint", "bicubic", folder=tmp_path, code=1)
+    shown = call("upscale.py", "broken.png", "good.png", "--model", "bicubic", folder=tmp_path, code=1)
     assert "error: image broken.png cannot be read" in shown
     assert (tmp_path / "results" / "upscaled" / "good_x4.png").is_file()
 
 
 def test_an_unknown_network_is_said_of_its_flag(tmp_path: Path) -> None:
-    shown = call("upscale.py", "a.png", "--checkpoint", "nope", folder=tmp_path, code=1)
-    assert "error: --checkpoint must be bicubic, a checkpoint file or package.module:factory, got 'nope'" in shown
+    shown = call("upscale.py", "a.png", "--model", "nope", folder=tmp_path, code=1)
+    assert "error: --model must be bicubic, a checkpoint file or package.module:factory, got 'nope'" in shown
 
 
 def test_pictures_of_every_kind_keep_what_they_are(tmp_path: Path) -> None:
@@ -120,7 +120,7 @@ def test_a_picture_to_enlarge_is_never_replaced(tmp_path: Path) -> None:
     (tmp_path / "linked" / "cat_x2.png").symlink_to(tmp_path / "cat_x2.png")
     before = (tmp_path / "cat_x2.png").read_bytes()
     for out in (".", "linked"):
-        words = ["cat.png", "cat_x2.png", "--checkpoint", "bicubic", "--upscale", 2, "--out", out, "--overwrite"]
+        words = ["cat.png", "cat_x2.png", "--model", "bicubic", "--upscale", 2, "--out", out, "--overwrite"]
         shown = call("upscale.py", *words, folder=tmp_path, code=1)
         assert "which is the picture cat_x2.png; give another folder as --out" in shown
     assert (tmp_path / "cat_x2.png").read_bytes() == before
@@ -130,7 +130,7 @@ def test_a_picture_to_enlarge_is_never_replaced(tmp_path: Path) -> None:
 def test_an_existing_file_is_replaced_only_when_asked(tmp_path: Path) -> None:
     Image.fromarray(noise(4, 4, 3)).save(tmp_path / "cat.png")
     (tmp_path / "cat_x2.png").write_text("mine")
-    words = ["cat.png", "--checkpoint", "bicubic", "--upscale", 2, "--out", "."]
+    words = ["cat.png", "--model", "bicubic", "--upscale", 2, "--out", "."]
     shown = call("upscale.py", *words, folder=tmp_path, code=1)
     assert "error: cat_x2.png exists already; give another folder as --out, or set --overwrite" in shown
     assert (tmp_path / "cat_x2.png").read_text() == "mine"
