@@ -1,8 +1,10 @@
 """Enlarge pictures of your own with a trained network.
 
-python studies/upscale.py photo.jpg                              with the small x4 network that comes with the project
-python studies/upscale.py holiday/*.png --model weights.pt --tile 256 --overlap 32 --out enlarged
-python studies/upscale.py photo.jpg --model package.module:factory --weights weights.pth
+    python studies/upscale.py photo.jpg                         with the small x4 network that comes with the project
+    python studies/upscale.py holiday/*.png --model weights.pt --tile 256 --overlap 32 --out enlarged
+    python studies/upscale.py photo.jpg --model package.module:factory --weights weights.pth
+
+cat.png becomes cat_x4.png; what cannot be read is named, and the others are done.
 """
 
 from __future__ import annotations
