@@ -281,7 +281,7 @@ def _network(model: Mapping[str, Any]) -> str:
     """A model spec in words."""
     if "dim" not in model:
         return ", ".join(f"{name} {value}" for name, value in model.items())
-    windows = f", windows of {model['window_size']}" if "window" in model["layers"] else ", no windows"
+    windows = f", windows of {model['window_size']}" if "window" in model.get("layers", ("window",)) else ", no windows"
     width = f"{model['dim']} channels, {_count(model['depth'], 'block')}{windows}"
     return f"GRLASR x{model['upscale']}, {width} (the paper's has 55 channels, 6 blocks, windows of 16)"
 

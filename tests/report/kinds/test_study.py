@@ -9,7 +9,7 @@ import pytest
 
 from tests.report.conftest import MadeUp
 
-QUIET = "Costs were measured once for each variant with nothing else running, latency with 2 threads"
+QUIET = "Costs were measured once for each variant, with no cell of this study running, latency with 2 threads"
 BUSY = "The machine was busy: cells got 50% to 99% of the processor time"
 OLD = "Latencies and training times are those of up to 4 cells at once on one machine"
 
