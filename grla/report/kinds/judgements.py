@@ -27,12 +27,19 @@ from grla.study import BASE, FAR_BELOW, NO_GAIN, NOISE, Rule, Test
 Verdict = Literal[
     "supported",
     "contradicted",
+    "supported at this budget",
+    "contradicted at this budget",
     "not distinguishable at this budget",
     "not yet settled: still rising",
     "not yet run",
 ]
 UNCLEAR: Verdict = "not distinguishable at this budget"
 NOT_YET_RUN: Verdict = "not yet run"
+AT_THIS_BUDGET: dict[Verdict, Verdict] = {
+    "supported": "supported at this budget",
+    "contradicted": "contradicted at this budget",
+}
+"""What smaller runs than the paper's can say of its claims."""
 
 KERNEL = "gaussian_rbf"
 FASTER = 3.5  # GRLA, table 10: 213.4 ms against 60.9 ms
@@ -51,11 +58,16 @@ class Judgement:
 
 
 def judge(rule: Rule, results: Results) -> Judgement:
-    """What a study's `results` say by the `rule` of a claim; not yet run where one of its variants has no cell."""
+    """What a study's `results` say by the `rule` of a claim, at this budget where that is not the paper's.
+
+    Not yet run where one of its variants has no cell.
+    """
     if not {*rule.variants, *rule.control} <= set(results.cells["variant"]):
         named = "; ".join(rule.variants)
         return Judgement(NOT_YET_RUN, f"no records of {named} at a size this can be told from")
     found = TESTS[rule.test](results, rule)
+    if results.layout.profile != "paper":
+        found = replace(found, verdict=AT_THIS_BUDGET.get(found.verdict, found.verdict))
     lost = _lost(results, (*rule.control, *rule.variants))
     return replace(found, evidence=f"{found.evidence}; {lost}") if lost and rule.test != "diverging" else found
 

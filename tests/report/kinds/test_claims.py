@@ -57,7 +57,7 @@ def test_the_evidence_says_where_it_is_from() -> None:
     results = claims.results_by_study(REFERENCE)
     claim = Claim("x", "-", better_than_base("kernel=rbf_ridge", words="rule"))
     found = claims.judged(claim, "recall", results["recall"])
-    assert found.verdict == "supported"
+    assert found.verdict == "supported at this budget"
     assert found.evidence.startswith("recall, quick, 21 cells, 3 seeds, 2000 steps each: kernel=rbf_ridge: +15")
     other = Claim("x", "-", better_than_base("kernel=none", words="rule"))
     assert claims.judged(other, "recall", results["recall"]).evidence.startswith("no records of kernel=none")
@@ -81,10 +81,10 @@ def test_a_ledger_is_written_shown_and_checked(ledger: Path) -> None:
     assert text.count("\n| ") == 1 + 21
     document = claims.document(ledger)
     titles = [section.title for section in document.sections if section.page]
-    assert titles == ["Contradicted", "Not distinguishable at this budget", "Supported", "Not yet run"]
+    assert titles == ["Contradicted", "Not distinguishable at this budget", "Supported at this budget", "Not yet run"]
     assert (
         claims.link(ledger, "claims.html").text
-        == "18 not yet run, 1 contradicted, 1 not distinguishable at this budget, 1 supported"
+        == "18 not yet run, 1 contradicted, 1 not distinguishable at this budget, 1 supported at this budget"
     )
     assert [fault for fault in claims.faults(ledger) if not fault.startswith("code abc123")] == []
     ledger.write_text(text.replace("| contradicted", "| supported   "), encoding="utf-8")

@@ -32,7 +32,7 @@ from tests.shared import factor
 
 def results(noise_sd: float = 0.001, **effects: float | None) -> Results:
     """A study of 3 seeds and 4 images; `effects` are variants' true differences to the base in dB, None: diverged."""
-    layout = Layout("kernels", "q?", "none", "quick", "one_at_a_time", (factor("k", ("a", *effects), "a"),))
+    layout = Layout("kernels", "q?", "none", "paper", "one_at_a_time", (factor("k", ("a", *effects), "a"),))
     cells, images = [], []
     noise = np.random.default_rng(0).normal(0, noise_sd, (len(effects) + 1, 3, 4))
     for number, (level, effect) in enumerate({"a": 0.0, **effects}.items()):
@@ -68,7 +68,7 @@ def results(noise_sd: float = 0.001, **effects: float | None) -> Results:
         (no_better_than_base, ("k=b",), {"b": 0.3}, "contradicted"),
         (no_better_than_base, ("k=b",), {"b": None}, UNCLEAR),
         (diverging, ("k=b",), {"b": None}, "supported"),
-        (diverging, ("k=b",), {"b": 0.0}, UNCLEAR),
+        (diverging, ("k=b",), {"b": 0.0}, "contradicted"),
         (diverging, ("k=b", "k=c"), {"b": None, "c": 0.0}, UNCLEAR),
         (diverging, ("k=z",), {"b": 0.0}, "not yet run"),
         (cheaper_to_train, ("k=b", "k=c"), {"b": 0.0, "c": 0.0}, "supported"),
@@ -143,7 +143,7 @@ def test_a_control_that_fails_too_or_one_cell_that_does_not_leaves_divergence_op
     assert judge(diverging("k=b", words=""), dataclasses.replace(study, cells=cells)).verdict == UNCLEAR
 
 
-@pytest.mark.parametrize(("effect", "verdict"), [(-5.0, "supported"), (-0.5, UNCLEAR)])
+@pytest.mark.parametrize(("effect", "verdict"), [(-5.0, "supported"), (-0.5, "contradicted")])
 def test_a_network_far_below_the_baseline_has_failed(effect: float, verdict: str) -> None:
     study = results(b=effect)
     bicubic = (
@@ -174,10 +174,22 @@ def test_no_better_is_not_settled_while_a_side_rises(gain: float) -> None:
         assert judgement.evidence.endswith(f"not known to have flattened: {variant}")
 
 
+def at_quick(study: Results) -> Results:
+    return dataclasses.replace(study, layout=dataclasses.replace(study.layout, profile="quick"))
+
+
+@pytest.mark.parametrize(("effect", "verdict"), [(-0.2, "supported"), (0.1, "contradicted")])
+def test_less_training_than_the_paper_s_says_something_of_its_budget_only(effect: float, verdict: str) -> None:
+    study, rule = results(b=effect), worse_than_base("k=b", words="")
+    assert judge(rule, study).verdict == verdict
+    assert judge(rule, at_quick(study)).verdict == f"{verdict} at this budget"
+    assert judge(rule, at_quick(results(noise_sd=1.0, b=0.0))).verdict == UNCLEAR
+
+
 def test_that_nothing_diverged_contradicts_only_after_all_of_the_training() -> None:
-    quick = results(b=0.0)
-    paper = dataclasses.replace(quick, layout=dataclasses.replace(quick.layout, profile="paper"))
+    paper = results(b=0.0)
     assert judge(diverging("k=b", words=""), paper).verdict == "contradicted"
+    assert judge(diverging("k=b", words=""), at_quick(paper)).verdict == UNCLEAR
     one = dataclasses.replace(results(b=0.0, c=None), layout=paper.layout)
     assert judge(diverging("k=b", "k=c", words=""), one).verdict == UNCLEAR
 
