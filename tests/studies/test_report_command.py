@@ -60,11 +60,11 @@ def test_changed_rows_are_found_in_tables_and_figures(record: Path) -> None:
 @pytest.mark.parametrize(
     ("file", "old", "new", "fault"),
     [
-        ("cells.csv", "1d06dbdfd50e004b", "1d06dbdfd50e004c", "cell 1d06dbdfd50e004c (base, seed 0): is not the hash"),
-        ("cells.csv", "8f18576d6fa9", "8f18576d6fa9-dirty", "code 8f18576d6fa9-dirty: files had been changed"),
+        ("cells.csv", "2d5e9e99684f5de3", "2d5e9e99684f5de4", "cell 2d5e9e99684f5de4 (base, seed 0): is not the hash"),
+        ("cells.csv", "1c6893f96486", "1c6893f96486-dirty", "code 1c6893f96486-dirty: files had been changed"),
         ("provenance.json", '"grla-1"', '"grla-0"', "protocol: was grla-0, numbers now mean grla-1"),
-        ("provenance.json", "30d2384d04a19141", "00d2384d04a19141", "definition: its hash is not 75cf418f"),
-        ("study.json", '"amount": 4000', '"amount": 4001', "definition: its hash is not 75cf418f"),
+        ("provenance.json", "30d2384d04a19141", "00d2384d04a19141", "definition: its hash is not d0b132aa"),
+        ("study.json", '"amount": 4000', '"amount": 4001', "definition: its hash is not d0b132aa"),
         ("study.json", '"depth": 1', '"depth": 2', "model.depth: was 2, the study's file now says 1"),
         ("study.json", '"rbf_ridge"', '"ridge"', "factor kernel: had the levels"),
     ],
@@ -77,7 +77,7 @@ def test_a_changed_identity_is_found(record: Path, file: str, old: str, new: str
 
 
 def test_a_study_without_a_file_is_found(record: Path) -> None:
-    replace(record / "study.json", '"study": "recall_photos"', '"study": "gone"')
+    replace(record / "study.json", '"file": "recall_photos"', '"file": "gone"')
     (fault,) = study.faults(record)
     assert "study must be one of" in fault
 
@@ -126,7 +126,7 @@ def test_a_ledger_is_judged_again_and_has_a_page(record: Path, tmp_path: Path) -
     report.check(found)
     report.write_pages(report.find(str(root)), tmp_path / "html")
     page = (tmp_path / "html" / "claims.html").read_text()
-    assert "recall_photos, quick, 12 cells, 3 seeds" in page
+    assert "recall_photos, quick, 15 cells, 3 seeds" in page
     assert "1 contradicted" in (tmp_path / "html" / "index.html").read_text()
     replace(root / "claims.md", "contradicted", "supported")
     with pytest.raises(InputError, match=r"claims\.md: is not what the records give"):
