@@ -68,7 +68,7 @@ def few(tmp_path: Path) -> Path:
         ("ablations", "recall-photos-quick"),
         ("cost", "No benchmark here yet"),
         ("tuning", "No search here yet"),
-        ("claims", "recall_photos, quick, 12 cells, 3 seeds"),
+        ("claims", "recall_photos, quick, 15 cells, 3 seeds"),
     ],
 )
 def test_it_runs_on_a_folder_of_ones_own(name: str, shown: str, few: Path, monkeypatch: pytest.MonkeyPatch) -> None:
