@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from grla.engine import Arrangement, forecast
+from grla.engine import Arrangement, Machine, forecast
 from grla.engine.estimate import BATCH_AT_ONCE, _pixels, _training_seconds
 from grla.spec import Budget, DataSpec, RunSpec, TrainSpec, with_changes
 from grla.study import Factor, Study
@@ -23,7 +23,7 @@ def test_every_cell_is_known(tiny: Study) -> None:
 
 def test_cells_run_as_many_at_a_time_as_the_study_would(tiny: Study, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("grla.engine.estimate._training_seconds", lambda spec, device: float(torch.get_num_threads()))
-    monkeypatch.setattr(torch, "get_num_threads", lambda: 4)
+    monkeypatch.setattr(Machine, "here", lambda device: Machine(4))
     expected = forecast(tiny.cells("smoke", {}, seeds=2), CPU)
     assert expected.arrangement == Arrangement(4, 1, 1)
     assert expected.seconds == 6 * 4 / 4
