@@ -4,7 +4,7 @@ Question  Features of the Fourier kind, of Taylor's, or plain ones; shares of to
           averaged or solved for: which of these matters in the recall probe, with states of equal size?
 Source    Not in the paper. `rbf_ridge` differs from GRBF attention in all four parts at once.
 Command   python studies/run_ablation.py readout_parts
-Time      hours on two cores: 24 variants, 3 seeds, 4000 steps, and a quarter of that for each of 3 rates;
+Time      not measured: 24 variants, 3 seeds, 4000 steps, and a quarter of that for each of 3 rates;
           with --match macs at equal multiply-adds instead of equal widths.
 """
 
@@ -31,7 +31,7 @@ BASE = with_changes(
         "data.stream": 1,
     },
 )
-QUICK = Profile({}, 3, "hours on 2 cores", rates=(1e-3, 3e-3, 1e-2))
+QUICK = Profile({}, 3, "not measured", rates=(1e-3, 3e-3, 1e-2))
 
 
 def switch(part: str, on: str, off: str) -> Factor:

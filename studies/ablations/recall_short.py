@@ -9,11 +9,7 @@ Time      quick about four minutes on two cores (4 kernels, 3 seeds).
 from grla.spec import Budget, with_changes
 from grla.study import RECALL, Study, recall_profiles, vary
 
-# Two global layers and small batches: more steps in the time, after which softmax recalls with every seed tried.
-BASE = with_changes(
-    RECALL,
-    {"model.depth": 1, "data.num_pairs": (2, 4), "data.batch_size": 4, "train.budget": Budget(2400, "steps")},
-)
+BASE = with_changes(RECALL, {"data.num_pairs": (2, 4), "train.budget": Budget(2400, "steps")})
 KERNELS = vary("kernel", "model.kernel", "softmax", "gaussian_rbf", "relu", "uniform")
 
 STUDY = Study(

@@ -17,7 +17,7 @@ KERNELS = ("gaussian_rbf", "softmax", "rbf_ridge", "random_features", "relu", "t
 STUDY = Study(
     question="How much does a network gain from the copies of a texture elsewhere in the image?",
     source="not in the paper",
-    base=with_changes(RECALL, {"data": SimilaritySpec(), "train.loss": "l1"}),
+    base=with_changes(RECALL, {"model.depth": 2, "data": SimilaritySpec(), "train.loss": "l1"}),
     factors=(vary("kernel", "model.kernel", *KERNELS),),
     profiles={
         **recall_profiles(quick=(), tiny=(), expected_time=""),
