@@ -42,6 +42,7 @@ from grla.engine.storage import (
     require_storage,
     storage_named,
     storage_url,
+    waiting_for_server,
 )
 from grla.errors import require
 from grla.files import write_text
@@ -207,7 +208,9 @@ def join_work(run: StudyRun, arrangement: Arrangement, stop: StopRequest) -> Non
     joining = replace(run, join=True, retry_failed=False)
     settings = run.settings
     with storage_named(settings.storage_url):
-        work(run, arrangement, open_plan(joining), open_cells(settings.out, settings.artifacts), stop)
+        # The run that started this worker has reached the server.
+        plan = waiting_for_server(partial(open_plan, joining), settings.storage_url)
+        work(run, arrangement, plan, open_cells(settings.out, settings.artifacts), stop)
 
 
 @contextmanager

@@ -12,7 +12,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import filelock
 import optuna
@@ -39,6 +39,8 @@ PLANNERS = 0x67726C61
 PATIENCE_SECONDS = 600
 FIRST_PAUSE_SECONDS = 0.5
 LONGEST_PAUSE_SECONDS = 10.0
+AWAY = (OperationalError, InterfaceError)
+T = TypeVar("T")
 
 
 def storage_url(storage: str | None, out: Path) -> str:
@@ -207,9 +209,10 @@ class PatientStorage(optuna.storages.RDBStorage):
     """
 
 
-def is_away(error: StorageInternalError) -> bool:
+def is_away(error: StorageInternalError | InputError) -> bool:
     """Whether it was the server or the way to it that failed, rather than what was asked of it."""
-    return isinstance(error.__cause__, (OperationalError, InterfaceError))
+    cause = error.__cause__
+    return isinstance(cause.__cause__ if isinstance(cause, StorageInternalError) else cause, AWAY)
 
 
 def _patiently(method: Callable[..., Any]) -> Callable[..., Any]:
@@ -221,28 +224,36 @@ def _patiently(method: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(method)
     def patient(storage: PatientStorage, *arguments: Any, **named: Any) -> Any:
-        start, pause = time.monotonic(), FIRST_PAUSE_SECONDS
-        while True:
-            try:
-                answer = method(storage, *arguments, **named)
-            except StorageInternalError as error:
-                if not is_away(error) or storage.engine.dialect.name == "sqlite":
-                    raise
-                reason = str(getattr(error.__cause__, "orig", error)).splitlines()[0]
-                waited = time.monotonic() - start
-                if waited > PATIENCE_SECONDS:
-                    message = f"the storage has not answered for {waited:.0f} s ({reason}); run again to go on"
-                    raise InputError(message) from error
-                if pause == FIRST_PAUSE_SECONDS:
-                    _say(f"the storage does not answer ({reason}); trying again for {PATIENCE_SECONDS:.0f} s")
-                time.sleep(pause)
-                pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
-            else:
-                if pause > FIRST_PAUSE_SECONDS:
-                    _say(f"the storage is back after {time.monotonic() - start:.0f} s")
-                return answer
+        return waiting_for_server(lambda: method(storage, *arguments, **named), storage.engine.url)
 
     return patient
+
+
+def waiting_for_server(ask: Callable[[], T], storage: str | URL) -> T:
+    """What `ask` answers, asked again for up to `PATIENCE_SECONDS` while the server of the storage is away.
+
+    Raises what `ask` raises for other reasons, and InputError when the server does not come back.
+    """
+    start, pause = time.monotonic(), FIRST_PAUSE_SECONDS
+    while True:
+        try:
+            answer = ask()
+        except (StorageInternalError, InputError) as error:
+            if not is_away(error) or _is_file(make_url(storage)):
+                raise
+            reason = str(getattr(error.__cause__, "orig", error)).splitlines()[0]
+            waited = time.monotonic() - start
+            if waited > PATIENCE_SECONDS:
+                message = f"the storage has not answered for {waited:.0f} s ({reason}); run again to go on"
+                raise InputError(message) from error
+            if pause == FIRST_PAUSE_SECONDS:
+                _say(f"the storage does not answer ({reason}); trying again for {PATIENCE_SECONDS:.0f} s")
+            time.sleep(pause)
+            pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
+        else:
+            if pause > FIRST_PAUSE_SECONDS:
+                _say(f"the storage is back after {time.monotonic() - start:.0f} s")
+            return answer
 
 
 def _say(text: str) -> None:

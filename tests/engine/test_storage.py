@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import sys
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +16,15 @@ import torch
 
 from grla.engine import RunSettings, StudyRun, run_study
 from grla.engine import storage as storage_room
-from grla.engine.storage import FILE_NAME, open_storage, planning, require_storage, storage_url
+from grla.engine.storage import (
+    FILE_NAME,
+    PatientStorage,
+    open_storage,
+    planning,
+    require_storage,
+    storage_url,
+    waiting_for_server,
+)
 from grla.errors import InputError
 from grla.provenance import describe_run, without_password
 from grla.report.results import load_trials
@@ -142,6 +151,33 @@ def test_two_studies_of_one_name_and_different_definitions_are_refused(make_run:
 def test_impossible_settings_are_refused(settings: dict[str, int], message: str) -> None:
     with pytest.raises(InputError, match=f"{message} be at least"):
         RunSettings(Path("out"), torch.device("cpu"), **settings)
+
+
+def test_who_comes_while_the_server_is_away_can_wait_for_it(server, capsys: pytest.CaptureFixture[str]) -> None:
+    """As a worker that starts in that moment: its run has reached the server before."""
+    url = server.empty()
+
+    def enter() -> PatientStorage:
+        with planning(url):
+            return open_storage(url)
+
+    def refuse() -> None:
+        raise InputError("unusable")
+
+    server.stop()
+    starting = threading.Timer(2, server.start)
+    starting.start()
+    try:
+        with pytest.raises(InputError, match="check host and port"):
+            enter()
+        assert not waiting_for_server(enter, url).get_all_studies()
+    finally:
+        starting.join()
+    shown = capsys.readouterr().err
+    assert "the storage does not answer" in shown
+    assert "the storage is back after" in shown
+    with pytest.raises(InputError, match="unusable"):  # is not asked again
+        waiting_for_server(refuse, url)
 
 
 def test_patience_has_an_end_which_is_told(server, monkeypatch: pytest.MonkeyPatch) -> None:
