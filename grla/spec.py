@@ -275,8 +275,13 @@ class Budget:
         amount = float(match[1]) if "." in match[1] else int(match[1])
         return cls(amount, "steps" if match[2] == "steps" else "min")
 
+    @property
+    def words(self) -> str:
+        """As a sentence has it: "600 steps" or "2.5 min"."""
+        return f"{self.amount:g} {self.unit}" if self.unit == "min" else f"{int(self.amount)} steps"
+
     def __str__(self) -> str:
-        return f"{self.amount:g}{self.unit}" if self.unit == "min" else f"{int(self.amount)}steps"
+        return self.words.replace(" ", "")
 
 
 @dataclass(frozen=True)

@@ -73,7 +73,7 @@ def _show_cost(run: StudyRun, rates: Sequence[float]) -> None:
         )
         before = duration(forecast(trying, settings.device, settings.workers, settings.threads).seconds)
         print(
-            f"Before them at least {len(trying)} runs of {budget} each, about {before} of training, choose a learning "
+            f"Before them at least {len(trying)} runs of {budget.words} each, about {before} of training, choose a learning "
             "rate for each variant."
         )
 

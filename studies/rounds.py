@@ -44,7 +44,7 @@ def with_own_rates(run: StudyRun, rates: Sequence[float]) -> StudyRun:
         trying = replace(run, study=study, seeds=1, changes={**run.changes, "train.budget": budget})
         number = len(study.resolved_factors(run.profile)[0].levels) * len(tried_rates(study, run.profile))
         share = budget.amount / base.train.budget.amount
-        words = f"Choosing learning rates: {number} runs of {budget}, {share:.0%} of a cell's."
+        words = f"Choosing learning rates: {number} runs of {budget.words}, {share:.0%} of a cell's."
         print(words, file=sys.stderr, flush=True)
         name = run_study(trying)
         results = publish(run.settings.storage_url, name, trying.folder)
