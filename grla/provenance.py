@@ -15,6 +15,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 PROTOCOL = "grla-1"
 """Names the meaning of our numbers (scoring, degradation, counting) and is part of every cell's hash. Change it when a
 code change alters what an equal spec measures."""
@@ -49,6 +51,8 @@ def commit_is_known(version: str) -> bool | None:
 
 BUSY = 0.8
 """A machine is called busy if less than this share of the processor time that was asked for was got."""
+DISTURBED = 0.1
+"""Costs count as measured beside other work if others kept more than this share of the processors busy meanwhile."""
 
 
 class ProcessorShare:
@@ -69,6 +73,30 @@ class ProcessorShare:
         """The share so far, 0 to 1; what other threads of the process used counts as well."""
         seconds, used = self.clock() - self._start[0], self.used() - self._start[1]
         return min(used / max(seconds * self.threads, 1e-9), 1.0)
+
+
+class OthersShare:
+    """How much of the machine's processors other processes keep busy, counted from here on."""
+
+    def __init__(self) -> None:
+        self._start = _processor_seconds()
+
+    def now(self) -> float:
+        """The share so far, 0 to 1; what a child of this process that still runs used counts as another's."""
+        others, all_of_them = (now - start for now, start in zip(_processor_seconds(), self._start, strict=True))
+        return min(max(others / max(all_of_them, 1e-9), 0.0), 1.0)
+
+
+def _processor_seconds() -> tuple[float, float]:
+    """Seconds since the start of the machine that others than this process computed, and that there were of all cores.
+
+    The system counts in hundredths of a second.
+    """
+    cores = psutil.cpu_times()._asdict()
+    # Linux counts guests as users, too.
+    total = sum(seconds for name, seconds in cores.items() if not name.startswith("guest"))
+    own = sum(psutil.Process().cpu_times()[:4])  # its ended children's among them
+    return total - cores["idle"] - cores.get("iowait", 0.0) - own, total
 
 
 def machine() -> dict[str, Any]:

@@ -73,8 +73,8 @@ def _show_cost(run: StudyRun, rates: Sequence[float]) -> None:
         )
         before = duration(forecast(trying, settings.device, settings.workers, settings.threads).seconds)
         print(
-            f"Before them at least {len(trying)} runs of {budget.words} each, about {before} of training, choose a learning "
-            "rate for each variant."
+            f"Before them at least {len(trying)} runs of {budget.words} each, about {before} of training, choose a "
+            "learning rate for each variant."
         )
 
 

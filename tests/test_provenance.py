@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections import namedtuple
 from pathlib import Path
 
+import psutil
 import pytest
 import torch
 
-from grla.provenance import ROOT, ProcessorShare, _processor, code_version, machine, nvidia_smi
+from grla.provenance import ROOT, OthersShare, ProcessorShare, _processor, code_version, machine, nvidia_smi
 
 
 def git(folder: Path, *arguments: str) -> str:
@@ -69,6 +71,17 @@ def test_the_share_of_the_processor_is_by_what_the_threads_could_use() -> None:
     share = ProcessorShare(2, lambda: next(seconds), lambda: next(used))
     assert share.now() == pytest.approx(0.25)  # 5 of 2 x 10 seconds
     assert share.now() == 1.0
+
+
+def test_the_share_of_others_is_what_neither_was_idle_nor_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of 20 core seconds 5 were idle or waited for a disk, 9 ours and our ended children's; users' have guests'."""
+    cores = namedtuple("cores", "user nice system idle iowait steal guest guest_nice")
+    own = namedtuple("own", "user system children_user children_system iowait")
+    times = iter([cores(100, 0, 10, 50, 5, 0, 100, 0), cores(111, 1, 12, 54, 6, 1, 111, 1)])
+    ours = iter([own(40, 1, 0, 0, 7), own(44, 2, 3, 1, 9)])
+    monkeypatch.setattr(psutil, "cpu_times", lambda: next(times))
+    monkeypatch.setattr(psutil.Process, "cpu_times", lambda _: next(ours))
+    assert OthersShare().now() == pytest.approx(6 / 20)
 
 
 @pytest.mark.parametrize(("given", "expected"), [(None, "PASSIVE"), ("ACTIVE", "ACTIVE")])

@@ -18,6 +18,7 @@ from grla.engine.material import TrainingMaterial
 from grla.engine.processes import Execution
 from grla.errors import InputError, ModelError, NotFinite, reason_of
 from grla.model import build_model
+from grla.provenance import OthersShare
 from grla.spec import RunSpec, all_stages
 from grla.study import Record
 from grla.training import Diverged, Trainer
@@ -35,6 +36,7 @@ MEASURED = (
     "latency_p90_ms",
     "latency_replay_ms",
     "latency_threads",
+    "others_share",
     "peak_memory_mib",
     "train_peak_memory_mib",
 )
@@ -47,7 +49,7 @@ def measure(spec: RunSpec, material: TrainingMaterial, device: torch.device, exe
     A network that cannot be built, run or trained, for lack of memory say, has the outcome and the reason. One that can
     but cannot be counted has no counts but of its parameters, and that reason.
     """
-    record = Record("")
+    record, others = Record(""), OthersShare()
     with outcome_of(record), _of_the_network():
         model = build_model(spec.model).to(device)
         measured = measured_costs(model, spec, device)
@@ -60,6 +62,7 @@ def measure(spec: RunSpec, material: TrainingMaterial, device: torch.device, exe
             trial.step = max(all_stages(spec.data), key=lambda stage: stage[1] ** 2 * stage[2])[0]
             # The first step creates the optimiser's state, the second holds it while gradients exist: the peak.
             record.train_peak_memory_mib = peak_memory_mib(functools.partial(_steps, trial, 2), device)
+    record.others_share = others.now()
     return {name: getattr(record, name) for name in MEASURED}
 
 

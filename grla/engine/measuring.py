@@ -17,6 +17,7 @@ from grla.engine.costs import measure
 from grla.engine.plan import Plan, PlannedCell
 from grla.engine.processes import Execution, Work, planned_path
 from grla.errors import InputError, Interrupted
+from grla.provenance import DISTURBED
 from grla.spec import Budget, OutsideSpec, RunSpec, all_stages, spec_hash, with_changes
 from grla.study import Changes, cell_identity
 
@@ -48,6 +49,7 @@ def measure_variants(
     for name in wanted.keys() & known.keys():
         plan.trials.set_user_attr(f"{PREFIX}{name}", json.dumps(known[name]))
     missing = [(name, planned) for name, planned in wanted.items() if name not in known]
+    disturbed = 0.0
     with quick_collection():
         for number, (name, planned) in enumerate(missing, 1):
             if should_stop():
@@ -55,11 +57,20 @@ def measure_variants(
             print(f"[{number}/{len(missing)}] measuring what {planned.cell.variant} costs", file=sys.stderr, flush=True)
             costs = measure(planned.cell.spec, planned.material, device, execution)
             plan.trials.set_user_attr(f"{PREFIX}{name}", json.dumps(costs))
+            disturbed = max(disturbed, costs["others_share"])
             try:
                 require_alive(device)
             except InputError:
                 plan.trials.set_user_attr(f"{PREFIX}{name}", json.dumps({**costs, FATAL: True}))
                 raise
+    if disturbed > DISTURBED:
+        print(
+            f"Other work kept up to {disturbed:.0%} of this machine's processors busy while costs were measured: "
+            "latencies are too high, and those of one variant more than another's. Scores do not depend on it; "
+            "run_benchmark.py latency measures in turns.",
+            file=sys.stderr,
+            flush=True,
+        )
 
 
 def costs_of(plan: Plan, planned: PlannedCell, device: torch.device, execution: Execution) -> dict[str, Any]:

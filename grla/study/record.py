@@ -44,7 +44,8 @@ class Record:
     are per image at the spec's `count_output`, latency and `peak_memory_mib` at its `latency_input`. `num_features` is
     that of a linear kernel: the rows of the state that each head keeps of an image. Costs are measured once for all
     seeds of a variant with no cell of the study running, latency with `latency_threads`, and on a GPU as a CUDA graph,
-    without launches, `latency_replay_ms`; `costs` names the measurement.
+    without launches, `latency_replay_ms`; `costs` names the measurement, during which other processes kept
+    `others_share` (0 to 1) of the machine's processors busy.
     `train_seconds` are those of a process with `threads` threads, beside which `workers` - 1 other cells ran on the
     machine, and which got `processor_share` (0 to 1) of the processor time that its threads could use. `execution` says
     how it was trained (see `grla.engine.processes.execution`), "" for the usual way; nothing else depends on it, and
@@ -71,6 +72,7 @@ class Record:
     latency_p90_ms: float | None = None
     latency_replay_ms: float | None = None
     latency_threads: int | None = None
+    others_share: float | None = None
     peak_memory_mib: float | None = measured("memory MiB", 1.0, ".0f")
     train_peak_memory_mib: float | None = measured("train MiB", 1.0, ".0f")
     train_seconds: float | None = measured("train s", 1.0, ".0f")

@@ -18,6 +18,7 @@ from grla.engine.plan import Plan
 from grla.engine.processes.execution import USUAL, Execution
 from grla.engine.run import open_plan
 from grla.errors import InputError, Interrupted
+from grla.provenance import OthersShare
 from grla.report.results import load_results
 from grla.spec import Budget, OutsideSpec, with_changes
 from grla.study import Factor, Study
@@ -51,6 +52,22 @@ def test_each_variant_is_measured_once_for_all_its_seeds(make_run: MakeRun, caps
         for column in ("costs", "macs", "latency_ms", "latency_p90_ms", "latency_threads", "train_peak_memory_mib"):
             assert of_variant[column].nunique() == 1, column
     assert cells["costs"].nunique() == 3
+
+
+@pytest.mark.parametrize(("share", "said"), [(0.43, True), (0.1, False)])
+def test_other_work_beside_the_measurement_is_said_and_recorded(
+    make_run: MakeRun,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    share: float,
+    said: bool,
+) -> None:
+    monkeypatch.setattr(OthersShare, "now", lambda _: share)
+    run = make_run(seeds=1)
+    name = run_study(run)
+    shown = capsys.readouterr().err
+    assert shown.count("Other work kept up to 43% of this machine's processors busy") == said
+    assert (load_results(run.settings.storage_url, name).cells["others_share"] == share).all()
 
 
 def test_more_seeds_and_other_studies_find_what_was_measured(

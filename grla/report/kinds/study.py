@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from grla.errors import InputError
-from grla.provenance import BUSY
+from grla.provenance import BUSY, DISTURBED
 from grla.report.document import Document, Link, Number, Picture, Section, Strong, Table, Text
 from grla.report.folder import document_faults, write_document
 from grla.report.kinds.each_set import each_set_blocks
@@ -241,9 +241,9 @@ def _circumstances(cells: pd.DataFrame, about: Mapping[str, Any]) -> list[str]:
     """How costs were measured and cells trained, how many at once, on which machine."""
     lines = []
     # Rows of older results lack the columns of these; their costs were measured for each cell, beside all others.
-    workers, threads, timed, share = (
+    workers, threads, timed, others, share = (
         cells.get(name, pd.Series(dtype=float)).dropna()
-        for name in ("workers", "threads", "latency_threads", "processor_share")
+        for name in ("workers", "threads", "latency_threads", "others_share", "processor_share")
     )
     if len(timed):
         at_once = f"up to {workers.max():.0f} at once with {_number_of(threads, 'thread')} each"
@@ -254,6 +254,11 @@ def _circumstances(cells: pd.DataFrame, about: Mapping[str, Any]) -> list[str]:
     elif workers.max() > 1:
         lines.append(
             f"Latencies and training times are those of up to {workers.max():.0f} cells at once on one machine"
+        )
+    if others.max() > DISTURBED:
+        lines.append(
+            f"Other work kept up to {others.max():.0%} of the machine's processors busy while costs were measured: "
+            "latencies are too high, and those of one variant more than another's"
         )
     if share.min() < BUSY:
         lines.append(
