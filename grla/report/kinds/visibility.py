@@ -11,6 +11,7 @@ from grla.report.document import Number, Section, Table, Text
 from grla.report.statistics.power import MOST_SEEDS, POWER, effect_size, seeds_needed, smallest_visible
 from grla.report.statistics.verdicts import LEVEL, SKEWED, Difference
 
+UNLIKE = 2  # times the parameters from which on sizes are said to differ
 WANTED = 0.05  # dB, the size of difference by which the paper ranks kernels
 
 EXPLAINED = f"""\
@@ -36,7 +37,8 @@ def limits_section(cells: pd.DataFrame, differences: Mapping[str, Difference]) -
     """What the study could not have told, in a few honest lines."""
     compared = [difference for difference in differences.values() if difference.verdict != "not compared"]
     bold = [variant for variant, difference in differences.items() if difference.too_bold]
-    lines = [*_smallest(compared), *_seeds(cells["seed"].nunique(), differences), *_correction(compared)]
+    seeds = _seeds(cells["seed"].nunique(), differences)
+    lines = [*_smallest(compared), *seeds, *_sizes(cells), *_correction(compared)]
     if bold:
         lines.append(
             f"Differences that a few images dominate (skewness above {SKEWED:g}), whose 95 % intervals are too narrow "
@@ -89,6 +91,18 @@ def _seeds(num_seeds: int, differences: Mapping[str, Difference]) -> list[str]:
     if num_seeds < 5:
         lines.append(f"{num_seeds} seeds: much of an interval's width is the price of so few.")
     return lines
+
+
+def _sizes(cells: pd.DataFrame) -> list[str]:
+    """That networks of very different size are compared, if they are."""
+    params = cells[cells["outcome"] == "ok"].groupby("variant", sort=False)["num_params"].first().astype(float)
+    least, most = params.min(), params.max()
+    if not most > UNLIKE * least > 0:
+        return []
+    return [
+        f"Sizes differ: {params.idxmax()} has {most / least:.1f} times the parameters of {params.idxmin()}, so a "
+        "difference between such variants may come from size alone."
+    ]
 
 
 def _correction(compared: Sequence[Difference]) -> list[str]:

@@ -15,7 +15,7 @@ from grla.report.statistics.power import seeds_needed, smallest_visible
 from grla.report.statistics.verdicts import Difference, corrected, difference_of
 
 HAND = np.array([[0.1, 0.2], [0.3, 0.4]])
-CELLS = pd.DataFrame({"seed": [0, 1]})
+CELLS = pd.DataFrame({"seed": [0, 1], "variant": "a", "outcome": "ok", "num_params": 100})
 
 
 def visibility(differences: dict[str, Difference]) -> pd.DataFrame:
@@ -79,3 +79,11 @@ def test_one_seed_has_an_interval_but_no_power() -> None:
 
 def test_differences_without_their_pairs_are_left_out() -> None:
     assert visibility_section({"a": Difference(0.1, 0.05, 0.15, 3, 2, "better")}).blocks == ()
+
+
+@pytest.mark.parametrize(("params", "said"), [(930e3, True), (2 * 22e3, False)])
+def test_networks_of_very_different_size_are_named(params: float, said: bool) -> None:
+    cells = pd.DataFrame({"variant": ["mine", "base", "gone"], "seed": 0, "outcome": ["ok", "ok", "diverged"]})
+    text = limits_section(cells.assign(num_params=[params, 22e3, 1e9]), {}).markdown()
+    assert ("Sizes differ: mine has 42.3 times the parameters of base" in text) == said
+    assert said or "Sizes differ" not in text
