@@ -43,7 +43,7 @@ from grla.engine import (
 from grla.errors import require
 from grla.files import write_text
 from grla.provenance import without_password
-from grla.report import CELL_FILES, DEFINITION, beside, export, publish, read_json
+from grla.report import CELL_FILES, DEFINITION, Results, beside, export, publish, read_json
 from grla.spec import Budget, ModelSpec, OutsideSpec
 from grla.study import COMPARE, Study, compared_study, layout_from_json, load_study, read_base
 from overview import show_costs, show_studies
@@ -55,7 +55,7 @@ begin later. What next?
   your own photographs   python studies/run_ablation.py --train-data DIR --test-data DIR
   your own kernel        notebooks/your_kernel.ipynb
   more seeds             python studies/run_ablation.py --until-clear 0.05
-  recall to the end      python studies/run_ablation.py recall_steps (hours; each kernel at its own learning rate)
+  recall to the end      python studies/run_ablation.py recall_steps (each kernel at its own learning rate)
 """
 
 
@@ -154,16 +154,18 @@ def main(arguments: Arguments) -> None:
         if rates:
             run = with_own_rates(run, rates)
         run, name = run_in_rounds(arguments, run)
-        named = [(run, name)]
+        done = [] if run.join or run.settings.workers == 0 else [(run, show_table(run, name))]
         for probe in probes_beside(run):
             print(f"{run.study.name} is done; {probe.study.name} follows.", file=sys.stderr, flush=True)
-            named.append((probe, run_study(probe)))
+            of_probe = run_study(probe)
+            if done:
+                done.append((probe, show_table(probe, of_probe)))
     if run.join:
         print(f"All cells of {name} have ended. Tables and figures: the same command without --join.")
     elif run.settings.workers == 0:
         print(f"Planned {name}; now run workers: the same command with --join.")
     else:
-        show_results(named)
+        show_what_next(done)
     return None
 
 
@@ -193,25 +195,27 @@ def tell_replaced(run: StudyRun) -> None:
         print(f"{run.folder} holds tables of {models}: they are replaced; cells stay.", file=sys.stderr)
 
 
-def show_results(runs: Sequence[tuple[StudyRun, str]]) -> None:
-    """Write tables and figures of each run's named study, print them and where to look; exit with an error if cells
-    failed."""
-    found = [publish(run.settings.storage_url, name, run.folder) for run, name in runs]
-    for run, _ in runs:
-        print((run.folder / "summary.md").read_text(encoding="utf-8"))
-    if len(found) > 1:
-        results, probe = found
-        both = f"## Both\n\n{beside(results, probe, ('photographs', 'recall')).markdown()}\n"
-        write_text(runs[0][0].folder / "both.md", both)
+def show_table(run: StudyRun, name: str) -> Results:
+    """Write tables and figures of a finished study and print its summary."""
+    results = publish(run.settings.storage_url, name, run.folder)
+    print((run.folder / "summary.md").read_text(encoding="utf-8"), flush=True)
+    return results
+
+
+def show_what_next(done: Sequence[tuple[StudyRun, Results]]) -> None:
+    """Print the table of a study and its probe, and where to look; exit with an error if cells failed."""
+    if len(done) > 1:
+        both = f"## Both\n\n{beside(done[0][1], done[1][1], ('photographs', 'recall')).markdown()}\n"
+        write_text(done[0][0].folder / "both.md", both)
         print(f"{both}\n{NEXT}")
-    for run, _ in runs:
+    for run, _ in done:
         print(f"Tables and figures: {run.folder}")
         print(f"The same as a page: {shlex.join(['python', 'studies/report.py', str(run.folder), '--html', 'pages'])}")
         print(f"Learning curves:    {shlex.join(['tensorboard', '--logdir', str(run.folder / 'cells')])}")
-    settings = runs[0][0].settings
+    settings = done[0][0].settings
     url, files = without_password(settings.storage_url), str(settings.shown_files)
     print(f"Dashboard:          {shlex.join(['optuna-dashboard', url, '--artifact-dir', files])}")
-    for (run, _), results in zip(runs, found, strict=True):
+    for run, results in done:
         failed = int((results.cells["outcome"] == "error").sum())
         if failed:
             sys.exit(f"error: {failed} cells failed, see above and {run.folder / 'cells.csv'}; run again to retry them")
