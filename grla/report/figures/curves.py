@@ -47,7 +47,7 @@ def curves_figure(results: Results) -> Figure:
         for panel, (time, words) in zip(axes[2 * index : 2 * index + 2], TIMES.items(), strict=True):
             _draw_curves(panel, rows, time)
             panel.set(title=title, xlabel=words)
-        axes[2 * index].set_ylabel(f"validation {PSNR}")
+        axes[2 * index].set_ylabel(f"validation {PSNR}\nband: lowest to highest seed")
         axes[2 * index + 1].legend(fontsize=9, loc="upper left", bbox_to_anchor=(1.01, 1), frameon=False)
     return figure
 
