@@ -80,10 +80,10 @@ def recall_figure(results: Results) -> Figure:
 def _draw(axis: Axes, data: pd.DataFrame, column: str, features: pd.Series) -> None:
     is_baseline = data["label"] == data["variant"]
     for index, ((label, variant), rows) in enumerate(data[~is_baseline].groupby(["label", "variant"], sort=False)):
-        colour, _ = line_style(index)
+        colour, dashes = line_style(index)
         size = features.get(variant, np.nan)
         name = f"{label} ({size:.0f} feature{'' if size == 1 else 's'})" if np.isfinite(size) else str(label)
-        axis.plot(rows["pairs"], rows[column], marker="o", color=colour, label=name)
+        axis.plot(rows["pairs"], rows[column], marker="o", color=colour, linestyle=dashes, label=name)
         if column == "psnr":
             axis.fill_between(rows["pairs"], rows["low"], rows["high"], color=colour, alpha=0.15, linewidth=0)
     baselines = data[is_baseline].groupby("label", sort=False)
