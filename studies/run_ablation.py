@@ -55,7 +55,7 @@ begin later. What next?
   your own photographs   python studies/run_ablation.py --train-data DIR --test-data DIR
   your own kernel        notebooks/your_kernel.ipynb
   more seeds             python studies/run_ablation.py --until-clear 0.05
-  recall to the end      python studies/run_ablation.py recall_steps (each kernel at its own learning rate)
+  recall for longer      python studies/run_ablation.py recall_steps (an hour; each kernel at its own learning rate)
 """
 
 

@@ -1,7 +1,7 @@
 """What the default study's kernels recall after a few minutes: it tells apart what photographs at that budget cannot.
 
 Question  Which kernels have begun to restore blanked glyphs from intact copies elsewhere in the image?
-Source    Not in the paper. `recall` asks more and trains longer, `recall_steps` to the end, each at its own rate.
+Source    Not in the paper. `recall` asks more, `recall_steps` trains longer, each kernel at its own rate.
 Command   python studies/run_ablation.py recall_short; the default command runs it after `attention`.
 Time      quick about four minutes on two cores (4 kernels, 3 seeds).
 """

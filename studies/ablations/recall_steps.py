@@ -4,8 +4,8 @@ Question  After how many steps, each at its own learning rate, does a kernel res
           and does it still get better by then?
 Source    Not in the paper. What the study `recall` shows is bound to one budget and one rate.
 Command   python studies/run_ablation.py recall_steps
-Time      not measured: 11 kernels, 3 seeds, 16,000 steps, and a quarter of that for each of 3 rates. Shorter budgets
-          branch off from the same training, and cost a fifth of their steps.
+Time      quick an hour of two cores that had other work as well: 11 kernels, 3 seeds, 16,000 steps, and a quarter of
+          that for each of 3 rates. Shorter budgets branch off from the same training, and cost a fifth of their steps.
 """
 
 from grla.spec import Budget, with_changes
@@ -59,7 +59,7 @@ STUDY = Study(
             "about 3 s a cell on 2 cores",
             (budgets(10, 20), vary("kernel", "model.kernel", "gaussian_rbf", "softmax")),
         ),
-        "quick": Profile({}, 3, "not measured", rates=(1e-3, 3e-3, 1e-2)),
+        "quick": Profile({}, 3, "about an hour on 2 cores", rates=(1e-3, 3e-3, 1e-2)),
         "standard": Profile({}, 5, "not measured", rates=(1e-3, 3e-3, 1e-2)),
         "paper": Profile({}, 5, "not measured", rates=(1e-3, 3e-3, 1e-2)),
     },
