@@ -58,7 +58,7 @@ def test_the_evidence_says_where_it_is_from() -> None:
     claim = Claim("x", "-", better_than_base("kernel=rbf_ridge", words="rule"))
     found = claims.judged(claim, "recall", results["recall"])
     assert found.verdict == "supported at this budget"
-    assert found.evidence.startswith("recall, quick, 21 cells, 3 seeds, 2000 steps each: kernel=rbf_ridge: +15")
+    assert found.evidence.startswith("recall, quick, 105 cells, 3 seeds, 4000 steps each: kernel=rbf_ridge: +14")
     other = Claim("x", "-", better_than_base("kernel=none", words="rule"))
     assert claims.judged(other, "recall", results["recall"]).evidence.startswith("no records of kernel=none")
 
