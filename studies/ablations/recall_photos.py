@@ -1,7 +1,7 @@
 """Does recall matter on photographs?
 
-Question  The kernels that recall best in 2000 steps of the probe (softmax, `rbf_ridge`), one that averages features
-          like those of `rbf_ridge` (`random_features`), and two that do not recall by then (GRBF as the paper sets
+Question  The kernels that recall earliest and best in the probe (softmax, `rbf_ridge`), one that averages features
+          like those of `rbf_ridge` (`random_features`), and two that begin late or not (GRBF as the paper sets
           it, `uniform`), on photographs and for longer than the other studies train.
 Source    Not in the paper; the same network as its table 1.
 Command   python studies/run_ablation.py recall_photos --train-data DIR --test-data Set5 Set14
