@@ -100,7 +100,7 @@ def test_the_death_of_a_helper_ends_the_run_in_one_line_and_loses_no_cell(
             for helper in multiprocessing.active_children():
                 assert helper.pid is not None
                 os.kill(helper.pid, signal.SIGKILL)
-                helper.join()
+                helper.join(10)  # the death of one that was not waited for must be noticed as well
         return step(trainer)
 
     with monkeypatch.context() as patch:
