@@ -65,7 +65,7 @@ def test_a_page_is_whole_in_itself(browser, pages: Path, name: str, scheme: str)
 def test_the_index_leads_to_every_page_and_a_page_to_its_sections(browser, pages: Path) -> None:
     page = browser.new_page()
     page.goto((pages / "index.html").as_uri())
-    assert "12 of 12 cells, 3 seeds; tested on Set5, Set14." in page.locator("#studies").inner_text()
+    assert "15 of 15 cells, 3 seeds; tested on Set5, Set14." in page.locator("#studies").inner_text()
     page.click("text=recall_photos, quick")
     assert page.title() == "recall_photos, profile quick"
     titles = page.locator("h2").all_inner_texts()
