@@ -2,10 +2,11 @@
 
 Question  Features of the Fourier kind, of Taylor's, or plain ones; shares of tokens or none; normalised or not; values
           averaged or solved for: which of these matters in the recall probe, with states of equal size?
-Source    Not in the paper. `rbf_ridge` differs from GRBF attention in all four parts at once.
+Source    Not in the paper. `rbf_ridge` differs from GRBF attention in all four parts at once. Where it is normalised,
+          rows of weights sum to one because features are centred, not because anything is divided by a sum.
 Command   python studies/run_ablation.py readout_parts
-Time      not measured: 24 variants, 3 seeds, 4000 steps, and a quarter of that for each of 3 rates;
-          with --match macs at equal multiply-adds instead of equal widths.
+Time      not measured: 24 variants, 3 seeds, 4000 steps; with --match macs at equal multiply-adds instead of equal
+          widths. Whole kernels on the same images after as many steps: `recall_steps`.
 """
 
 from grla.spec import Budget, KernelSpec, OptionValue, with_changes
@@ -31,7 +32,8 @@ BASE = with_changes(
         "data.stream": 1,
     },
 )
-QUICK = Profile({}, 3, "not measured", rates=(1e-3, 3e-3, 1e-2))
+QUICK = Profile({}, 3, "not measured")
+STANDARD = Profile({}, 3, "not measured", rates=(1e-3, 3e-3, 1e-2))
 
 
 def switch(part: str, on: str, off: str) -> Factor:
@@ -71,7 +73,7 @@ STUDY = Study(
             ),
         ),
         "quick": QUICK,
-        "standard": QUICK,
-        "paper": QUICK,
+        "standard": STANDARD,
+        "paper": STANDARD,
     },
 )
