@@ -67,7 +67,7 @@ def _show_cost(run: StudyRun, rates: Sequence[float]) -> None:
         print(f"{variant}: {reason}")
     if rates:
         base = cells[0].spec
-        budget = shorter(base.train.budget)
+        budget = shorter(base.train.budget, run.study.profile(run.profile).rate_share)
         trying = rates_study(run.study, run.profile, base, rates).cells(
             run.profile, {**run.changes, "train.budget": budget}, seeds=1
         )

@@ -38,7 +38,7 @@ def with_own_rates(run: StudyRun, rates: Sequence[float]) -> StudyRun:
         return replace(run, study=replace(run.study, rates=planned_rates(run)))
     require(run.settings.workers != 0, "workers", "must be at least 1 with `rates`, which looks at results", 0)
     base = run.study.cells(run.profile, run.changes, seeds=1)[0].spec
-    budget = shorter(base.train.budget)
+    budget = shorter(base.train.budget, run.study.profile(run.profile).rate_share)
     for times in range(MOST_TIMES_WIDER + 1):
         study = rates_study(run.study, run.profile, base, rates)
         trying = replace(run, study=study, seeds=1, changes={**run.changes, "train.budget": budget})

@@ -40,14 +40,17 @@ from grla.engine import (
     run_study,
     torchrun,
 )
-from grla.errors import require
+from grla.errors import InputError, require
 from grla.files import write_text
 from grla.provenance import without_password
 from grla.report import CELL_FILES, DEFINITION, Results, beside, export, publish, read_json
-from grla.spec import Budget, ModelSpec, OutsideSpec
+from grla.spec import Budget, DataSpec, ModelSpec, OutsideSpec
 from grla.study import COMPARE, Study, compared_study, layout_from_json, load_study, read_base
 from overview import show_costs, show_studies
 from rounds import run_until_clear, run_until_flat, with_own_rates
+
+PICTURES = {"data.train": "--train-data", "data.test": "--test-data", "data.allow_overlap": "--allow-overlap"}
+"""The options about folders of pictures, by the spec field that each changes."""
 
 NEXT = """\
 recall: PSNR-Y of glyphs that stand elsewhere in the image, after a training of minutes: who has not begun by then may
@@ -236,6 +239,7 @@ def study_run(arguments: Arguments) -> StudyRun:
     )
     changes = spec_changes(arguments)
     study = asked_study(arguments, changes)
+    require_pictures(study, changes)
     if arguments.match:
         kept = None if arguments.dry_run else arguments.out / KEPT_DIMS
         study = match_study(study, arguments.profile, changes, Matching(arguments.match, settings.device, kept))
@@ -258,6 +262,13 @@ def asked_study(arguments: Arguments, changes: Mapping[str, object]) -> Study:
         return compared_study([OutsideSpec(name, upscale) for name in arguments.models])
     require(not arguments.models, "models", f"must be left out but for {COMPARE!r}", arguments.models)
     return load_study(arguments.study)
+
+
+def require_pictures(study: Study, changes: Mapping[str, object]) -> None:
+    """Raise InputError where a probe, which makes its own images, is given folders of others."""
+    given = [option for path, option in PICTURES.items() if path in changes]
+    if given and not isinstance(study.base.data, DataSpec):
+        raise InputError(f"{study.name} is a probe, which makes its own images; leave out {', '.join(given)}")
 
 
 def plans_only(arguments: Arguments) -> bool:

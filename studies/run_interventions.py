@@ -5,12 +5,13 @@
 
 Of networks of the recall probe one intact value is swapped for another: does the output follow at the blanked copies of
 its key, and only there? They are also tested on larger images with more pairs, with cells that match nothing, and with
-keys that stand with two values. And in any network the weights of a layer are replaced by uniform ones: what does that
-cost? Averaged over all queries, images and seeds. Minutes on one core.
+keys that stand with two values. And in any network the weights of a layer are replaced by uniform ones of the same sum:
+what does that cost? Averaged over all queries, images and seeds. Minutes on one core.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,7 +37,10 @@ from grla.analysis import (
 from grla.data import IGNORING_KEYS, ImagePair, read_test_sets
 from grla.errors import require
 from grla.files import write_text
+from grla.provenance import describe_run
 from grla.report import (
+    ABOUT_INTERVENTIONS,
+    INTERVENTIONS,
     LOST,
     OTHERS,
     OWN,
@@ -60,7 +64,7 @@ class Arguments:
     images: int = 16
     """Test images of the probe for each number of pairs."""
     out: Path = Path("results/interventions")
-    """Folder for the rows, the table and the figure."""
+    """Folder for the rows and figures; in that of the study, its report has them, too (report.py)."""
 
 
 def main(arguments: Arguments) -> None:
@@ -79,12 +83,12 @@ def main(arguments: Arguments) -> None:
     frame = pd.DataFrame(rows).dropna(subset=["value"])
     table = intervals_table(frame)
     print(table.to_markdown(index=False, floatfmt="+.3f"))
-    write_text(arguments.out / "interventions.csv", frame.to_csv(index=False))
-    write_text(arguments.out / "summary.csv", table.to_csv(index=False))
+    write_text(arguments.out / INTERVENTIONS, frame.to_csv(index=False))
+    write_text(arguments.out / ABOUT_INTERVENTIONS, json.dumps(describe_run(), indent=2) + "\n")
     save(interventions_figure(frame), arguments.out / "interventions")
     if probes:
         save(other_tests_figure(frame), arguments.out / "other_tests")
-    print(f"Rows, table and figures: {arguments.out}")
+    print(f"Rows and figures: {arguments.out}")
 
 
 def measured(spec: RunSpec, network: nn.Module, arguments: Arguments) -> Iterator[dict[str, object]]:

@@ -1,7 +1,7 @@
 """What trained networks do when something is changed: causal evidence, where attention maps only describe weights.
 
 Two interventions. A value that an image shows is swapped for another: where does the output follow? And the weights of
-a trained layer are replaced by uniform ones when the network is tested: what does that cost in dB?
+a trained layer are replaced by uniform ones of the same sum when the network is tested: what does that cost in dB?
 """
 
 from __future__ import annotations
@@ -94,10 +94,15 @@ def global_layers(network: nn.Module) -> dict[str, GlobalAttention]:
 
 @contextmanager
 def uniform_weights(layers: Sequence[GlobalAttention]) -> Iterator[None]:
-    """Inside, each of these layers gives every query the mean of all values, whatever its kernel."""
+    """Inside, the weights of every query in each of these layers are uniform and add up to what they did.
+
+    What is left is the mean of all values, times that sum.
+    """
 
     def averaged(kernel: nn.Module, inputs: tuple[Tensor, Tensor, Tensor], out: Tensor) -> Tensor:
-        return inputs[2].mean(-2, keepdim=True).expand_as(out)
+        q, k, v = inputs
+        sums: Tensor = kernel.forward(q, k, torch.ones_like(v))  # not by calling the kernel, which would come here
+        return sums * v.mean(-2, keepdim=True)
 
     with ExitStack() as stack:
         for layer in layers:

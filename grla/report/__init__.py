@@ -31,6 +31,7 @@ from grla.report.kinds.benchmark_tables import (
 from grla.report.kinds.claims import LEDGER, SETTLED, ledger
 from grla.report.kinds.claims import write as write_ledger
 from grla.report.kinds.fidelity import write as write_fidelity
+from grla.report.kinds.interventions import ABOUT_INTERVENTIONS, INTERVENTIONS
 from grla.report.kinds.search import publish_tuning
 from grla.report.kinds.study import publish
 from grla.report.merging import merge_sets

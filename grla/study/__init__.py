@@ -30,7 +30,7 @@ from grla.study.profiles import (
     recall_profiles,
     usual_profiles,
 )
-from grla.study.rates import RATES, SHARE, best_rates, rates_study, shorter, tried_rates, wider
+from grla.study.rates import RATES, best_rates, rates_study, shorter, tried_rates, wider
 from grla.study.record import (
     CELL_COLUMNS,
     COSTS,

@@ -57,7 +57,8 @@ def worse_than_base(*variants: str, words: str, by: float = 0.0) -> Rule:
     """Supported if every variant is worse than the base (the study's verdicts), contradicted if one is better.
 
     With `by`, a size in dB, supported only if the intervals leave out every smaller loss, and contradicted if one
-    leaves out a loss as large.
+    leaves out a loss as large, which is not settled while the base or a variant still rises by more than the study's
+    margin.
     """
     return Rule("worse", variants, words, by)
 
@@ -78,7 +79,8 @@ def no_better_than_base(*variants: str, words: str) -> Rule:
 def diverging(*variants: str, words: str, control: str = BASE) -> Rule:
     """Supported if every cell of these variants failed and none of `control` did, contradicted if none did in paper.
 
-    A cell failed if it diverged, or ended FAR_BELOW under the baseline (bicubic).
+    A cell failed if it diverged, or ended FAR_BELOW under the baseline (bicubic). Nothing is said with a learning rate
+    above the paper's, of one seed, or where seeds are missing.
     """
     return Rule("diverging", variants, words, control=(control,))
 

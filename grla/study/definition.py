@@ -23,7 +23,8 @@ class Profile:
     """How large a study is run: spec changes on top of the base, number of seeds, and the time to expect.
 
     `factors` replace the study's factors of the same names, where a profile is too small for their large levels. With
-    `rates` to try each variant trains at the one that suits it best, see `grla.study.rates`.
+    `rates` to try each variant trains at the one that suits it best, see `grla.study.rates`; each is tried for
+    `rate_share` of the budget, which must reach where variants have begun to differ.
     """
 
     changes: Changes
@@ -31,6 +32,10 @@ class Profile:
     expected_time: str
     factors: tuple[Factor, ...] = ()
     rates: tuple[float, ...] = ()
+    rate_share: float = 0.25
+
+    def __post_init__(self) -> None:
+        require(0 < self.rate_share <= 1, "rate_share", "must be above 0 and at most 1", self.rate_share)
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,6 @@ from grla.study.definition import RATE, Study
 from grla.study.layout import Changes, Factor, level_text
 
 RATES = "_rates"
-SHARE = 0.25
-"""Of a cell's budget: what a run that tries a rate trains for."""
 
 
 def rates_study(study: Study, profile: str, base: RunSpec, rates: Sequence[float]) -> Study:
@@ -48,11 +46,11 @@ def _effective(changes: Changes, base: RunSpec) -> Changes:
     return {path: value for path, value in changes.items() if with_changes(base, {path: value}) != base}
 
 
-def shorter(budget: Budget) -> Budget:
-    """SHARE of a budget; steps in tens, as every schedule takes them."""
+def shorter(budget: Budget, share: float) -> Budget:
+    """This share of a budget; steps in tens, as every schedule takes them."""
     if budget.unit == "min":
-        return Budget(budget.amount * SHARE, "min")
-    return Budget(max(10, round(budget.amount * SHARE, -1)), "steps")
+        return Budget(budget.amount * share, "min")
+    return Budget(max(10, round(budget.amount * share, -1)), "steps")
 
 
 def tried_rates(study: Study, profile: str) -> list[float]:

@@ -1,17 +1,17 @@
 """Does recall matter on photographs?
 
-Question  The kernels that recall earliest and best in the probe (softmax, `rbf_ridge`), one that averages features
-          like those of `rbf_ridge` (`random_features`), and two that begin late or not (GRBF as the paper sets
-          it, `uniform`), on photographs and for longer than the other studies train.
+Question  The kernels that recall earliest and best in the probe (softmax, `rbf_ridge`), one that begins as early and
+          gets less far (`random_features`), and two that begin late or not (GRBF as the paper sets it, `uniform`),
+          on photographs and for longer than the other studies train.
 Source    Not in the paper; the same network as its table 1.
 Command   python studies/run_ablation.py recall_photos --train-data DIR --test-data Set5 Set14
 Time      quick about 30 minutes on two cores (3 seeds, 4000 steps a cell).
 """
 
 from grla.spec import Budget
-from grla.study import QUICK, Claim, Profile, Study, better_than_base, usual_profiles, vary
+from grla.study import QUICK, RATES_AROUND_THE_PAPERS, Claim, Profile, Study, better_than_base, usual_profiles, vary
 
-USUAL = usual_profiles()
+USUAL = usual_profiles(rates=RATES_AROUND_THE_PAPERS)
 LONGER = {**QUICK, "train.budget": Budget(4000, "steps")}
 
 STUDY = Study(

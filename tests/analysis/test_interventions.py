@@ -8,10 +8,11 @@ import torch
 from torch import Tensor, nn
 
 from grla.analysis.interventions import global_layers, losses_without, respond, swaps, uniform_weights
+from grla.attention.interface import weigh
 from grla.data import ImagePair, RecallSampler
 from grla.errors import InputError
 from grla.model import build_seeded
-from grla.spec import EdsrLiteSpec, ModelSpec
+from grla.spec import EdsrLiteSpec, KernelSpec, ModelSpec
 
 SAMPLER = RecallSampler(num_pairs=(2, 4), side=16, glyph=2, texture=0.0, band=0, upscale=2)
 TINY = {"upscale": 2, "dim": 8, "depth": 1, "layers": ("global",)}
@@ -80,6 +81,20 @@ def test_uniform_weights_make_any_kernel_the_one_that_averages() -> None:
             torch.testing.assert_close(networks["softmax"](lr), wanted)
         torch.testing.assert_close(networks["softmax"](lr), before)
     assert not torch.equal(before, wanted)
+
+
+@pytest.mark.parametrize(
+    "kernel", [KernelSpec("gaussian_rbf", {"gain": True}), *map(KernelSpec, ("mesa", "relu", "polaformer", "none"))]
+)
+def test_uniform_weights_of_a_query_add_up_to_what_its_weights_did(kernel: KernelSpec) -> None:
+    layer = global_layers(build_seeded(ModelSpec(**TINY, kernel=kernel), 0).double().eval())["layer 1"]
+    generator = torch.Generator().manual_seed(0)
+    q, k, v = (torch.randn(1, 1, 30, 8, generator=generator, dtype=torch.float64) for _ in range(3))
+    with torch.inference_mode():
+        uniform = layer.kernel.weights(q, k).mean(-1, keepdim=True).expand(-1, -1, -1, 30)
+        with uniform_weights([layer]):
+            torch.testing.assert_close(layer.kernel(q, k, v), weigh(uniform, v))
+        torch.testing.assert_close(layer.kernel(q, k, v), weigh(layer.kernel.weights(q, k), v))
 
 
 def test_layers_are_replaced_one_by_one_and_together(pairs: list[ImagePair]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 
 from grla.analysis.settled import largest_change, random_like, settled_record
@@ -16,12 +17,19 @@ def test_phi_changes_nothing_for_unit_keys_and_random_weights_do() -> None:
     assert record["code_version"]
 
 
-def test_the_check_computes_what_the_kernel_does_with_and_without_phi() -> None:
-    """With phi of keys that are not normalised in its place, the change is that between the kernel's own outputs."""
+def test_the_check_computes_what_the_kernel_does_with_other_weights_of_its_keys() -> None:
+    """Equation 12 from the kernel's own features, with random weights of the keys in the place of phi."""
     generator = torch.Generator().manual_seed(0)
     q, k, v = (torch.randn(1, 1, 64, 55, generator=generator, dtype=torch.float64) for _ in range(3))
-    outputs = [build_kernel("gaussian_rbf", 55, qk_norm="query", key_weight=on)(q, k, v) for on in (True, False)]
-    assert (outputs[0] - outputs[1]).abs().max() > 1e-3  # here phi matters
-    assert largest_change(64, random_like) > 1e-3
+    kernel = build_kernel("gaussian_rbf", 55, key_weight=False)
+    features_q, features_k = kernel.map_q(q), kernel.map_k(k)
+    weighed = random_like(torch.empty(1, 1, 64, 1, dtype=torch.float64)) * features_k
+    out = features_q @ (weighed.mT @ v) / (features_q @ weighed.sum(-2, keepdim=True).mT)
+    change = float((out - kernel(q, k, v)).abs().max())
+    assert change > 1e-3
+    assert largest_change(64, random_like) == pytest.approx(change, rel=1e-9)
+
+
+def test_weights_that_are_one_or_all_alike_change_nothing() -> None:
     assert largest_change(64, torch.ones_like) < 1e-12
     assert largest_change(64, lambda weights: 7 * weights) < 1e-12  # a factor cancels

@@ -86,9 +86,9 @@ def test_interventions_measure_probe_networks_and_those_of_photographs(
     }
     assert {path.name for path in (tmp_path / "two").iterdir()} == {
         "interventions.csv",
+        "interventions.json",
         "interventions.png",
         "interventions.svg",
-        "summary.csv",
     }
 
 

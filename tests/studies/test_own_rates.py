@@ -13,7 +13,7 @@ from grla.engine import StudyRun, run_study
 from grla.errors import InputError
 from grla.report.kinds.study import faults, publish
 from grla.spec import Budget, RunSpec
-from grla.study import best_rates, load_study, rates_study, shorter, tried_rates, wider
+from grla.study import Profile, best_rates, load_study, rates_study, shorter, tried_rates, wider
 from rounds import with_own_rates
 from tests.shared import ABLATIONS
 
@@ -38,10 +38,17 @@ def test_the_range_grows_where_a_variant_chose_its_end(chosen: dict[str, float],
     assert wider([1e-4, 1e-3, 1e-2], chosen) == pytest.approx(expected)
 
 
-def test_shorter_runs_are_a_quarter_in_tens() -> None:
-    assert shorter(Budget(2000, "steps")) == Budget(500, "steps")
-    assert shorter(Budget(6, "steps")) == Budget(10, "steps")
-    assert shorter(Budget(4, "min")) == Budget(1, "min")
+def test_shorter_runs_are_a_share_in_tens() -> None:
+    assert shorter(Budget(2000, "steps"), 0.25) == Budget(500, "steps")
+    assert shorter(Budget(6, "steps"), 0.25) == Budget(10, "steps")
+    assert shorter(Budget(4, "min"), 0.5) == Budget(2, "min")
+
+
+def test_recall_steps_tries_rates_until_kernels_have_begun_to_recall() -> None:
+    """GRBF begins after 4000 steps of 16,000: a quarter would choose among networks that all average."""
+    assert load_study("recall_steps").profile("quick").rate_share == 0.5
+    with pytest.raises(InputError, match="rate_share must be above 0 and at most 1, got 2"):
+        Profile({}, 1, "never", rate_share=2)
 
 
 def test_every_variant_is_tried_at_every_rate_and_the_bases_own() -> None:

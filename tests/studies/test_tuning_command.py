@@ -93,6 +93,11 @@ def test_list_shows_searches_with_questions_aims_and_times() -> None:
         ),
         ("run_tuning.py", ["--then-confirm", "1", "--test-data", "x"], "image folder x does not exist; give a folder"),
         ("run_ablation.py", ["--base", "unknown.json"], "study 'attention', profile 'smoke': ModelSpec has no field"),
+        (
+            "run_ablation.py",
+            ["recall", "--train-data", "x", "--allow-overlap"],
+            "recall is a probe, which makes its own images; leave out --train-data, --allow-overlap",
+        ),
     ],
 )
 def test_bad_input_is_one_clear_line(tmp_path: Path, script: str, arguments: list[str], message: str) -> None:

@@ -19,7 +19,8 @@ class Kernel(LinearKernel):
 
     f(x) = |y| y^p / |y^p| elementwise, with y = (relu(x) + 1e-6) / softplus(a) and a learned scale `a` per channel,
     which starts at 0: powers of p = `focus` turn vectors towards their largest channels and keep their length. As in
-    the authors' code. Their learned positions are left out, and their depthwise convolution of the values
+    the authors' code for one head; with more they take lengths over the channels of all heads, which no kernel here
+    sees. Their learned positions are left out, and their depthwise convolution of the values
     is an option of the layer, `ModelSpec.local_values`.
 
     Cost per token: 2 head_dim (head_dim + 1) multiply-adds. Weights are nonnegative; rows sum to a little less than

@@ -14,18 +14,36 @@ from grla.report.statistics.bootstrap import crossed_interval
 
 OWN, OTHERS, LOST = "follows the swapped value", "follows it at other keys", "dB lost with uniform weights in "
 """What was measured: responses at the blanked copies of the swapped key and of others, and losses by layer."""
+MORE = "follows it more than at other keys"
+"""The first less the second in the same image: 0 for what averages or is blind, 1 for what recalls."""
 SCORE = "PSNR-Y dB, "
 """What was measured: scores on other tests of the probe, by their names."""
 
 
 def intervals_table(rows: pd.DataFrame) -> pd.DataFrame:
-    """A row per network, thing measured and test set: mean, low, high (95 %, over seeds and images), seeds, images."""
+    """A row per network, thing measured and test set: mean, low, high (95 %, over seeds and images), seeds, images.
+
+    Where responses are among the rows, so is MORE.
+    """
     found = []
-    for names, mine in rows.groupby(["network", "what", "test_set"], sort=False):
+    for names, mine in _with_more(rows).groupby(["network", "what", "test_set"], sort=False):
         values = mine.pivot(index="seed", columns="image", values="value").to_numpy(np.float64)
         low, high = crossed_interval(values)
         found.append((*names, values.mean(), low, high, *values.shape))
     return pd.DataFrame(found, columns=["network", "what", "test_set", "mean", "low", "high", "seeds", "images"])
+
+
+def _with_more(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows, and after them MORE of each image."""
+    keys = ["network", "seed", "test_set", "image"]
+    responses = rows[rows["what"].isin([OWN, OTHERS])]
+    if responses.empty:
+        return rows
+    by_place = responses.pivot(index=keys, columns="what", values="value").dropna()
+    more = (by_place[OWN] - by_place[OTHERS]).rename("value").reset_index().assign(what=MORE)
+    order = {name: index for index, name in enumerate(rows["network"].unique())}
+    both = pd.concat([rows, more], ignore_index=True)
+    return both.sort_values("network", key=lambda names: names.map(order), kind="stable")
 
 
 def interventions_figure(rows: pd.DataFrame) -> Figure:

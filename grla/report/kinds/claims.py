@@ -7,6 +7,7 @@ ledger is the file claims.md among the records it is judged from.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,6 +16,7 @@ import pandas as pd
 from grla.files import write_text
 from grla.report.document import Document, Link, Section, Table, Text
 from grla.report.kinds.judgements import (
+    AT_SMALL_SIZES,
     NOT_YET_RUN,
     Judgement,
     Record,
@@ -55,7 +57,8 @@ SETTLED_CLAIMS = (
     RecordClaim(
         "GRLA needs 11 % fewer FLOPs than SwinIR-light",
         "table 3: 56.5 G against 63.6 G",
-        "supported if GRLA's MACs, every product counted as SwinIR-light's are, lie below SwinIR-light's",
+        "supported if GRLA's MACs, every product counted as SwinIR-light's are, lie 11 % or more below SwinIR-light's, "
+        "else contradicted",
         fewer_flops,
         ("benchmark/cost.json", "benchmark/*/cost.json"),
     ),
@@ -144,7 +147,8 @@ def judged(claim: Claim, study: str, results: Results | None) -> Judgement:
         return Judgement(NOT_YET_RUN, f"study {study} has no records")
     found, range_asked = judge(claim.rule, results), ""
     if found.verdict == NOT_YET_RUN and claim.small is not None:
-        found, range_asked = judge(claim.small, results), f"in the range of this profile ({claim.small.words}): "
+        small, range_asked = judge(claim.small, results), f"in the range of this profile ({claim.small.words}): "
+        found = replace(small, verdict=AT_SMALL_SIZES.get(small.verdict, small.verdict))
     where = "" if found.verdict == NOT_YET_RUN else _where(results) + range_asked
     return Judgement(found.verdict, where + found.evidence)
 

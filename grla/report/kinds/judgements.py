@@ -22,6 +22,7 @@ from grla.report.statistics.equivalence import gains_by_variant, is_rising
 from grla.report.statistics.verdicts import Difference
 from grla.report.statistics.verdicts import Verdict as DifferenceVerdict
 from grla.report.tables import interval
+from grla.spec import TrainSpec
 from grla.study import BASE, FAR_BELOW, NO_GAIN, NOISE, Rule, Test
 
 Verdict = Literal[
@@ -29,22 +30,33 @@ Verdict = Literal[
     "contradicted",
     "supported at this budget",
     "contradicted at this budget",
+    "supported at small sizes",
+    "contradicted at small sizes",
     "not distinguishable at this budget",
     "not yet settled: still rising",
     "not yet run",
 ]
 UNCLEAR: Verdict = "not distinguishable at this budget"
 NOT_YET_RUN: Verdict = "not yet run"
+RISING: Verdict = "not yet settled: still rising"
 AT_THIS_BUDGET: dict[Verdict, Verdict] = {
     "supported": "supported at this budget",
     "contradicted": "contradicted at this budget",
 }
 """What smaller runs than the paper's can say of its claims."""
+AT_SMALL_SIZES: dict[Verdict, Verdict] = {
+    "supported at this budget": "supported at small sizes",
+    "contradicted at this budget": "contradicted at small sizes",
+}
+"""The same where the sizes compared are not those of the claim."""
 
 KERNEL = "gaussian_rbf"
 FASTER = 3.5  # GRLA, table 10: 213.4 ms against 60.9 ms
+FEWER = 0.89  # GRLA, table 3: 56.5 G against 63.6 G
 CHANGE = 1e-9
 """The smallest change of an output by phi(K) that counts as one."""
+PAPERS_RATE = TrainSpec.learning_rate
+"""Above it training that diverges says nothing of the paper's."""
 
 Record = Mapping[str, Any]
 
@@ -68,18 +80,21 @@ def judge(rule: Rule, results: Results) -> Judgement:
     found = TESTS[rule.test](results, rule)
     if results.layout.profile != "paper":
         found = replace(found, verdict=AT_THIS_BUDGET.get(found.verdict, found.verdict))
-    lost = _lost(results, (*rule.control, *rule.variants))
-    return replace(found, evidence=f"{found.evidence}; {lost}") if lost and rule.test != "diverging" else found
+    lost = _lost(results, rule)
+    return replace(found, evidence=f"{found.evidence}; {lost}") if lost else found
 
 
 def _worse(results: Results, rule: Rule) -> Judgement:
-    """By the study's verdicts and, where the claim has a size, by whether each interval leaves out a smaller loss."""
+    """By the study's verdicts and, where the claim has a size, by whether each interval leaves out a smaller loss.
+
+    That a loss is smaller than the claim's is not settled while a side rises.
+    """
     if rule.size == 0:
         return _each(results, rule, wanted="worse", against="better")
     found = [results.differences[variant] for variant in rule.variants]
     large = all(one.verdict == "worse" and one.high <= -rule.size for one in found)
     small = any(one.low > -rule.size for one in found)
-    return _judgement(large, small, _words(results, rule.variants))
+    return _unless_rising("contradicted", _judgement(large, small, _words(results, rule.variants)), results, rule)
 
 
 def _each(results: Results, rule: Rule, wanted: DifferenceVerdict, against: DifferenceVerdict) -> Judgement:
@@ -94,26 +109,29 @@ def _no_better(results: Results, rule: Rule) -> Judgement:
     small = all(difference.high < NO_GAIN for difference in found)
     better = any(difference.verdict == "better" for difference in found)
     judgement = _judgement(small and not better, better, _words(results, rule.variants))
-    gains = gains_by_variant(results.cells)
-    rising = [
-        name for name in (*rule.control, *rule.variants) if is_rising(gains.get(name, nan), results.layout.margin)
-    ]
-    if judgement.verdict == "supported" and rising:
-        return Judgement(
-            "not yet settled: still rising", f"{judgement.evidence}; not known to have flattened: {', '.join(rising)}"
-        )
-    return judgement
+    return _unless_rising("supported", judgement, results, rule)
+
+
+def _unless_rising(settled: Verdict, judgement: Judgement, results: Results, rule: Rule) -> Judgement:
+    """The judgement, unless it is the verdict that a difference is small, `settled`, and a curve still rises."""
+    gains, margin = gains_by_variant(results.cells), results.layout.margin
+    rising = [name for name in (*rule.control, *rule.variants) if is_rising(gains.get(name, nan), margin)]
+    if judgement.verdict != settled or not rising:
+        return judgement
+    return Judgement(RISING, f"{judgement.evidence}; not known to have flattened: {', '.join(rising)}")
 
 
 def _diverging(results: Results, rule: Rule) -> Judgement:
-    """A control that fails as well says that it is not the variants that do it."""
+    """A control that fails as well says that it is not the variants that do it, and so may a rate above the paper's."""
     failed, control = (_failed(results, names) for names in (rule.variants, rule.control))
+    rate = results.base["train"]["learning_rate"]
     words = (
         f"{failed.sum()} of {len(failed)} cells failed ({'; '.join(rule.variants)}), {control.sum()} of {len(control)} "
-        f"of the control ({'; '.join(rule.control)}), at a learning rate of {results.base['train']['learning_rate']:g}"
+        f"of the control ({'; '.join(rule.control)}), at a learning rate of {rate:g} (the paper's: {PAPERS_RATE:g})"
     )
+    whole = not _absent(results, rule) and results.cells["seed"].nunique() > 1 and rate <= PAPERS_RATE
     none = not failed.any() and results.layout.profile == "paper"
-    return _judgement(bool(failed.all() and not control.any()), none, words)
+    return _judgement(bool(whole and failed.all() and not control.any()), bool(whole and none), words)
 
 
 def _failed(results: Results, variants: tuple[str, ...]) -> NDArray[np.bool_]:
@@ -128,12 +146,26 @@ def _failed(results: Results, variants: tuple[str, ...]) -> NDArray[np.bool_]:
     return np.asarray(low | (mine["outcome"] == "diverged").to_numpy())
 
 
-def _lost(results: Results, variants: tuple[str, ...]) -> str:
-    """The cells of these variants that are not in the comparison, in words; "" if all are."""
-    mine = results.cells[results.cells["variant"].isin(variants)]
-    lost = mine[mine["outcome"] != "ok"].groupby("variant", sort=False).size()
-    counts = ", ".join(f"{name}: {number}" for name, number in lost.items())
-    return f"without the cells that failed ({counts})" if counts else ""
+def _lost(results: Results, rule: Rule) -> str:
+    """The cells of the rule's variants that are not in the comparison, in words; "" if all are."""
+    mine = results.cells[results.cells["variant"].isin({*rule.control, *rule.variants})]
+    failed = mine[mine["outcome"] != "ok"].groupby("variant", sort=False).size()
+    lost = {
+        # Of divergence the failed cells are the evidence.
+        "without the cells that failed": {} if rule.test == "diverging" else dict(failed),
+        "without cells that are not in the record": _absent(results, rule),
+    }
+    counted = {words: ", ".join(f"{name}: {number}" for name, number in each.items()) for words, each in lost.items()}
+    return "; ".join(f"{words} ({counts})" for words, counts in counted.items() if counts)
+
+
+def _absent(results: Results, rule: Rule) -> dict[str, int]:
+    """By variant of the rule how many of the study's seeds it has no cell of, where it lacks some."""
+    cells = results.cells
+    seeds = cells.groupby("variant")["seed"].nunique()
+    named = dict.fromkeys((*rule.control, *rule.variants))
+    missing = {name: int(cells["seed"].nunique() - seeds[name]) for name in named}
+    return {name: number for name, number in missing.items() if number}
 
 
 def _cheaper_to_train(results: Results, rule: Rule) -> Judgement:
@@ -187,7 +219,7 @@ def faster_than_swinir(latency: Record | None) -> Judgement:
 
 
 def fewer_flops(cost: Record | None) -> Judgement:
-    """From cost.json: supported if GRLA has fewer multiply-adds than SwinIR-light when both are counted alike."""
+    """From cost.json: supported if GRLA has at most FEWER of SwinIR-light's multiply-adds, both counted alike."""
     rows = {} if cost is None else {row["model"].lower(): row for row in cost["models"]}
     swinir = [row for name, row in rows.items() if "swinir" in name]
     if cost is None or not swinir or KERNEL not in rows:
@@ -200,7 +232,8 @@ def fewer_flops(cost: Record | None) -> Judgement:
         f"{by_hooks / 1e9:.1f} G by the paper's rule (without those inside attention); "
         f"SwinIR-light, every product: {theirs / 1e9:.1f} G"
     )
-    return _judgement(grla < theirs, grla >= theirs, words)
+    fewer = grla <= FEWER * theirs
+    return _judgement(fewer, not fewer, words)
 
 
 def key_weight_matters(settled: Record | None) -> Judgement:

@@ -13,6 +13,8 @@ from grla.provenance import BUSY, DISTURBED
 from grla.report.document import Document, Link, Number, Picture, Section, Strong, Table, Text
 from grla.report.folder import document_faults, write_document
 from grla.report.kinds.each_set import each_set_blocks
+from grla.report.kinds.interventions import intervention_faults, intervention_sections
+from grla.report.kinds.main_effects import main_effects_section
 from grla.report.kinds.study_figures import study_figures
 from grla.report.kinds.visibility import limits_section, visibility_section
 from grla.report.machines import machines_of, mixed_cards
@@ -86,8 +88,8 @@ def link(folder: Path, address: str) -> Link:
     results = study_results(folder)
     layout, cells = results.layout, results.cells
     finished = int((cells["outcome"] == "ok").sum())
-    tested = ", ".join(results.images["test_set"].unique())
-    about = f"{layout.question} {finished} of {len(cells)} cells, {cells['seed'].nunique()} seeds; tested on {tested}."
+    tested, seeds = ", ".join(results.images["test_set"].unique()), _count(cells["seed"].nunique(), "seed")
+    about = f"{layout.question} {finished} of {_count(len(cells), 'cell')}, {seeds}; tested on {tested}."
     return Link(address, f"{layout.study}, {layout.profile}", about)
 
 
@@ -99,7 +101,8 @@ def faults(folder: Path) -> list[str]:
     except InputError as error:
         return [str(error)]
     found = identity_faults(study, read_json(folder / DEFINITION), read_json(folder / PROVENANCE), results.cells)
-    return found + row_faults(folder) + document_faults(study_document(results, folder), folder)
+    found += row_faults(folder) + intervention_faults(folder)
+    return found + document_faults(study_document(results, folder), folder)
 
 
 def study_document(results: Results, folder: Path) -> Document:
@@ -118,6 +121,8 @@ def study_document(results: Results, folder: Path) -> Document:
             (*warnings, Text(measured(results, about)), Text(COUNTING.format(among=mostly_elementwise(cells))), *probe),
         ),
         *(Section(group.title, (table, *alone.get(group.title, ()))) for group, table in study_tables(results)),
+        main_effects_section(results),
+        *intervention_sections(folder),
         Section("Figures", (*figures, *_other_pictures(folder, {figure.name for figure in figures}))),
         _unfinished(cells),
         visibility_section(results.differences),

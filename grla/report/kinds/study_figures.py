@@ -18,6 +18,7 @@ from grla.report.figures.images import image_difference_data, image_differences_
 from grla.report.figures.levels import baseline_data, gain_figure, level_data, levels_figure, seed_data
 from grla.report.figures.recall import recall_data, recall_figure
 from grla.report.figures.steps import steps_data, steps_figure
+from grla.report.kinds.interventions import intervention_figures
 from grla.report.results import Results
 
 CAPTIONS = {
@@ -37,7 +38,8 @@ CAPTIONS = {
 def study_figures(results: Results, folder: Path) -> list[Figure]:
     """The figures of a study in the order of a page, those left out that have no data.
 
-    None while no cell has finished. Crops need the pictures that a run keeps beside the study's `folder`.
+    None while no cell has finished. Crops need the pictures that a run keeps beside the study's `folder`, and
+    interventions their rows in it.
     """
     if not (results.cells["outcome"] == "ok").any():
         return []
@@ -53,4 +55,5 @@ def study_figures(results: Results, folder: Path) -> list[Figure]:
         "gradients": (partial(gradients_figure, results), gradient_data(results)),
         "crops": (partial(crops_figure, crops), crop_data(crops)),
     }
-    return [Figure(name, CAPTIONS[name], tuple(data), draw) for name, (draw, *data) in found.items() if len(data[0])]
+    own = [Figure(name, CAPTIONS[name], tuple(data), draw) for name, (draw, *data) in found.items() if len(data[0])]
+    return own + intervention_figures(folder)

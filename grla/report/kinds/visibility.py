@@ -42,7 +42,7 @@ def limits_section(cells: pd.DataFrame, differences: Mapping[str, Difference]) -
     if bold:
         lines.append(
             f"Differences that a few images dominate (skewness above {SKEWED:g}), whose 95 % intervals are too narrow "
-            f"and would cover about 90 %: {', '.join(bold)}."
+            f"and would cover about 90 %: {'; '.join(bold)}."
         )
     lines.append(
         "A small budget does not rank kernels: what is equal after a short training of a small model may "
@@ -87,7 +87,7 @@ def _seeds(num_seeds: int, differences: Mapping[str, Difference]) -> list[str]:
             "another seed can turn the differences round."
         ]
     single = [variant for variant, difference in differences.items() if difference.num_seeds == 1]
-    lines = [f"Compared on one seed only, so about that seed only: {', '.join(single)}."] if single else []
+    lines = [f"Compared on one seed only, so about that seed only: {'; '.join(single)}."] if single else []
     if num_seeds < 5:
         lines.append(f"{num_seeds} seeds: much of an interval's width is the price of so few.")
     return lines

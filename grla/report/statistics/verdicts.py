@@ -105,11 +105,16 @@ def paired_values(images: pd.DataFrame, variant: str, base: str, metric: str) ->
     missing = {"variant", "seed", "test_set", "image", metric} - set(images.columns)
     if missing:
         raise InputError(f"the table of images must have the columns {', '.join(sorted(missing))}")
-    mine, theirs = (_by_seed(images[images["variant"] == name], metric) for name in (variant, base))
+    mine, theirs = (values_by_seed(images[images["variant"] == name], metric) for name in (variant, base))
     difference = (mine - theirs).replace([np.inf, -np.inf], np.nan)
     known = difference.dropna(axis="index", how="all").dropna(axis="columns")
     first, second = (frame.reindex(index=known.index, columns=known.columns) for frame in (mine, theirs))
     return first.to_numpy(np.float64), second.to_numpy(np.float64)
+
+
+def values_by_seed(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
+    """One variant's values: a row per seed, a column per test set and image."""
+    return rows.pivot(index="seed", columns=["test_set", "image"], values=metric)
 
 
 def difference_of(pairs: Floats) -> Difference:
@@ -195,10 +200,6 @@ def _pairing(mine: Floats, theirs: Floats) -> float:
         return np.nan
     own = mine.var(axis=0, ddof=1).sum() + theirs.var(axis=0, ddof=1).sum()
     return float((mine - theirs).var(axis=0, ddof=1).sum() / own) if own > 0 else np.nan
-
-
-def _by_seed(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
-    return rows.pivot(index="seed", columns=["test_set", "image"], values=metric)
 
 
 def _side(low: float, high: float) -> Verdict:

@@ -10,6 +10,7 @@ import pytest
 
 from grla.report.figures.interventions import (
     LOST,
+    MORE,
     OTHERS,
     OWN,
     SCORE,
@@ -40,13 +41,23 @@ def rows() -> pd.DataFrame:
 
 def test_the_table_has_means_over_seeds_and_images_with_intervals(rows: pd.DataFrame) -> None:
     table = intervals_table(rows).set_index(["network", "what", "test_set"])
-    assert len(table) == 2 * 4 * 2
+    assert len(table) == 2 * 5 * 2
+    assert table.loc[("softmax", MORE, "2 pairs"), "mean"] == pytest.approx(0.8, abs=0.01)
     row = table.loc[("gaussian_rbf", OWN, "4 pairs")]
     assert row["mean"] == pytest.approx(0.45, abs=0.01)
     assert (row["seeds"], row["images"]) == (3, 5)
     mine = rows[(rows["network"] == "gaussian_rbf") & (rows["what"] == OWN) & (rows["test_set"] == "4 pairs")]
     values = mine["value"].to_numpy().reshape(3, 5)
     assert (row["low"], row["high"]) == pytest.approx(crossed_interval(values))
+
+
+def test_what_is_followed_more_is_paired_by_image(rows: pd.DataFrame) -> None:
+    """Its interval is that of the differences, which images and seeds that vary alike do not widen."""
+    alike = rows.assign(value=rows["value"] + rows["image"].astype(int) + rows["seed"])
+    table = intervals_table(alike).set_index(["network", "what", "test_set"])
+    widths = table["high"] - table["low"]
+    assert widths["softmax", OWN, "2 pairs"] > 1
+    assert widths["softmax", MORE, "2 pairs"] < 0.1
 
 
 def test_the_figure_shows_every_mean_by_test_set_and_kind(rows: pd.DataFrame, tmp_path: Path) -> None:
