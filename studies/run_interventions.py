@@ -1,7 +1,7 @@
 """Change something and see what trained networks do: causal evidence of look-up, with intervals.
 
-    python studies/run_interventions.py results/recall/quick/cells/*/weights.pt
-    python studies/run_interventions.py results/recall_photos/quick/cells/*/weights.pt --test-data data/Set5
+    python studies/run_interventions.py results/recall_short/quick
+    python studies/run_interventions.py results/recall_photos/quick --test-data data/Set5
 
 Of networks of the recall probe one intact value is swapped for another: does the output follow at the blanked copies of
 its key, and only there? They are also tested on larger images with more pairs, with cells that match nothing, and with
@@ -58,7 +58,7 @@ class Arguments:
     """Swap values and replace attention weights, and measure what trained networks do."""
 
     checkpoints: tyro.conf.Positional[tuple[Path, ...]]
-    """Checkpoint files of one study: of the recall probe with flat glyphs, or of photographs."""
+    """The folder of a study, of the recall probe with flat glyphs or of photographs, or checkpoint files of one."""
     test_data: tuple[Path, ...] = ()
     """Folders of test images for networks of photographs; by default photos shipped with the installed packages."""
     images: int = 16

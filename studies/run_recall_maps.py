@@ -1,6 +1,6 @@
 """Draw and measure where networks of the recall probe look: the attention weights of blanked pixels, layer by layer.
 
-    python studies/run_recall_maps.py results/recall/quick/cells/*/weights.pt
+    python studies/run_recall_maps.py results/recall_short/quick
     python studies/run_recall_maps.py A.pt B.pt --pairs 16 --image 3
 
 Shares are means over all blanked pixels, images and seeds; the maps are those of one key of one image, mean over its
@@ -34,7 +34,7 @@ class Arguments:
     """Measure and draw the attention weights of blanked pixels, for each kernel and layer."""
 
     checkpoints: tyro.conf.Positional[tuple[Path, ...]]
-    """Checkpoint files of the study `recall`, all of the same images."""
+    """The folder of a study of the recall probe, or checkpoint files, all of the same images."""
     pairs: int = 4
     """Number of distinct pairs in the image that is drawn."""
     image: int = 0

@@ -21,6 +21,8 @@ from grla.spec import AnyModelSpec, ModelSpec, RunSpec, from_dict
 from grla.training import load_checkpoint
 
 DEFAULT_PHOTO = "chelsea"
+WEIGHTS = "cells/*/weights.pt"
+"""Those of a study's cells, below its folder."""
 Tiled = Callable[[int | None, int], Upscaler]
 """An upscaler by the side of tiles (None: whole pictures) and the pixels around them, see `grla.tiling`."""
 
@@ -42,12 +44,16 @@ def load_trained(path: Path, upscale: int | None = None) -> tuple[RunSpec, nn.Mo
 
 
 def load_networks(paths: Sequence[Path]) -> list[tuple[RunSpec, nn.Module]]:
-    """`load_trained` of each file; raises InputError without one, and for two of one network and seed.
+    """`load_trained` of each file, a study's folder standing for its cells'; raises InputError without one.
 
-    Means over seeds are of networks that differ in nothing else: two learning rates, say, cannot go into one.
+    Means over seeds are of networks that differ in nothing else: for two of one network and seed (of two learning
+    rates, say) it raises InputError, too.
     """
-    require(len(paths) > 0, "checkpoints", "must name at least one file", paths)
-    loaded = [load_trained(path) for path in paths]
+    files = [file for path in paths for file in (sorted(path.glob(WEIGHTS)) if path.is_dir() else [path])]
+    require(
+        len(files) > 0, "checkpoints", f"must name at least one file, or a folder with {WEIGHTS}", list(map(str, paths))
+    )
+    loaded = [load_trained(path) for path in files]
     for (label, seed), number in Counter((model_label(spec.model), spec.seed) for spec, _ in loaded).items():
         require(number == 1, "checkpoints", f"must name one of {label} with seed {seed}", number)
     return loaded

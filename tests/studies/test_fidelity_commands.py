@@ -71,7 +71,11 @@ def test_interventions_measure_probe_networks_and_those_of_photographs(
     probe = tmp_path / "probe.pt"
     spec = RunSpec(ModelSpec(upscale=2, dim=8, depth=1, layers=("global",), kernel=KernelSpec("softmax")), RecallSpec())
     save_checkpoint(probe, {"spec": to_dict(spec), "model": build_model(spec.model).state_dict(), "ema": None})
-    call("run_interventions.py", probe, "--images", 1, "--out", tmp_path / "one")
+    kept = tmp_path / "study" / "cells" / "base_seed0_ab12cd" / "weights.pt"
+    kept.parent.mkdir(parents=True)
+    probe.rename(kept)
+    call("run_interventions.py", tmp_path / "study", "--images", 1, "--out", tmp_path / "one")
+    assert "or a folder with cells/*/weights.pt" in call("run_interventions.py", tmp_path, code=1)
     rows = pd.read_csv(tmp_path / "one" / "interventions.csv")
     assert set(rows["test_set"]) == {f"{number} pairs" for number in (2, 4, 8, 16, 32, 64)}
     assert {"follows the swapped value", "PSNR-Y dB, 32x32"} <= set(rows["what"])

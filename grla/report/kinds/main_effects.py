@@ -20,7 +20,8 @@ WORDS = ("factor", "level", "against", "verdict")
 def main_effects_section(results: Results) -> Section:
     """A row per factor and level but the base's; empty where the study is no grid."""
     found = main_effects(results.layout, results.images)
-    table = Table(pd.DataFrame(list(map(_row, found))), "Main effects.", WORDS, file="main-effects")
+    caption = "Means over all pairs that differ in one factor alone."
+    table = Table(pd.DataFrame(list(map(_row, found))), caption, WORDS, file="main-effects")
     return Section("Main effects", (Text(EXPLAINED), table) if found else ())
 
 
