@@ -27,7 +27,6 @@ from grla.analysis import (
     flat_probe,
     load_networks,
     losses_without,
-    model_label,
     other_tests,
     probe_images,
     respond,
@@ -72,10 +71,10 @@ def main(arguments: Arguments) -> None:
     require(arguments.images >= 1, "images", "must be at least 1", arguments.images)
     rows = []
     loaded = load_networks(arguments.checkpoints)
-    for spec, network in tqdm(loaded, "interventions", disable=None):
-        about = {"network": model_label(spec.model), "seed": spec.seed}
+    for label, spec, network in tqdm(loaded, "interventions", disable=None):
+        about = {"network": label, "seed": spec.seed}
         rows += [about | row for row in measured(spec, network, arguments)]
-    probes = {(spec.data, spec.model.upscale) for spec, _ in loaded if isinstance(spec.data, RecallSpec)}
+    probes = {(spec.data, spec.model.upscale) for _, spec, _ in loaded if isinstance(spec.data, RecallSpec)}
     for data, upscale in probes:
         rows += [
             {"network": IGNORING_KEYS, "seed": 0} | row for row in scored_without_keys(data, upscale, arguments.images)
@@ -83,7 +82,7 @@ def main(arguments: Arguments) -> None:
     frame = pd.DataFrame(rows).dropna(subset=["value"])
     table = intervals_table(frame)
     print(table.to_markdown(index=False, floatfmt="+.3f"))
-    write_text(arguments.out / INTERVENTIONS, frame.to_csv(index=False))
+    write_text(arguments.out / INTERVENTIONS, frame.to_csv(index=False, float_format="%.6g"))
     write_text(arguments.out / ABOUT_INTERVENTIONS, json.dumps(describe_run(), indent=2) + "\n")
     save(interventions_figure(frame), arguments.out / "interventions")
     if probes:

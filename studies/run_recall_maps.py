@@ -21,7 +21,7 @@ from tqdm import tqdm
 
 from command import command
 
-from grla.analysis import flat_probe, layer_weights, load_networks, look, model_label, probe_images, recall_scenes
+from grla.analysis import flat_probe, layer_weights, load_networks, look, probe_images, recall_scenes
 from grla.errors import require, require_choice
 from grla.files import write_text
 from grla.report import MapRow, intervals_table, recall_maps_figure, save
@@ -48,7 +48,7 @@ class Arguments:
 def main(arguments: Arguments) -> None:
     """Compute, draw and print."""
     loaded = load_networks(arguments.checkpoints)
-    (data, upscale), *others = {(flat_probe(spec), spec.model.upscale) for spec, _ in loaded}
+    (data, upscale), *others = {(flat_probe(spec), spec.model.upscale) for _, spec, _ in loaded}
     require(not others, "checkpoints", "must all be of the same probe images", others)
     tested = probe_images(data, upscale, arguments.images)
     require_choice("pairs", f"{arguments.pairs} pairs", list(dict.fromkeys(pair.test_set for pair in tested)))
@@ -56,8 +56,7 @@ def main(arguments: Arguments) -> None:
     require(0 <= arguments.image < len(alike), "image", f"must lie between 0 and {len(alike) - 1}", arguments.image)
     drawn = alike[arguments.image]
     rows, maps = [], defaultdict(list)
-    for spec, network in tqdm(loaded, "networks", disable=None):
-        label = model_label(spec.model)
+    for label, spec, network in tqdm(loaded, "networks", disable=None):
         for pair in tested:
             scenes = list(recall_scenes(pair, data.glyph))
             about = {"network": label, "seed": spec.seed, "test_set": pair.test_set, "image": pair.name}

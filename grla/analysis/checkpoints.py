@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import csv
+import json
 import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -18,6 +21,7 @@ from grla.errors import InputError, require
 from grla.evaluation import Upscaler, bicubic_upscaler, network_upscaler
 from grla.model import build_model, outside_model, weights_of
 from grla.spec import AnyModelSpec, ModelSpec, RunSpec, from_dict
+from grla.study import layout_from_json
 from grla.training import load_checkpoint
 
 DEFAULT_PHOTO = "chelsea"
@@ -43,20 +47,46 @@ def load_trained(path: Path, upscale: int | None = None) -> tuple[RunSpec, nn.Mo
     return spec, network.eval()
 
 
-def load_networks(paths: Sequence[Path]) -> list[tuple[RunSpec, nn.Module]]:
-    """`load_trained` of each file, a study's folder standing for its cells'; raises InputError without one.
+class Trained(NamedTuple):
+    """A trained network in evaluation mode, by the name that a study's tables or its kernel give it."""
 
-    Means over seeds are of networks that differ in nothing else: for two of one network and seed (of two learning
-    rates, say) it raises InputError, too.
+    label: str
+    spec: RunSpec
+    network: nn.Module
+
+
+def load_networks(paths: Sequence[Path]) -> list[Trained]:
+    """`load_trained` of each file, a study's folder standing for those of its cells; raises InputError without one.
+
+    Means over seeds are of networks that differ in nothing else: for two of one name and seed (of two learning rates,
+    say) it raises InputError, too.
     """
-    files = [file for path in paths for file in (sorted(path.glob(WEIGHTS)) if path.is_dir() else [path])]
-    require(
-        len(files) > 0, "checkpoints", f"must name at least one file, or a folder with {WEIGHTS}", list(map(str, paths))
-    )
-    loaded = [load_trained(path) for path in files]
-    for (label, seed), number in Counter((model_label(spec.model), spec.seed) for spec, _ in loaded).items():
+    loaded = [one for path in paths for one in (_of_study(path) if path.is_dir() else [_of_file(path)])]
+    rule = f"must name at least one file, or a folder with {WEIGHTS}"
+    require(len(loaded) > 0, "checkpoints", rule, list(map(str, paths)))
+    for (label, seed), number in Counter((one.label, one.spec.seed) for one in loaded).items():
         require(number == 1, "checkpoints", f"must name one of {label} with seed {seed}", number)
     return loaded
+
+
+def _of_file(path: Path) -> Trained:
+    spec, network = load_trained(path)
+    return Trained(model_label(spec.model), spec, network)
+
+
+def _of_study(folder: Path) -> list[Trained]:
+    """The networks of a study's cells, named as in its tables where these are there."""
+    names: dict[str, str] = {}
+    if (folder / "study.json").is_file():
+        groups = layout_from_json(json.loads((folder / "study.json").read_text(encoding="utf-8"))).groups()
+        labels = {variant: group.name(label, variant) for group in groups for label, variant in group.rows}
+        with (folder / "cells.csv").open(encoding="utf-8", newline="") as rows:
+            names = {row["cell_hash"]: labels[row["variant"]] for row in csv.DictReader(rows)}
+    found = []
+    for path in sorted(folder.glob(WEIGHTS)):
+        one = _of_file(path)
+        found.append(one._replace(label=names.get(load_checkpoint(path).get("cell_hash", ""), one.label)))
+    return found
 
 
 def find_upscaler(
