@@ -5,8 +5,9 @@ Question  Features of the Fourier kind, of Taylor's, or plain ones; shares of to
 Source    Not in the paper. `rbf_ridge` differs from GRBF attention in all four parts at once. Where it is normalised,
           rows of weights sum to one because features are centred, not because anything is divided by a sum.
 Command   python studies/run_ablation.py readout_parts
-Time      not measured: 24 variants, 3 seeds, 4000 steps; with --match macs at equal multiply-adds instead of equal
-          widths. Whole kernels on the same images after as many steps: `recall_steps`.
+Time      quick 72 minutes of two cores that had other work as well: 24 variants, 3 seeds, 4000 steps; with
+          --match macs at equal multiply-adds instead of equal widths. Whole kernels on the same images after as many
+          steps: `recall_steps`.
 """
 
 from grla.spec import Budget, KernelSpec, OptionValue, with_changes
@@ -32,7 +33,7 @@ BASE = with_changes(
         "data.stream": 1,
     },
 )
-QUICK = Profile({}, 3, "not measured")
+QUICK = Profile({}, 3, "about an hour on 2 cores")
 STANDARD = Profile({}, 3, "not measured", rates=(1e-3, 3e-3, 1e-2))
 
 
