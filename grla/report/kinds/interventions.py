@@ -71,9 +71,8 @@ def _by_set(means: pd.DataFrame) -> pd.DataFrame:
     sets = list(means["test_set"].unique())
     rows = []
     for (network, what), mine in means.groupby(["network", "what"], sort=False):
-        form = "+.2f" if "dB" in str(what) else "+.3f"
         numbers = mine[["mean", "low", "high"]].to_numpy(np.float64).tolist()
-        shown = [Number(mean, form, interval=(low, high)) for mean, low, high in numbers]
+        shown = [Number(mean, "+.3f", interval=(low, high)) for mean, low, high in numbers]
         cells = dict(zip(mine["test_set"], shown, strict=True))
         rows.append({"network": network, "what": what} | {name: cells.get(name) for name in sets})
     return pd.DataFrame(rows, dtype=object)

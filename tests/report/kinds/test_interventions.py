@@ -41,7 +41,7 @@ def test_a_study_shows_means_with_intervals_and_says_by_which_code(folder: Path)
     assert list(table) == [OWN, OTHERS, f"{LOST}layer 1", MORE]
     assert table[OWN].startswith("+0.960 [")
     assert table[MORE] == "+0.800 [+0.800, +0.800]"
-    assert table[f"{LOST}layer 1"].startswith("+3.06 [")
+    assert table[f"{LOST}layer 1"].startswith("+3.060 [")
     (folder / "interventions.json").write_text(json.dumps({"code_version": "abc"}), encoding="utf-8")
     assert "code abc" in report(folder).markdown()
     assert intervention_faults(folder) == ["code abc: is no commit of this history"]
