@@ -60,11 +60,11 @@ def test_changed_rows_are_found_in_tables_and_figures(record: Path) -> None:
 @pytest.mark.parametrize(
     ("file", "old", "new", "fault"),
     [
-        ("cells.csv", "2d5e9e99684f5de3", "2d5e9e99684f5de4", "cell 2d5e9e99684f5de4 (base, seed 0): is not the hash"),
-        ("cells.csv", "1c6893f96486", "1c6893f96486-dirty", "code 1c6893f96486-dirty: files had been changed"),
+        ("cells.csv", "4fa159e6564e3464", "4fa159e6564e3465", "cell 4fa159e6564e3465 (base, seed 0): is not the hash"),
+        ("cells.csv", "94de1958018a", "94de1958018a-dirty", "code 94de1958018a-dirty: files had been changed"),
         ("provenance.json", '"grla-1"', '"grla-0"', "protocol: was grla-0, numbers now mean grla-1"),
-        ("provenance.json", "30d2384d04a19141", "00d2384d04a19141", "definition: its hash is not d0b132aa"),
-        ("study.json", '"amount": 4000', '"amount": 4001', "definition: its hash is not d0b132aa"),
+        ("provenance.json", "30d2384d04a19141", "00d2384d04a19141", "definition: its hash is not f9fba206"),
+        ("study.json", '"amount": 4000', '"amount": 4001', "definition: its hash is not f9fba206"),
         ("study.json", '"depth": 1', '"depth": 2', "model.depth: was 2, the study's file now says 1"),
         ("study.json", '"rbf_ridge"', '"ridge"', "factor kernel: had the levels"),
     ],
