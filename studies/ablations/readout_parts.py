@@ -33,7 +33,7 @@ BASE = with_changes(
         "data.stream": 1,
     },
 )
-QUICK = Profile({}, 3, "about an hour on 2 cores")
+QUICK = Profile({}, 3, "72 minutes on 2 cores with other work")
 STANDARD = Profile({}, 3, "not measured", rates=(1e-3, 3e-3, 1e-2))
 
 

@@ -4,9 +4,9 @@ Question  After how many steps, each at its own learning rate, does a kernel res
           and does it still get better by then?
 Source    Not in the paper. What the study `recall` shows is bound to one budget and one rate.
 Command   python studies/run_ablation.py recall_steps
-Time      quick an hour of two cores that had other work as well: 11 kernels, 3 seeds, 16,000 steps, and a half of
-          that for each of 3 rates, as some begin to recall after 4000 steps only. Shorter budgets branch off from the
-          same training, and cost a fifth of their steps.
+Time      quick not measured since rates are tried for half of the steps, as some kernels begin to recall after 4000
+          only; an hour of two cores with a quarter: 11 kernels, 3 seeds, 16,000 steps. Shorter budgets branch off from
+          the same training, and cost a fifth of their steps.
 """
 
 from dataclasses import replace
@@ -40,7 +40,7 @@ def budgets(*steps: int) -> Factor:
     return Factor("steps", {str(number): {"train.budget": Budget(number, "steps")} for number in steps})
 
 
-QUICK = Profile({}, 3, "about an hour and a half on 2 cores", rates=(1e-3, 3e-3, 1e-2), rate_share=0.5)
+QUICK = Profile({}, 3, "not measured; estimated at 1.5 hours", rates=(1e-3, 3e-3, 1e-2), rate_share=0.5)
 
 STUDY = Study(
     question="When does each kernel learn to recall, at its own learning rate, and how far does it get?",

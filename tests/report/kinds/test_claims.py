@@ -12,7 +12,7 @@ import pytest
 
 from grla.provenance import ROOT
 from grla.report.kinds import claims
-from grla.study import Claim, better_than_base, load_claims, study_names
+from grla.study import Claim, better_than_base, load_claims, study_names, worse_than_base
 
 REFERENCE = ROOT / "results" / "reference"
 SETTLED = {
@@ -61,6 +61,16 @@ def test_the_evidence_says_where_it_is_from() -> None:
     assert found.evidence.startswith("recall, quick, 105 cells, 3 seeds, 4000 steps each: kernel=rbf_ridge: +14")
     other = Claim("x", "-", better_than_base("kernel=none", words="rule"))
     assert claims.judged(other, "recall", results["recall"]).evidence.startswith("no records of kernel=none")
+
+
+def test_levels_of_a_small_profile_judge_small_sizes_only() -> None:
+    results = claims.results_by_study(REFERENCE)["recall"]
+    whole = better_than_base("kernel=none", words="rule")
+    for rule, verdict in ((better_than_base, "supported"), (worse_than_base, "contradicted")):
+        claim = Claim("x", "-", whole, small=rule("kernel=rbf_ridge", words="against the base"))
+        found = claims.judged(claim, "recall", results)
+        assert found.verdict == f"{verdict} at small sizes"
+        assert "in the range of this profile (against the base): kernel=rbf_ridge: +14" in found.evidence
 
 
 @pytest.fixture
