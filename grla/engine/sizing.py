@@ -1,9 +1,8 @@
-"""Comparisons at equal cost: variants that are each as wide as it takes.
+"""Comparisons at equal cost: variants that are each as wide as it takes to cost what the base costs.
 
-A study at equal cost has variants that are each as wide as it takes to cost what the base costs. Only `model.dim` is
-changed, and every head must keep a whole number of channels, at least two: dims come in steps, and the nearest one may
-miss the base's cost by more than TOLERANCE. Each level's label says its dim and by how much its cost differs, so every
-table and figure of the study does.
+Only `model.dim` is changed, and every head must keep a whole number of channels, at least two: dims come in steps, and
+the nearest one may miss the base's cost by more than is called equal. Each row of the study's tables and figures says
+its dim and by how much its cost differs.
 """
 
 from __future__ import annotations
@@ -26,13 +25,11 @@ from grla.errors import InputError, ModelError, require
 from grla.files import write_text
 from grla.model import build_model, build_on_meta
 from grla.spec import ModelSpec, RunSpec, spec_hash, with_changes
-from grla.study import Changes, Factor, Study, levels_to_size, with_sizes
+from grla.study import SIZE_TOLERANCE, Cell, Changes, Size, Study
 
 Measure = Literal["params", "macs", "latency"]
 
-TOLERANCE = 0.02
 MATCHED = "-matched-"
-NOT_SIZED = " (not sized)"
 KEPT_DIMS = "matched_dims.json"  # the usual name of the file of dims found by latency, below the folder of results
 WORDS: dict[Measure, str] = {"params": "parameters", "macs": "MACs", "latency": "latency"}
 
@@ -51,24 +48,25 @@ class Matching:
 
 
 def match_study(study: Study, profile: str, changes: Changes, matching: Matching) -> Study:
-    """The study NAME-matched-MEASURE with the one profile: its levels sized to the base's cost.
+    """The study NAME-matched-MEASURE: `study` with the sizes at which this profile's variants cost what its base costs.
 
-    A level that has no `dim` (a network that is not GRLASR) stays as it is and says so. A grid becomes one factor of
-    all combinations. InputError for a study of panels, which have bases of their own, and for one that varies `dim`.
+    A variant that has no `dim` (a network that is not GRLASR) stays as it is, and tables say so. InputError for a study
+    of panels, which have bases of their own, and for one that varies `dim`.
     """
     rule = "must not be 'panels', whose parts have different bases, at equal cost; take a study of one base"
     require(study.design != "panels", f"study {study.name!r}: design", rule, study.design)
-    base = study.cells(profile, changes, seeds=1)[0].spec
-    factors = tuple(
-        Factor(name, dict(_sized(study, label, level, base, matching) for label, level in levels.items()))
-        for name, levels in levels_to_size(study, profile).items()
+    cells = study.cells(profile, changes, seeds=1)
+    base = cells[0].spec
+    require(
+        isinstance(base.model, ModelSpec), f"study {study.name!r}: base", "must be GRLASR at equal cost", base.model
     )
+    sizes = {cell.variant: size for cell in cells if (size := _size(study, cell, base, matching))}
     words = (
         f"At equal {WORDS[matching.measure]}: dims are chosen for it; percentages are what is left, 'unmatched' if "
-        f"over {TOLERANCE:.0%}."
+        f"over {SIZE_TOLERANCE:.0%}."
     )
-    named = replace(study, name=f"{study.name}{MATCHED}{matching.measure}", question=f"{study.question} {words}")
-    return with_sizes(named, profile, factors)
+    name = f"{study.name}{MATCHED}{matching.measure}"
+    return replace(study, name=name, question=f"{study.question} {words}", sizes=sizes)
 
 
 def nearest_dim(ratio: Callable[[int], float], step: int, least: int) -> tuple[int, float]:
@@ -91,29 +89,25 @@ def dim_steps(model: ModelSpec) -> tuple[int, int]:
     return step, step * math.ceil(2 * max(heads) / step)
 
 
-def _sized(study: Study, label: str, level: Changes, base: RunSpec, matching: Matching) -> tuple[str, Changes]:
-    """A level, sized, and its label; that of the base as it is."""
-    spec = with_changes(base, level)
-    if spec.model == base.model:
-        return label, level
+def _size(study: Study, cell: Cell, base: RunSpec, matching: Matching) -> Size | None:
+    """The size of a variant; None where it has none to choose."""
+    spec = cell.spec
     if not (isinstance(spec.model, ModelSpec) and isinstance(base.model, ModelSpec)):
-        return f"{label}{NOT_SIZED}", level
+        return None
     if spec.model.dim != base.model.dim:
         raise InputError(
-            f"study {study.name!r} varies model.dim (level {label!r}: {spec.model.dim}, base {base.model.dim}), which "
+            f"study {study.name!r} varies model.dim ({cell.variant}: {spec.model.dim}, base {base.model.dim}), which "
             "is what is chosen for equal cost; take another study"
         )
-    dim, ratio = _find(spec, base, matching)
-    unmatched = ", unmatched" if abs(ratio - 1) > TOLERANCE else ""
-    return f"{label} dim {dim} ({ratio - 1:+.1%}{unmatched})", {**level, "model.dim": dim}
+    return Size(spec.model.dim, 1.0) if spec.model == base.model else _find(spec, base, matching)
 
 
-def _find(spec: RunSpec, base: RunSpec, matching: Matching) -> tuple[int, float]:
-    """The dim of `spec` at the base's cost and its ratio; latency's from the file of earlier runs, if it is there."""
+def _find(spec: RunSpec, base: RunSpec, matching: Matching) -> Size:
+    """The size of `spec` at the base's cost; latency's from the file of earlier runs, if it is there."""
     assert isinstance(spec.model, ModelSpec)
     find = functools.partial(nearest_dim, _ratio(spec, base, matching), *dim_steps(spec.model))
     if matching.measure != "latency" or matching.kept is None:
-        return find()
+        return Size(*find())
     known = json.loads(matching.kept.read_text(encoding="utf-8")) if matching.kept.is_file() else {}
     card = card_name(matching.device) or matching.device.type
     paths = [path for run in (spec, base) if (path := planned_path(run, matching.device))]
@@ -121,8 +115,7 @@ def _find(spec: RunSpec, base: RunSpec, matching: Matching) -> tuple[int, float]
     if key not in known:
         known[key] = find()
         write_text(matching.kept, json.dumps(known, indent=2) + "\n")
-    dim, ratio = known[key]
-    return dim, ratio
+    return Size(*known[key])
 
 
 def _ratio(spec: RunSpec, base: RunSpec, matching: Matching) -> Callable[[int], float]:

@@ -42,7 +42,6 @@ from grla.study import (
     load_study,
     rates_study,
     recompared_study,
-    resized_study,
     trial_label,
 )
 
@@ -119,7 +118,7 @@ def code_faults(versions: Iterable[str]) -> list[str]:
 def recorded_study(folder: Path) -> Study:
     """The study recorded in `folder`, made from the files of today, with what the run chose for itself.
 
-    Of a study at equal cost these are the recorded dims; of one that tries learning rates the rates; of a comparison,
+    Of a study at equal cost these are the recorded widths; of one that tries learning rates the rates; of a comparison,
     which has no file, the models; of a confirmation the configurations, which must be among the trials of the search,
     whose folder lies beside this one. Each variant's own rate is one of any study's. Raises InputError when there is no
     such file, or when what was recorded cannot come from it.
@@ -133,12 +132,12 @@ def recorded_study(folder: Path) -> Study:
         chosen = {number: trials[number] for number in _confirmed(layout.factors[0], trials)}
         return confirming_study(load_search(file), layout.profile, chosen)
     asked = recompared_study(layout) if file == COMPARE else load_study(file)
-    study = dataclasses.replace(asked, rates=layout.rates)
+    study = dataclasses.replace(asked, rates=layout.rates, sizes=layout.sizes)
     if layout.study == file + RATES:
         tried = [float(label) for label in layout.factors[-1].levels]
         base = study.cells(layout.profile, _base_changes(read_json(folder / PROVENANCE)), seeds=1)[0].spec
         return rates_study(study, layout.profile, base, tried)
-    return study if layout.study == file else resized_study(study, layout)
+    return dataclasses.replace(study, name=layout.study) if layout.sizes else study
 
 
 def recorded_cells(study: Study, definition: Content, num_seeds: int) -> tuple[Cell, ...]:

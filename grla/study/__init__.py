@@ -49,7 +49,6 @@ from grla.study.record import (
     require_no_cells_inside,
     text_columns,
 )
-from grla.study.resized import levels_to_size, resized_study, with_sizes
 from grla.study.search import (
     COUNTED,
     TUNING_SEED,
@@ -62,4 +61,5 @@ from grla.study.search import (
     search_names,
 )
 from grla.study.search_text import definition_of, note_of
+from grla.study.sizes import SIZE_TOLERANCE, Size
 from grla.study.source import outside_code, source_hash

@@ -11,6 +11,7 @@ from grla.errors import InputError, require, require_choice
 from grla.spec import RunSpec, with_changes
 from grla.study.catalogue import ABLATIONS, load_named, names_of
 from grla.study.layout import MARGIN, Changes, Combination, Factor, Layout
+from grla.study.sizes import Size
 
 OPEN_FIELDS = ("data.train", "data.test", "train.budget", "train.init_from")
 """What a run may change in the base without changing the question: where images are, how long to train, from where."""
@@ -56,9 +57,10 @@ class Study:
     with each other, and within each of them the other factors are varied one at a time. Variants within `margin` dB of
     each other count as equal, which is tested; it is stated before anything is run. `rates` are learning rates by
     variant, which replace the base's (`grla.study.rates`). Where a study states a `threshold` in dB of validation
-    PSNR-Y, its tables say after how many steps it was reached. `file` is the name of the file that a study derived from
-    another comes from. `beside` names a study that is run after this one, for variants of the same names, and read with
-    it: a short probe, which tells apart what this one cannot.
+    PSNR-Y, its tables say after how many steps it was reached. `sizes` are widths by variant at which all cost the same
+    (`grla.engine.sizing`). `file` is the name of the file that a study derived from another comes from. `beside` names
+    a study that is run after this one, for variants of the same names, and read with it: a short probe, which tells
+    apart what this one cannot.
     """
 
     question: str
@@ -72,6 +74,7 @@ class Study:
     margin: float = MARGIN
     rates: Mapping[str, float] = field(default_factory=dict)
     threshold: float | None = None
+    sizes: Mapping[str, Size] = field(default_factory=dict)
     beside: str = ""
 
     def profile(self, name: str) -> Profile:
@@ -97,6 +100,7 @@ class Study:
             margin=self.margin,
             rates=self.rates,
             threshold=self.threshold,
+            sizes=self.sizes,
         )
 
     def cells(self, profile: str, changes: Changes, seeds: int | None = None) -> tuple[Cell, ...]:

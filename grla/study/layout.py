@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 from grla.errors import InputError, require
 from grla.spec import RunSpec, with_changes
+from grla.study.sizes import DIM, NOT_SIZED, Size
 
 BASE = "base"
 MARGIN = 0.02
@@ -85,7 +86,7 @@ class Layout:
     is the name of the file of the study or search that it comes from, where the study's own name differs. Within
     `margin` dB variants count as equal, see `grla.report.statistics.equivalence`. `rates` are learning rates by
     variant, where each has its own (`grla.study.rates`). `threshold` is a validation PSNR-Y of which tables say after
-    how many steps it was reached.
+    how many steps it was reached. `sizes` are the widths by variant of a study at equal cost.
     """
 
     study: str
@@ -99,6 +100,7 @@ class Layout:
     margin: float = MARGIN
     rates: Mapping[str, float] = field(default_factory=dict)
     threshold: float | None = None
+    sizes: Mapping[str, Size] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         enough = self.design != "panels" or len(self.factors) > 1
@@ -119,8 +121,10 @@ class Layout:
         return self.variant({**levels, self.factors[0].name: self.factors[0].base})
 
     def changes(self, levels: Mapping[str, str]) -> dict[str, object]:
-        """The spec fields that the variant with these levels changes in the base."""
-        return {path: value for f in self.factors for path, value in f.levels[levels[f.name]].items()}
+        """The spec fields that the variant with these levels changes in the base, its width included."""
+        changes = {path: value for f in self.factors for path, value in f.levels[levels[f.name]].items()}
+        size = self.sizes.get(self.variant(levels))
+        return changes | ({DIM: size.dim} if size else {})
 
     def rows(self) -> list[dict[str, str]]:
         """The level of each factor, by name, of every variant: the base first, and no variant twice."""
@@ -139,7 +143,7 @@ class Layout:
         if self.design == "grid":
             names = [factor.name for factor in self.factors]
             grid = itertools.product(*(factor.levels for factor in self.factors))
-            rows = tuple((", ".join(cell), self.variant(dict(zip(names, cell, strict=True)))) for cell in grid)
+            rows = tuple(self._row(", ".join(cell), dict(zip(names, cell, strict=True))) for cell in grid)
             return (Group(" x ".join(names), rows),)
         if self.design == "one_at_a_time":
             return tuple(Group(factor.name, self._rows(factor, {})) for factor in self.factors)
@@ -153,7 +157,14 @@ class Layout:
 
     def _rows(self, factor: Factor, around: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
         """The levels of a factor, all others at the base except for the levels `around`."""
-        return tuple((level, self.variant({**around, factor.name: level})) for level in factor.levels)
+        return tuple(self._row(level, {**around, factor.name: level}) for level in factor.levels)
+
+    def _row(self, label: str, levels: Mapping[str, str]) -> tuple[str, str]:
+        """A row's label, at equal cost with the width, and the variant with these levels."""
+        variant = self.variant(levels)
+        if variant == BASE or not self.sizes:
+            return label, variant
+        return f"{label} {self.sizes[variant].words if variant in self.sizes else NOT_SIZED}", variant
 
     def _panel_group(self, panel: str, level: str, factor: Factor) -> Group:
         name, around = f"{panel} {level}", {panel: level}
@@ -161,9 +172,10 @@ class Layout:
 
 
 def layout_to_json(layout: Layout) -> dict[str, Any]:
-    """The layout as it is recorded: with what each level changes, and the margin and rates only if it has its own."""
+    """The layout as it is recorded: with what each level changes, and what else it has of its own, such as rates."""
     plain: dict[str, Any] = json.loads(json.dumps(asdict(layout)))
-    usual = {"margin": MARGIN, "rates": {}, "threshold": None}  # all that there was before studies could state others
+    # All that there was before studies could state others.
+    usual = {"margin": MARGIN, "rates": {}, "threshold": None, "sizes": {}}
     return {name: value for name, value in plain.items() if name not in usual or value != usual[name]}
 
 
@@ -172,7 +184,8 @@ def layout_from_json(content: Mapping[str, Any]) -> Layout:
     factors = tuple(Factor(one["name"], _levels(one["levels"]), one["base"]) for one in content["factors"])
     texts = {name: content[name] for name in ("study", "question", "source", "profile", "design")}
     further = {name: content[name] for name in ("file", "num_looks", "margin", "rates", "threshold") if name in content}
-    return Layout(**texts, factors=factors, **further)
+    sizes = {variant: Size(**size) for variant, size in content.get("sizes", {}).items()}
+    return Layout(**texts, factors=factors, sizes=sizes, **further)
 
 
 def _levels(recorded: Mapping[str, Changes] | Sequence[str]) -> Mapping[str, Changes]:

@@ -38,6 +38,7 @@ def rates_study(study: Study, profile: str, base: RunSpec, rates: Sequence[float
         design="grid",
         profiles={profile: replace(study.profile(profile), seeds=1, factors=(), rates=())},
         rates={},
+        sizes={},
     )
 
 

@@ -19,7 +19,7 @@ from grla.errors import InputError
 from grla.model import build_on_meta
 from grla.report.results import load_results
 from grla.spec import EdsrLiteSpec, ModelSpec
-from grla.study import Factor, Study, load_study, vary
+from grla.study import Factor, Profile, Study, load_study, vary
 
 CPU = torch.device("cpu")
 
@@ -45,7 +45,9 @@ def test_a_deeper_network_is_made_narrower(tiny: Study, measure: sizing.Measure)
     """The nearest by exhaustive search, and the label tells the truth of it."""
     study = match_study(tiny, "smoke", {}, Matching(measure, CPU))
     first, _, last = study.cells("smoke", {})
-    base, deeper, label = first.spec, last.spec, last.levels["depth"]
+    base, deeper = first.spec, last.spec
+    (group,) = [group for group in study.layout("smoke", base).groups() if group.title == "depth"]
+    (_, (label, _)) = group.rows
 
     def cost(model: ModelSpec) -> int:
         counts = count(build_on_meta(model), (1, 3, *(side // 2 for side in base.cost.count_output)))
@@ -69,20 +71,26 @@ def test_a_matched_study_is_another_study(tiny: Study) -> None:
     assert len(cells) == len(tiny.cells("smoke", {}))
 
 
-def test_a_grid_becomes_one_factor_of_its_combinations(tiny: Study) -> None:
+def test_a_grid_stays_a_grid(tiny: Study) -> None:
+    """Its factors can still be told apart: what one does is the mean over the others' levels."""
     study = match_study(replace(tiny, design="grid"), "smoke", {}, Matching("params", CPU))
-    (factor,) = study.factors
-    assert factor.name == "kernel x depth"
-    labels = ["gaussian_rbf, 1", "gaussian_rbf, 2", "relu, 1", "relu, 2"]
-    assert [label.split(" dim ")[0] for label in factor.levels] == labels
-    specs = [cell.spec.model for cell in study.cells("smoke", {})]
+    cells = study.cells("smoke", {})
+    assert [cell.variant for cell in cells] == ["base", "depth=2", "kernel=relu", "kernel=relu, depth=2"]
+    (group,) = study.layout("smoke", cells[0].spec).groups()
+    labels = [label.split(" dim ")[0] for label, _ in group.rows]
+    assert labels == ["gaussian_rbf, 1", "gaussian_rbf, 2", "relu, 1", "relu, 2"]
+    specs = [cell.spec.model for cell in cells]
     assert [f"{spec.kernel.name}, {spec.depth}" for spec in specs] == labels
+    assert {cell.variant: cell.spec.model.dim for cell in cells} == {
+        variant: size.dim for variant, size in study.sizes.items()
+    }
 
 
 def test_what_has_no_dim_says_so(tiny: Study) -> None:
     models = Factor("model", {"GRLA": {}, "edsr": {"model": EdsrLiteSpec(2, 4, 1)}})
     study = match_study(replace(tiny, factors=(models,)), "smoke", {}, Matching("macs", CPU))
-    assert list(study.factors[0].levels) == ["GRLA", "edsr (not sized)"]
+    (group,) = study.layout("smoke", study.cells("smoke", {})[0].spec).groups()
+    assert [group.name(*row) for row in group.rows] == ["GRLA (base)", "edsr (not sized)"]
 
 
 def test_studies_that_cannot_be_matched_are_refused(tiny: Study) -> None:
@@ -90,6 +98,10 @@ def test_studies_that_cannot_be_matched_are_refused(tiny: Study) -> None:
         match_study(replace(tiny, factors=(vary("dim", "model.dim", 8, 16),)), "smoke", {}, Matching("macs", CPU))
     with pytest.raises(InputError, match="must not be 'panels'"):
         match_study(load_study("state_of_the_art"), "smoke", {}, Matching("macs", CPU))
+    one, plain = (Factor("rate", {"as given": {}}),), {"smoke": Profile({}, 1, "seconds")}
+    edsr = replace(tiny, base=replace(tiny.base, model=EdsrLiteSpec(2, 4, 1)), factors=one, profiles=plain)
+    with pytest.raises(InputError, match="base must be GRLASR at equal cost"):
+        match_study(edsr, "smoke", {}, Matching("macs", CPU))
 
 
 def test_dims_found_by_latency_are_kept(tiny: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -98,7 +110,7 @@ def test_dims_found_by_latency_are_kept(tiny: Study, tmp_path: Path, monkeypatch
     found = match_study(tiny, "smoke", {}, matched)
     assert all(cell.spec.model.dim % 2 == 0 for cell in found.cells("smoke", {}))
     monkeypatch.setattr(sizing, "time_in_turns", None)
-    assert match_study(tiny, "smoke", {}, matched).factors == found.factors
+    assert match_study(tiny, "smoke", {}, matched).sizes == found.sizes
     for name, answer in (("card_name", "another card"), ("planned_path", "another path of attention")):
         with monkeypatch.context() as here:
             here.setattr(sizing, name, lambda *about, answer=answer: answer)
@@ -112,8 +124,9 @@ def test_a_matched_study_runs_and_its_rows_say_the_dim(make_run: Callable[..., S
     name = run_study(replace(run, study=study))
     assert name.startswith("tiny-matched-params-smoke-")
     results = load_results(run.settings.out / FILE_NAME, name)
-    (_, variant) = results.cells["variant"]
-    assert variant.startswith("depth=2 dim ")
+    (group,) = results.layout.groups()
+    (_, (label, variant)) = group.rows
+    assert variant == "depth=2"
     params = results.cells.set_index("variant")["num_params"]
-    shown = float(variant.split("(")[1].split("%")[0])
+    shown = float(label.split("(")[1].split("%")[0])
     assert 100 * (params[variant] / params["base"] - 1) == pytest.approx(shown, abs=0.051)

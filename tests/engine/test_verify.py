@@ -10,7 +10,7 @@ import torch
 
 from grla.engine import Matching, StudyRun, match_study, run_study
 from grla.engine.storage import FILE_NAME
-from grla.errors import InputError
+from grla.report import verify
 from grla.report.folder import document_faults
 from grla.report.kinds.study import document, publish
 from grla.report.results import (
@@ -22,8 +22,9 @@ from grla.report.results import (
     read_rows,
     write_rows,
 )
-from grla.report.verify import identity_faults, row_faults
-from grla.study import Factor, Study, resized_study, vary
+from grla.report.verify import identity_faults, recorded_study, row_faults
+from grla.study import Study, vary
+from grla.study.layout import Combination
 
 MakeRun = Callable[..., StudyRun]
 
@@ -90,14 +91,20 @@ def test_a_run_with_a_base_of_its_own_matches(make_run: MakeRun, tiny: Study) ->
     assert identity(run) == ["model.mlp_ratio: was 1.5, the study's file now says 2.0"]
 
 
-def test_a_run_at_equal_cost_matches_the_study_it_comes_from(make_run: MakeRun, tiny: Study) -> None:
-    matched = match_study(tiny, "smoke", {}, Matching("macs", torch.device("cpu")))
-    run = rows_of(make_run(study=matched))
-    layout = read_rows(run.folder).layout
-    assert any("model.dim" in changes for factor in layout.factors for changes in factor.levels.values())
-    found = resized_study(tiny, layout)
-    assert found.factors == matched.factors
+@pytest.mark.parametrize("design", ["one_at_a_time", "grid"])
+def test_a_run_at_equal_cost_is_known_by_its_recorded_widths(
+    make_run: MakeRun, tiny: Study, design: Combination, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study = replace(tiny, design=design)
+    run = rows_of(make_run(study=match_study(study, "smoke", {}, Matching("macs", torch.device("cpu")))))
+    monkeypatch.setattr(verify, "load_study", {"tiny": study}.__getitem__)
+    found = recorded_study(run.folder)
+    assert found.sizes == run.study.sizes
+    assert len(found.sizes) == (4 if design == "grid" else 3)
     assert identity(replace(run, study=found)) == []
-    other = replace(layout, factors=(Factor("depth", {"3 dim 4": {"model.depth": 3, "model.dim": 4}}),))
-    with pytest.raises(InputError, match="level '3 dim 4' of a study at equal cost"):
-        resized_study(tiny, other)
+    path = run.folder / DEFINITION
+    path.write_text(path.read_text().replace('"dim": 6', '"dim": 10'))
+    definition, *cells = identity(replace(run, study=recorded_study(run.folder)))
+    assert definition.startswith("definition: its hash is not")
+    assert all(cell.endswith("is not the hash of its spec, images, protocol, device and source") for cell in cells)
+    assert len(cells) == sum(size.dim == 6 for size in run.study.sizes.values()) > 0
