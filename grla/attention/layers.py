@@ -12,18 +12,26 @@ from grla.attention.linear import Linear, linear
 
 
 class GlobalAttention(nn.Module):
-    """proj(kernel(qkv(x))) over all tokens of a feature map (batch, height, width, dim); gated if the kernel asks.
+    """proj(kernel(qkv(x))) over all tokens of a feature map (batch, height, width, dim).
 
     With `local_values` a 5x5 depthwise convolution of the values is added to the kernel's output, as in FLatten (Han et
-    al. 2023, Eq. 7), Agent attention and PolaFormer.
+    al. 2023, Eq. 7), Agent attention and PolaFormer. With `output_gate`, or if the kernel asks for it, what goes to the
+    projection is multiplied by a linear map of x, as in MALA and PolaFormer.
     """
 
-    def __init__(self, dim: int, num_heads: int, kernel: AttentionKernel, local_values: bool = False) -> None:
+    def __init__(
+        self,
+        dim: int,
+        num_heads: int,
+        kernel: AttentionKernel,
+        local_values: bool = False,
+        output_gate: bool = False,
+    ) -> None:
         super().__init__()
         self.num_heads = num_heads
         self.kernel = kernel
         self.qkv = Linear(dim, 3 * dim)
-        self.gate = Linear(dim, dim) if kernel.output_gate else None
+        self.gate = Linear(dim, dim) if output_gate or kernel.output_gate else None
         self.proj = Linear(dim, dim)
         self.local = nn.Conv2d(dim, dim, 5, padding=2, groups=dim) if local_values else None
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,6 +14,8 @@ from torch import Tensor
 from grla.attention import GlobalAttention, build_kernel
 from grla.attention.interface import AttentionKernel
 from grla.errors import InputError
+from grla.model import build_seeded
+from grla.spec import KernelSpec, ModelSpec
 
 
 def random(*shape: int) -> Tensor:
@@ -111,6 +114,27 @@ def test_local_values_add_a_depthwise_convolution_of_the_values() -> None:
     plain = copy.deepcopy(padded)
     plain.kernel.plain_path = True
     torch.testing.assert_close(padded(x), plain(x))  # heads padded for speed have the same values
+
+
+def test_an_output_gate_multiplies_what_goes_to_the_projection_by_a_linear_map_of_the_input() -> None:
+    """As in PolaFormer, where the convolution of values is gated, too."""
+    torch.manual_seed(0)
+    layer = GlobalAttention(6, 2, build_kernel("none", 3, 2), local_values=True, output_gate=True)
+    x = torch.rand(2, 5, 4, 6)
+    values = x @ layer.qkv.weight[12:].mT + layer.qkv.bias[12:]
+    convolved = layer.local(values.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
+    gate = x @ layer.gate.weight.mT + layer.gate.bias
+    torch.testing.assert_close(layer(x), layer.proj(convolved * gate))
+
+
+@pytest.mark.parametrize(("option", "params"), [("local_values", 8 * 25 + 8), ("output_gate", 8 * 8 + 8)])
+def test_an_option_of_the_layer_leaves_all_other_weights_equal(option: str, params: int) -> None:
+    """It adds the parameters of a 5x5 depthwise convolution, or of a linear map, to each of two global layers."""
+    plain = ModelSpec(dim=8, depth=1, num_heads=2, window_size=4, kernel=KernelSpec("polaformer"))
+    own, other = (dict(build_seeded(spec, 0).named_parameters()) for spec in (plain, replace(plain, **{option: True})))
+    assert sum(other.pop(name).numel() for name in other.keys() - own.keys()) == 2 * params
+    assert own.keys() == other.keys()
+    assert all(torch.equal(own[name], other[name]) for name in own)
 
 
 def test_mesa_is_weighted_ridge_regression_by_numpy() -> None:

@@ -23,8 +23,8 @@ class Kernel(LinearKernel):
     pairs of opposite sign, f(q-) . f(k+) + f(q+) . f(k-); rows are divided by their sum + N 1e-6, N keys. x+ and x- are
     the positive and the negative part of x / softplus(a), f(x) = x^p elementwise with p = 1 + 4 sigmoid(b), and a
     and b are learned per channel and start at 0 (p = 3). As in the authors' code. Their depthwise convolution of the
-    values, gate and learned positions are left out: the first two are parts of a layer, of which
-    `ModelSpec.local_values` gives every kernel the first.
+    values and their gate are options of the layer, `ModelSpec.local_values` and `output_gate`; learned positions are
+    left out.
 
     Cost per token: 4 head_dim (head_dim + 2) multiply-adds. Weights are nonnegative; rows sum to a little less than
     one.
