@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 import torch
@@ -21,6 +21,8 @@ from grla.tiling import run_in_tiles
 Image = NDArray[np.uint8]
 Upscaler = Callable[[Image], Image]
 """Any way to enlarge one image: LR (height, width[, 3]) to SR (upscale * height, upscale * width[, 3]), both uint8."""
+Bands = Callable[[Image], Iterator[Image]]
+"""The same a band of rows at a time, from the top down, for what is too large to be held as a whole."""
 
 
 def bicubic_upscaler(upscale: int) -> Upscaler:
@@ -29,44 +31,57 @@ def bicubic_upscaler(upscale: int) -> Upscaler:
 
 
 def network_upscaler(
+    model: nn.Module, upscale: int, tile: int | None = None, conventions: Conventions = OURS
+) -> Upscaler:
+    """Run `model` as `network_bands` does, and return the whole image."""
+    bands = network_bands(model, upscale, tile, conventions=conventions)
+    return lambda lr: np.concatenate(list(bands(lr)))
+
+
+def network_bands(
     model: nn.Module,
     upscale: int,
     tile: int | None = None,
     overlap: int = 0,
     progress: Callable[[float], object] = lambda pixels: None,
     conventions: Conventions = OURS,
-) -> Upscaler:
+) -> Bands:
     """Run `model` ((1, 3, h, w) in [0, 1] to (1, 3, upscale * h, upscale * w)) in eval mode on its own device.
 
     Outputs are clamped and rounded to uint8. A gray image is passed as three equal channels, and the output's channels
-    are averaged. With `tile` the network sees squares of that many LR pixels and `overlap` around them, and
-    `progress` is called after each, see `grla.tiling`. Raises ModelError as `grla.answers.ask` does.
+    are averaged. With `tile` the network sees squares of that many LR pixels and `overlap` around them, a row of which
+    is a band, and `progress` is called after each, see `grla.tiling`; without, and with `luma_only`, the whole image is
+    one band. Raises ModelError as `grla.answers.ask` does.
     """
     device = device_of(model)
 
-    def run(lr: Tensor, finished: Callable[[Tensor], Tensor]) -> Tensor:
+    def run(lr: Tensor, finished: Callable[[Tensor], Tensor]) -> Iterator[Tensor]:
         def answer(seen: Tensor) -> Tensor:
             """Only what the network sees is on a GPU, which may have less memory than the whole picture needs."""
             return finished(ask(model, seen.to(device), upscale, conventions).cpu())
 
-        return answer(lr) if tile is None else run_in_tiles(answer, lr, upscale, tile, overlap, progress)
+        if tile is None:
+            yield answer(lr)
+        else:
+            yield from run_in_tiles(answer, lr, upscale, tile, overlap, progress)
 
-    def upscaler(lr: Image) -> Image:
+    @torch.inference_mode()
+    def bands(lr: Image) -> Iterator[Image]:
         rgb, to_bytes = (lr, _bytes) if lr.ndim == 3 else (np.stack([lr] * 3, axis=-1), _gray_bytes)
         was_training = model.training
         model.eval()
-        with torch.inference_mode():
-            batch = _batch(rgb)
-            if conventions.luma_only:
-                bicubic = _batch(imresize(rgb, upscale))
-                change = run(_luma(batch), lambda luma: luma) - _luma(bicubic)
-                sr = to_bytes(bicubic + change * 255 / LUMA_RANGE)
-            else:
-                sr = run(batch, to_bytes)
-        model.train(was_training)
-        return np.asarray((sr[0].permute(1, 2, 0) if lr.ndim == 3 else sr[0, 0]).numpy())
+        try:
+            for sr in luma(rgb, to_bytes) if conventions.luma_only else run(_batch(rgb), to_bytes):
+                yield np.asarray((sr[0].permute(1, 2, 0) if lr.ndim == 3 else sr[0, 0]).numpy())
+        finally:
+            model.train(was_training)
 
-    return upscaler
+    def luma(rgb: Image, to_bytes: Callable[[Tensor], Tensor]) -> Iterator[Tensor]:
+        bicubic = _batch(imresize(rgb, upscale))
+        change = torch.cat([*run(_luma(_batch(rgb)), lambda y: y)], dim=2) - _luma(bicubic)
+        yield to_bytes(bicubic + change * 255 / LUMA_RANGE)
+
+    return bands
 
 
 def _batch(rgb: Image) -> Tensor:

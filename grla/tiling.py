@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Iterator
 
 from torch import Tensor
@@ -17,10 +16,11 @@ def run_in_tiles(
     tile: int,
     overlap: int = 0,
     progress: Callable[[float], object] = lambda pixels: None,
-) -> Tensor:
-    """SR (1, channels, upscale * h, upscale * w) of lr (1, channels, h, w) in squares of `tile` LR pixels.
+) -> Iterator[Tensor]:
+    """SR (1, channels, upscale * h, upscale * w) of lr (1, channels, h, w) in squares of `tile` LR pixels, in bands.
 
-    It is of the type, on the device and of as many channels as what `model` returns.
+    A band is a row of squares, (1, channels, rows, upscale * w); from the top down, their rows are those of the whole
+    image, of which no more is held. It is of the type, on the device and of as many channels as what `model` returns.
 
     The network sees each square with `overlap` more pixels on every side that lies within the image, and only the
     square is kept. Without overlap the last squares of a row and a column are shifted back to full size, so that the
@@ -30,22 +30,25 @@ def run_in_tiles(
 
     After each square `progress` is called with its share of the image in LR pixels, which is equal for all.
 
-    Raises InputError for a tile below 1 or a negative overlap.
+    Raises InputError, at the first band, for a tile below 1 or a negative overlap.
     """
     require_at_least("tile", tile, 1)
     require_at_least("overlap", overlap, 0)
     height, width = lr.shape[2:]
-    places = list(itertools.product(_spans(height, tile, overlap), _spans(width, tile, overlap)))
-    sr = None
-    for (top, bottom, above, below), (left, right, before, after) in places:
-        seen = model(lr[:, :, above:below, before:after])
-        if sr is None:
-            sr = seen.new_empty((*seen.shape[:2], upscale * height, upscale * width))
-        rows, columns = _scaled(upscale, top, bottom, above), _scaled(upscale, left, right, before)
-        sr[:, :, _scaled(upscale, top, bottom), _scaled(upscale, left, right)] = seen[:, :, rows, columns]
-        progress(height * width / len(places))
-    assert sr is not None  # an image has a pixel
-    return sr
+    rows, columns = list(_spans(height, tile, overlap)), list(_spans(width, tile, overlap))
+    done = 0
+    for top, bottom, above, below in rows:
+        band = None
+        for left, right, before, after in columns:
+            seen = model(lr[:, :, above:below, before:after])
+            if band is None:
+                band = seen.new_empty((*seen.shape[:2], upscale * (bottom - done), upscale * width))
+            kept = seen[:, :, _scaled(upscale, max(top, done), bottom, above), _scaled(upscale, left, right, before)]
+            band[:, :, :, _scaled(upscale, left, right)] = kept
+            progress(height * width / (len(rows) * len(columns)))
+        assert band is not None  # an image has a pixel
+        done = bottom
+        yield band
 
 
 def _spans(size: int, tile: int, overlap: int) -> Iterator[tuple[int, int, int, int]]:

@@ -18,21 +18,19 @@ from typing import Annotated, Literal
 
 import numpy as np
 import tyro
-from numpy.typing import NDArray
 from PIL import Image
 from tqdm import tqdm
 
 from command import SHIPPED, command
 
 from asking import Asking
-from grla.analysis import Upscaler, find_tiled
+from grla.analysis import Bands, find_tiled
 from grla.cost import is_out_of_memory
-from grla.data import image_size, imresize, read_with_alpha
+from grla.data import PngWriter, image_size, imresize, read_with_alpha
 from grla.devices import choose_device
 from grla.errors import InputError, ModelError, require
 from grla.files import atomic_write, same_file
 
-Pixels = NDArray[np.uint8]
 PROFILE_KINDS = {"L": b"GRAY", "LA": b"GRAY", "RGB": b"RGB ", "RGBA": b"RGB "}
 """By Pillow mode, how bytes 16 to 19 of a fitting ICC profile name its colour space (ICC.1:2022, table 15)."""
 
@@ -78,10 +76,14 @@ def main(arguments: Arguments) -> None:
     with tqdm(total=sum(sizes), desc="enlarging", unit="px", unit_scale=True, disable=None) as bar:
         how = (arguments.conventions, arguments.half, bar.update)
         tiled = find_tiled(arguments.model, arguments.weights, factor, device, *how)
-        upscaler = in_tiles_that_fit(lambda tile: tiled(tile, arguments.overlap if tile else 0), arguments.tile)
+
+        def in_squares(tile: int | None) -> Bands:
+            return tiled(tile, arguments.overlap if tile else 0)
+
+        sides = sides_to_try(arguments.tile)
         for index, path in enumerate(arguments.images):
             try:
-                tqdm.write(str(upscale_file(path, arguments.out, upscaler, factor)))
+                tqdm.write(str(upscale_in_memory(path, arguments.out, in_squares, sides, factor)))
             except InputError as error:
                 failed.append(str(error))
             bar.update(sum(sizes[: index + 1]) - bar.n)  # pictures that are not tiled count when they are done
@@ -89,53 +91,60 @@ def main(arguments: Arguments) -> None:
         raise InputError("\n".join(failed))
 
 
-def in_tiles_that_fit(make: Callable[[int | None], Upscaler], tile: int | None) -> Upscaler:
-    """What `make` makes for squares of `tile`; where memory lacks, for half of that, and so on, which is said.
-
-    A side that did not fit is not tried again for the pictures after.
-    """
+def sides_to_try(tile: int | None) -> list[int | None]:
+    """`tile`, and what to try where memory lacks: half of it, and so on."""
     sides = [tile]
     while tile is not None and tile >= 2 * SMALLEST_TILE:
         tile //= 2
         sides.append(tile)
+    return sides
 
-    def enlarged(pixels: Pixels) -> Pixels:
+
+def upscale_in_memory(
+    path: Path, out: Path, make: Callable[[int | None], Bands], sides: list[int | None], upscale: int
+) -> Path:
+    """`upscale_file` by what `make` makes for squares of the first of `sides`; where memory lacks, of the next.
+
+    That is said, and a side that did not fit leaves the list: it is not tried again for the pictures after. Raises
+    InputError for a picture that none fits.
+    """
+    while True:
         try:
-            return make(sides[0])(pixels)
+            return upscale_file(path, out, make(sides[0]), upscale)
         except (RuntimeError, MemoryError) as error:
-            if len(sides) == 1 or not is_out_of_memory(error):
+            if not is_out_of_memory(error):
                 raise
+            if len(sides) == 1:
+                height, width = image_size(path)
+                raise InputError(
+                    f"picture {path} ({width}x{height}) needs more memory than there is; give a smaller --tile"
+                ) from error
         # Outside of the handler, where the error no longer holds on to the memory of the failed attempt.
         large = sides.pop(0)
         tqdm.write(f"Squares of {large} pixels need more memory than there is: {sides[0]} instead.", file=sys.stderr)
-        return enlarged(pixels)
-
-    return enlarged
 
 
-def upscale_file(path: Path, out: Path, upscaler: Upscaler, upscale: int) -> Path:
+def upscale_file(path: Path, out: Path, enlarge: Bands, upscale: int) -> Path:
     """Enlarge the picture at `path`, write `out`/NAME_xN.png and return that path.
 
     Gray stays gray, the colour profile stays, the EXIF orientation is applied, and an alpha channel is enlarged by
-    bicubic interpolation. Of 16 bits the high byte is used. Raises InputError for a picture that cannot be read or is
-    too large for the memory, and for a folder that cannot be written.
+    bicubic interpolation. Of 16 bits the high byte is used. Each band is written as it comes: of the large picture no
+    more is held. Raises InputError for a picture that cannot be read, and for a folder that cannot be written.
     """
     pixels, alpha = read_with_alpha(path)
-    try:
-        layers = [upscaler(pixels)]
-        if alpha is not None:
-            layers.append(imresize(alpha, upscale))
-    except ModelError as error:
-        raise InputError(f"picture {path}: {error}") from error
-    except (RuntimeError, MemoryError) as error:
-        if not is_out_of_memory(error):
-            raise
-        size = f"{pixels.shape[1]}x{pixels.shape[0]}"
-        raise InputError(f"picture {path} ({size}) needs more memory than there is; give a smaller --tile") from error
-    large = Image.fromarray(np.dstack(layers).squeeze())
+    height, width = (upscale * side for side in pixels.shape[:2])
+    mode = ("L" if pixels.ndim == 2 else "RGB") + ("" if alpha is None else "A")
     target = target_path(path, out, upscale)
     with atomic_write(target) as file:
-        large.save(file, format="PNG", icc_profile=_profile(path, large.mode))
+        png = PngWriter(file, width, height, len(mode), _profile(path, mode))
+        large_alpha = None if alpha is None else imresize(alpha, upscale)
+        try:
+            for band in enlarge(pixels):
+                first = height - png.rows_left
+                layers = [band] if large_alpha is None else [band, large_alpha[first : first + len(band)]]
+                png.write(np.dstack(layers))
+        except ModelError as error:
+            raise InputError(f"picture {path}: {error}") from error
     return target
 
 

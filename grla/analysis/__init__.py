@@ -20,4 +20,4 @@ from grla.analysis.settled import settled_record
 from grla.analysis.taylor import denominator_margins, taylor_errors, taylor_histogram
 from grla.analysis.tokens import Tokens, network_tokens, random_tokens
 from grla.answers import Conventions
-from grla.evaluation import Upscaler
+from grla.evaluation import Bands

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from grla.answers import OURS, Conventions
 from grla.data import ImagePair, image_pair, photo_path, read_image
 from grla.errors import InputError, require
-from grla.evaluation import Upscaler, bicubic_upscaler, network_upscaler
+from grla.evaluation import Bands, Upscaler, bicubic_upscaler, network_bands
 from grla.model import build_model, outside_model, weights_of
 from grla.spec import AnyModelSpec, ModelSpec, RunSpec, from_dict
 from grla.study import layout_from_json
@@ -27,7 +27,7 @@ from grla.training import load_checkpoint
 DEFAULT_PHOTO = "chelsea"
 WEIGHTS = "cells/*/weights.pt"
 """Those of a study's cells, below its folder."""
-Tiled = Callable[[int | None, int], Upscaler]
+Tiled = Callable[[int | None, int], Bands]
 """An upscaler by the side of tiles (None: whole pictures) and the pixels around them, see `grla.tiling`."""
 
 
@@ -93,7 +93,8 @@ def find_upscaler(
     model: str, weights: Path | None, upscale: int, device: torch.device, conventions: Conventions = OURS
 ) -> Upscaler:
     """The upscaler that `model` names, for whole pictures; see `find_tiled`."""
-    return find_tiled(model, weights, upscale, device, conventions)(None, 0)
+    bands = find_tiled(model, weights, upscale, device, conventions)(None, 0)
+    return lambda lr: np.concatenate(list(bands(lr)))
 
 
 def find_tiled(
@@ -114,7 +115,7 @@ def find_tiled(
     outside = ":" in model and not Path(model).exists()
     require(outside or weights is None, "weights", "must be left out but for package.module:factory", str(weights))
     if model == "bicubic":
-        return lambda tile, overlap: bicubic_upscaler(upscale)
+        return lambda tile, overlap: lambda lr: iter([bicubic_upscaler(upscale)(lr)])
     if outside:
         network = outside_model(model, upscale, weights)
         if weights is None and any(True for _ in network.parameters()):
@@ -124,7 +125,7 @@ def find_tiled(
     else:
         raise InputError(f"model must be bicubic, a checkpoint file or package.module:factory, got {model!r}")
     network = network.to(device, torch.float16 if half else None)
-    return lambda tile, overlap: network_upscaler(network, upscale, tile, overlap, progress, conventions)
+    return lambda tile, overlap: network_bands(network, upscale, tile, overlap, progress, conventions)
 
 
 def checkpoint_name(path: Path) -> str:

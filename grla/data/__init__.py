@@ -12,6 +12,7 @@ from grla.data.images import (
     training_images,
 )
 from grla.data.patches import PatchStore
+from grla.data.png import PngWriter
 from grla.data.reading import files_checksum, find_images, image_size, read_image, read_with_alpha
 from grla.data.recall import GRAY, IGNORING_KEYS, RecallSampler
 from grla.data.resize import imresize, mod_crop

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import tracemalloc
+from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image, ImageCms, ImageOps
 from torch import Tensor, nn
-from upscale import check_targets, in_tiles_that_fit, num_pixels, upscale_file
+from upscale import check_targets, num_pixels, sides_to_try, upscale_file, upscale_in_memory
 
 from grla.data import imresize
 from grla.errors import InputError
-from grla.evaluation import bicubic_upscaler, network_upscaler
+from grla.evaluation import Bands, bicubic_upscaler, network_bands
+from grla.evaluation import Image as Pixels
 from tests.shared.commands import call
 
 
@@ -76,7 +78,7 @@ def test_pictures_of_every_kind_keep_what_they_are(tmp_path: Path) -> None:
         "tall.png": (Image.fromarray(noise(2000, 3, 3)), {}, "RGB"),
         "wide.png": (Image.fromarray(noise(3, 2000, 4)), {}, "RGBA"),
     }
-    upscaler = network_upscaler(Repeat(), 2, tile=256, overlap=32)
+    upscaler = network_bands(Repeat(), 2, tile=256, overlap=32)
     for name, (picture, options, mode) in kinds.items():
         picture.save(tmp_path / name, **options)
         large = Image.open(upscale_file(tmp_path / name, tmp_path / "large", upscaler, 2))
@@ -86,6 +88,11 @@ def test_pictures_of_every_kind_keep_what_they_are(tmp_path: Path) -> None:
         if mode in ("L", "RGB") and source.mode != "I;16":
             assert np.array_equal(large, np.array(source.convert(mode)).repeat(2, 0).repeat(2, 1)), name
     assert np.array_equal(Image.open(tmp_path / "large" / "deep_x2.png"), (deep >> 8).repeat(2, 0).repeat(2, 1))
+
+
+def bicubic(pixels: Pixels) -> Iterator[Pixels]:
+    """Twice as large, in one band."""
+    yield bicubic_upscaler(2)(pixels)
 
 
 class Repeat(nn.Module):
@@ -100,7 +107,7 @@ def test_a_colour_profile_stays_with_the_colours_it_is_for(tmp_path: Path) -> No
     Image.fromarray(noise(4, 5, 3)).save(tmp_path / "colour.png", icc_profile=profile)
     Image.fromarray(noise(4, 5)).save(tmp_path / "gray.png", icc_profile=profile)  # not one for gray
     for name, kept in (("colour", profile), ("gray", None)):
-        large = upscale_file(tmp_path / f"{name}.png", tmp_path, bicubic_upscaler(2), 2)
+        large = upscale_file(tmp_path / f"{name}.png", tmp_path, bicubic, 2)
         assert Image.open(large).info.get("icc_profile") == kept
 
 
@@ -139,12 +146,12 @@ def test_an_existing_file_is_replaced_only_when_asked(tmp_path: Path) -> None:
 
 
 def test_a_picture_too_large_for_the_memory_is_named(tmp_path: Path) -> None:
-    def greedy(pixels: np.ndarray) -> np.ndarray:
+    def greedy(pixels: Pixels) -> Iterator[Pixels]:
         raise RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate much")
 
     Image.fromarray(noise(4, 5)).save(tmp_path / "gray.png")
     with pytest.raises(InputError, match=r"gray\.png \(5x4\) needs more memory than there is; give a smaller --tile"):
-        upscale_file(tmp_path / "gray.png", tmp_path, greedy, 2)
+        upscale_in_memory(tmp_path / "gray.png", tmp_path, lambda tile: greedy, [None], 2)
     assert num_pixels(tmp_path / "gray.png") == 20
     assert num_pixels(tmp_path / "missing.png") == 0
 
@@ -158,19 +165,48 @@ class Hungry(Repeat):
         return super().forward(lr)
 
 
-def test_where_memory_lacks_smaller_squares_are_tried_and_said(capsys: pytest.CaptureFixture[str]) -> None:
+def hungry(tile: int | None) -> Bands:
+    return network_bands(Hungry(), 2, tile)
+
+
+def test_where_memory_lacks_smaller_squares_are_tried_and_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     pixels = noise(70, 90, 3)
-    upscaler = in_tiles_that_fit(lambda tile: network_upscaler(Hungry(), 2, tile), 128)
-    assert np.array_equal(upscaler(pixels), pixels.repeat(2, 0).repeat(2, 1))
+    Image.fromarray(pixels).save(tmp_path / "a.png")
+    sides = sides_to_try(128)
+    large = upscale_in_memory(tmp_path / "a.png", tmp_path / "out", hungry, sides, 2)
+    assert np.array_equal(Image.open(large), pixels.repeat(2, 0).repeat(2, 1))
     assert capsys.readouterr().err == (
         "Squares of 128 pixels need more memory than there is: 64 instead.\n"
         "Squares of 64 pixels need more memory than there is: 32 instead.\n"
     )
-    upscaler(pixels)
+    upscale_in_memory(tmp_path / "a.png", tmp_path / "out", hungry, sides, 2)
     assert capsys.readouterr().err == ""  # what did not fit is not tried again for the next picture
     for tile in (None, 60):  # whole, as asked for; and half of 60 would be less than is worth while
-        with pytest.raises(torch.OutOfMemoryError):
-            in_tiles_that_fit(lambda tile: network_upscaler(Hungry(), 2, tile), tile)(pixels)
+        with pytest.raises(InputError, match="more memory than there is"):
+            upscale_in_memory(tmp_path / "a.png", tmp_path / "none", hungry, sides_to_try(tile), 2)
+    assert not list((tmp_path / "none").iterdir())
+
+
+def test_a_large_picture_is_never_held_as_a_whole(tmp_path: Path) -> None:
+    """The picture of 13 MB is on the disk, but for its last band, before the network has seen its end."""
+    Image.fromarray(noise(4096, 256, 3)).save(tmp_path / "a.png")
+    written = []
+
+    def growing(pixels: Pixels) -> Iterator[Pixels]:
+        for band in network_bands(Repeat(), 2, tile=64)(pixels):
+            yield band
+            (file,) = (tmp_path / "out").iterdir()
+            written.append(file.stat().st_size)
+
+    tracemalloc.start()
+    large = upscale_file(tmp_path / "a.png", tmp_path / "out", growing, 2)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert len(written) == 64
+    assert written[-1] > 0.9 * large.stat().st_size
+    assert peak < 8192 * 512 * 3  # what the large picture would take
 
 
 def test_sixteen_bits_give_nearly_the_same_picture(tmp_path: Path) -> None:
@@ -182,12 +218,11 @@ def test_sixteen_bits_give_nearly_the_same_picture(tmp_path: Path) -> None:
 
 
 def test_an_interrupted_picture_leaves_no_half_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def stopped(self: Image.Image, file: BinaryIO, **_: object) -> None:
-        file.write(b"half")
+    def stopped(pixels: Pixels) -> Iterator[Pixels]:
+        yield pixels.repeat(2, 0).repeat(2, 1)[:3]
         raise KeyboardInterrupt
 
     Image.fromarray(noise(4, 5)).save(tmp_path / "gray.png")
-    monkeypatch.setattr(Image.Image, "save", stopped)
     with pytest.raises(KeyboardInterrupt):
-        upscale_file(tmp_path / "gray.png", tmp_path / "out", bicubic_upscaler(2), 2)
+        upscale_file(tmp_path / "gray.png", tmp_path / "out", stopped, 2)
     assert not list((tmp_path / "out").iterdir())
