@@ -112,6 +112,8 @@ class Arguments:
     """Train GRLASR in less memory and more time, to the same numbers: each block is computed twice."""
     compile: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
     """Train through torch.compile: minutes of compiling, then faster steps; numbers differ by rounding."""
+    step_graph: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
+    """Have a GPU replay each training step as a CUDA graph, which spares its launches; not tried on a GPU yet."""
     out: Path = Path("results")
     """Folder for storage, cells, tables and figures."""
     list: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
@@ -235,7 +237,7 @@ def study_run(arguments: Arguments) -> StudyRun:
         arguments.storage,
         arguments.artifacts,
         arguments.grace,
-        Execution(arguments.checkpoint_activations, arguments.compile),
+        Execution(arguments.checkpoint_activations, arguments.compile, arguments.step_graph),
     )
     changes = spec_changes(arguments)
     study = asked_study(arguments, changes)

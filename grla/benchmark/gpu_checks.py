@@ -21,7 +21,7 @@ from grla.cost import measure_latency, peak_memory, time_in_turns, time_on, warm
 from grla.engine import attention_path
 from grla.model import build_seeded
 from grla.spec import KernelSpec, ModelSpec, Precision, TrainSpec
-from grla.training import Trainer, precisions_of
+from grla.training import QueuedTrainer, Trainer, precisions_of
 
 Row = dict[str, Any]
 CPU = torch.device("cpu")
@@ -30,7 +30,7 @@ NEAR = {torch.float32: 1e-4, torch.bfloat16: 0.05}
 LOSSES_NEAR = 0.05
 """The same of training losses, which a step changes by a fifth."""
 TINY = 1e-30  # instead of zero
-TIMED_RUNS, TIMED_STEPS = 20, 5
+TIMED_RUNS, TIMED_STEPS, QUEUED_STEPS = 20, 5, 6
 PAPERS = ModelSpec()
 
 
@@ -61,6 +61,11 @@ class Subject:
             return lr, hr
 
         return Trainer(self.network(kernel), TrainSpec(precision=precision), batch, device)
+
+    def queued(self, kernel: str, graph: bool) -> QueuedTrainer:
+        """The same with steps that are queued ahead of the device, or replayed by it."""
+        like = self.trainer(kernel, self.device)
+        return QueuedTrainer(like.model, like.spec, like.batch, self.device, lambda model: model, graph=graph)
 
 
 def parity(subject: Subject) -> list[Row]:
@@ -121,6 +126,29 @@ def _losses_apart(subject: Subject, name: str, precision: Precision) -> float:
     number = 1 if precision == "fp16" else 2  # its first steps may be left out, until its scale is found
     mine, true = ([trainer.train_step().loss for _ in range(number)] for trainer in trainers)
     return max(abs(one - other) / other for one, other in zip(mine, true, strict=True))
+
+
+def queues(subject: Subject) -> list[Row]:
+    """Steps one at a time, queued ahead, and as a CUDA graph: losses, how far from the first way's, time of a step."""
+    name, first = subject.kernels[0], list[float]()
+    rows: list[Row] = []
+    ways = {"one at a time": subject.trainer(name, subject.device), "queued": subject.queued(name, graph=False)}
+    if subject.device.type == "cuda":
+        ways["graph"] = subject.queued(name, graph=True)
+    for way, trainer in ways.items():
+        _steps(trainer)
+        trainer.settle()
+        losses = list(trainer.losses)
+        first = first or losses
+        apart = max(abs(mine - true) / true for mine, true in zip(losses, first, strict=True))
+        took = _median_ms(lambda one=trainer: _steps(one), subject.device, TIMED_STEPS) / QUEUED_STEPS  # type: ignore[misc]
+        rows.append({"way": way, "step_ms": took, "losses": losses, "from_first": apart, "ok": apart <= LOSSES_NEAR})
+    return rows
+
+
+def _steps(trainer: Trainer) -> None:
+    for _ in range(QUEUED_STEPS):
+        trainer.train_step()
 
 
 def resuming(subject: Subject) -> list[Row]:
@@ -219,5 +247,5 @@ def _median_ms(work: Callable[[], object], device: torch.device, runs: int = TIM
 
 CHECKS: dict[str, Callable[[Subject], list[Row]]] = {
     check.__name__: check
-    for check in (parity, training, resuming, fused_against_eager, layouts, launches, latency, memory)
+    for check in (parity, training, queues, resuming, fused_against_eager, layouts, launches, latency, memory)
 }

@@ -23,7 +23,7 @@ from grla.engine.cells import CellFolder
 from grla.engine.material import Material, TrainingMaterial, cell_hash, cell_source
 from grla.engine.processes import USUAL, Execution, attention_path
 from grla.engine.trunk import Trunk, gain_since_half, half_of, recorded_end, trunk_of
-from grla.errors import InputError, Interrupted, ModelError, NotFinite
+from grla.errors import InputError, Interrupted, ModelError, NotFinite, require
 from grla.evaluation import Image, Upscaler, evaluate, mean_score, network_upscaler
 from grla.files import atomic_write, write_text
 from grla.model import build_on_meta, build_seeded, fitting
@@ -32,6 +32,7 @@ from grla.spec import RunSpec, sizes_at, to_dict
 from grla.study import GRADIENT_NORM, VALIDATION_PSNR, ImageScore, Record, picture_name
 from grla.training import (
     Diverged,
+    QueuedTrainer,
     StepStats,
     Tracker,
     Trainer,
@@ -241,9 +242,13 @@ def make_trainer(
 ) -> Trainer:
     """A trainer of `model` on the material's patches; batch t and what the network draws depend on seed and t alone.
 
-    Of several processes each has its slice of the batch.
+    Of several processes each has its slice of the batch. One on a GPU does not wait for it.
     """
     batch = own_slice(partial(material.batch, spec.seed))
+    if kind is Trainer and device.type == "cuda":
+        prepare, graph = execution.prepare, execution.step_graph
+        return QueuedTrainer(model, spec.train, batch, device, prepare, spec.seed, graph)
+    require(not execution.step_graph, "step_graph", "needs one process and a GPU of type cuda", str(device))
     return kind(model, spec.train, batch, device, execution.prepare, spec.seed)
 
 

@@ -16,4 +16,5 @@ from grla.training.distributed import (
 from grla.training.freed_memory import keep_freed_memory
 from grla.training.loop import STEP_PHASES, Diverged, StepStats, Trainer, fit
 from grla.training.precision import precisions_of, require_precision
+from grla.training.queued import QueuedTrainer
 from grla.training.tracking import Tracker

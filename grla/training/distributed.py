@@ -24,13 +24,12 @@ from torch.nn.parallel import DistributedDataParallel
 from grla.devices import take_own_gpu
 from grla.errors import InputError, require
 from grla.spec import TrainSpec
-from grla.training.loop import Diverged, StepStats, Trainer
+from grla.training.loop import Batch, Diverged, StepStats, Trainer
 from grla.training.shared_norm import mean_of_processes, share_batch_norms
 
 LONGEST_WAIT = timedelta(days=1)  # for the first process, which prices, validates and scores alone
 END = -1.0  # instead of the seconds trained so far: no further step
 
-Batch = Callable[[int], tuple[Tensor, Tensor]]
 Job = TypeVar("Job")
 """What is to be trained; it is sent to the other processes and must be picklable."""
 

@@ -26,7 +26,11 @@ SECONDS_BETWEEN_CHECKPOINTS = 30.0
 LEAST_SCALE = 1.0
 """Of the losses of float16; below it gradients are not too large, they are no numbers."""
 STEP_PHASES = ("data", "forward", "backward", "optimiser", "logging")
-"""What the time of a step goes to; clipping gradients is the optimiser's."""
+"""What the time of a step goes to; clipping gradients is the optimiser's. Of steps queued on a GPU all is "forward"."""
+
+
+Batch = Callable[[int], tuple[Tensor, Tensor]]
+"""From a step to lr (batch, 3, h, w) and hr (batch, 3, upscale * h, upscale * w) in [0, 1], on any device."""
 
 
 class Diverged(Exception):
@@ -71,9 +75,8 @@ def _itself(model: nn.Module) -> nn.Module:
 class Trainer:
     """A model in training: Adam, batch t a pure function of t.
 
-    `batch(step)` gives lr (batch, 3, h, w) and hr (batch, 3, upscale * h, upscale * w) in [0, 1], on any device. With
-    equal seeds, thread counts and CPU, equal steps give equal bits, however often training was resumed between them:
-    what a network draws itself (dropout, say) depends on `seed` and the step, too.
+    With equal seeds, thread counts and CPU, equal steps give equal bits, however often training was resumed between
+    them: what a network draws itself (dropout, say) depends on `seed` and the step, too.
     Whoever wants to know where the time goes sets `lap`, which is called with the name of each phase as it ends. `wrap`
     makes of the model what is called in training, with the same weights: a compiled network, say.
     """
@@ -82,7 +85,7 @@ class Trainer:
         self,
         model: nn.Module,
         spec: TrainSpec,
-        batch: Callable[[int], tuple[Tensor, Tensor]],
+        batch: Batch,
         device: torch.device,
         wrap: Callable[[nn.Module], nn.Module] = _itself,
         seed: int = 0,
@@ -126,8 +129,7 @@ class Trainer:
         """
         start = time.perf_counter()
         learning_rate = scheduled_rate(self.spec, self.progress, self.step)
-        for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate
+        self.use_rate(learning_rate)
         if not self.model.training:
             self.network.train()
         if self.spec.norm_frozen and self.progress >= 1 - self.spec.norm_frozen:
@@ -136,29 +138,15 @@ class Trainer:
         self.lap("data")
         _seed_draws(self.device, self.seed, self.step)
         with products_in(self.spec.computed_in):
-            value = self._forward_and_backward(lr, hr)
-        self.scaler.unscale_(self.optimizer)
-        self._clipped_norm = self._clip_gradients()
-        self.scaler.step(self.optimizer)
-        self.scaler.update()
-        if self.scaler.is_enabled() and self.scaler.get_scale() < LEAST_SCALE:
-            raise Diverged("gradients stay NaN or infinite", self.step, value)
-        if self.ema is not None:
-            self.ema.update_parameters(self.model)
-        self.lap("optimiser")
+            value = self.updated(lr, hr)
         self.step += 1
-        self.last_loss = value
-        self.losses.append(value)
         seconds = time.perf_counter() - start
         self.seconds += seconds
         return StepStats(self.step, value, learning_rate, seconds)
 
-    def _forward_and_backward(self, lr: Tensor, hr: Tensor) -> float:
-        """Leave the gradients of one batch, scaled, with the weights, and return the loss; see `train_step`."""
-        with computed_in(self.spec.computed_in, self.device):
-            # Of another shape a loss would broadcast, and an outside model learn something else.
-            sr = require_answer(self.network(lr), lr, tuple(hr.shape))
-        loss = LOSSES[self.spec.loss](sr.float(), hr)
+    def updated(self, lr: Tensor, hr: Tensor) -> float:
+        """Change the weights by what one batch teaches, and return its loss; see `train_step`."""
+        loss = self.forward(lr, hr)
         value = self.loss_value(loss)
         if not math.isfinite(value):
             raise Diverged(f"loss became {value}", self.step, self.last_loss)
@@ -166,17 +154,50 @@ class Trainer:
         self.optimizer.zero_grad(set_to_none=True)
         self.scaler.scale(loss).backward()
         self.lap("backward")
+        self.scaler.unscale_(self.optimizer)
+        self.clip_gradients()
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+        if self.scaler.is_enabled() and self.scaler.get_scale() < LEAST_SCALE:
+            raise Diverged("gradients stay NaN or infinite", self.step, value)
+        self.average()
+        self.note_loss(value)
+        self.lap("optimiser")
         return value
+
+    def forward(self, lr: Tensor, hr: Tensor) -> Tensor:
+        """The loss of one batch."""
+        with computed_in(self.spec.computed_in, self.device):
+            # Of another shape a loss would broadcast, and an outside model learn something else.
+            sr = require_answer(self.network(lr), lr, tuple(hr.shape))
+        return LOSSES[self.spec.loss](sr.float(), hr)
 
     def loss_value(self, loss: Tensor) -> float:
         """The loss as a number."""
         return loss.item()
 
-    def _clip_gradients(self) -> Tensor | None:
-        """Scale the gradients down to the spec's `clip_norm`, if it has one, and return their norm before."""
-        if self.spec.clip_norm is None:
-            return None
-        return nn.utils.clip_grad_norm_(self.model.parameters(), self.spec.clip_norm)
+    def note_loss(self, value: float) -> None:
+        """Keep the loss of a step that is done."""
+        self.last_loss = value
+        self.losses.append(value)
+
+    def settle(self) -> None:
+        """Have the losses of all steps noted, as they are here."""
+
+    def use_rate(self, learning_rate: float) -> None:
+        """Adam's learning rate from here on."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate
+
+    def average(self) -> None:
+        """Bring the weights into their moving average, where there is one."""
+        if self.ema is not None:
+            self.ema.update_parameters(self.model)
+
+    def clip_gradients(self) -> None:
+        """Scale the gradients down to the spec's `clip_norm`, if it has one, and keep their norm before."""
+        if self.spec.clip_norm is not None:
+            self._clipped_norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.spec.clip_norm)
 
     def gradient_norm(self) -> float:
         """The norm of all latest gradients, before they were clipped; it is taken here, not in every step."""
@@ -216,6 +237,8 @@ class Trainer:
         if self.ema is not None:
             self.ema.load_state_dict(state["ema"])
         self.optimizer.load_state_dict(state["optimizer"])
+        for group in self.optimizer.param_groups:
+            group["capturable"] = False  # which it was in a step that was captured as a CUDA graph
         self.scaler.load_state_dict(state.get("scaler", {}))  # checkpoints of earlier versions have none
         self.step, self.seconds, self.last_loss = state["step"], state["seconds"], state["last_loss"]
         self.losses, self.history = list(state["losses"]), list(state["history"])
@@ -243,6 +266,7 @@ def fit(trainer: Trainer, watcher: Watcher, checkpoint: Path, identity: dict[str
         watcher.stepped(trainer, trainer.train_step())
         trainer.lap("logging")
         if _passes_mark(before, trainer.progress, trainer.spec.validations):
+            trainer.settle()
             loss = sum(trainer.losses) / len(trainer.losses)
             entry = {"step": trainer.step, "seconds": trainer.seconds, "loss": loss}
             trainer.history.append(entry | watcher.validate(trainer))
@@ -302,9 +326,11 @@ def _average(model: nn.Module, decay: float, ramp: bool) -> AveragedModel:
     """The moving average of the weights, for which `AveragedModel` counts the updates."""
 
     def ramped(averages: Any, latest: Any, updates: Tensor | int) -> None:
-        get_ema_multi_avg_fn(min(decay, (1 + int(updates)) / (10 + int(updates))))(averages, latest, updates)
+        number = int(average.n_averaged)  # as `updates`, which would have to come back from a GPU
+        get_ema_multi_avg_fn(min(decay, (1 + number) / (10 + number)))(averages, latest, updates)
 
-    return AveragedModel(model, multi_avg_fn=ramped if ramp else get_ema_multi_avg_fn(decay), use_buffers=True)
+    average = AveragedModel(model, multi_avg_fn=ramped if ramp else get_ema_multi_avg_fn(decay), use_buffers=True)
+    return average
 
 
 def _freeze_norms(model: nn.Module) -> None:

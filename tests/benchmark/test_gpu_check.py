@@ -13,9 +13,21 @@ from torch import Tensor, nn
 
 from grla.benchmark import gpu_check, gpu_checks
 from grla.benchmark.gpu_check import check_gpu, run_check, what_is_checked
-from grla.benchmark.gpu_checks import CHECKS, NEAR, Row, Subject, latency, launches, memory, parity, resuming, training
+from grla.benchmark.gpu_checks import (
+    CHECKS,
+    NEAR,
+    Row,
+    Subject,
+    latency,
+    launches,
+    memory,
+    parity,
+    queues,
+    resuming,
+    training,
+)
 from grla.spec import ModelSpec
-from grla.training import Trainer
+from grla.training import QueuedTrainer, Trainer
 
 CPU = torch.device("cpu")
 
@@ -103,6 +115,22 @@ def test_training_falls_resumes_and_is_weighed(subject: Subject) -> None:
     assert all(row["losses"][0] != row["losses"][1] and row["step_ms"] > 0 for row in rows)
     assert resuming(subject)[0]["largest_difference_of_weights"] == 0  # on a CPU, to the bit
     assert all(row["mib"] >= 0 for row in memory(subject))
+
+
+def test_queued_steps_are_compared_with_steps_one_at_a_time(subject: Subject, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = queues(subject)
+    assert [(row["way"], row["from_first"], row["ok"]) for row in rows] == [
+        ("one at a time", 0, True),
+        ("queued", 0, True),
+    ]
+    assert all(row["step_ms"] > 0 and len(set(row["losses"])) == 6 for row in rows)
+
+    class Wrong(QueuedTrainer):
+        def use_rate(self, learning_rate: float) -> None:
+            super().use_rate(100 * learning_rate)
+
+    monkeypatch.setattr(gpu_checks, "QueuedTrainer", Wrong)
+    assert [row["ok"] for row in queues(subject)] == [True, False]
 
 
 def test_a_network_from_outside_is_timed_in_turns_with_ours(subject: Subject) -> None:

@@ -20,7 +20,7 @@ from grla.cost.definition import definition_of, plain_torch
 from grla.model import build_seeded
 from grla.spec import KernelSpec, ModelSpec, Precision, TrainSpec
 from grla.tiling import run_in_tiles
-from grla.training import Trainer
+from grla.training import QueuedTrainer, Trainer
 from tests.pretended_gpu.device import pretended
 
 GPU = torch.device("cuda", 0)
@@ -83,6 +83,24 @@ def training_step(name: str, precision: Precision) -> str:
     return ", ".join(map(str, types))
 
 
+def queued_step(name: str) -> str:
+    """The device of the loss of a step that is queued; a number that it asked for would be an error, as there is none.
+
+    Twice, as Adam's first step makes its state.
+    """
+    sides = (8, 32)
+    model = network(name)
+    with pretended():
+        lr, hr = (torch.rand(2, 3, side, side, device=GPU) for side in sides)
+        spec = TrainSpec(precision="bf16", clip_norm=1.0, ema_decay=0.9, ema_ramp=True)
+        trainer = QueuedTrainer(model, spec, lambda step: (lr, hr), GPU, lambda model: model)
+        for _ in range(2):
+            trainer.use_rate(1e-4)
+            loss = trainer.queue(lr, hr)
+            trainer.average()
+    return str(loss.device)
+
+
 def evaluation(name: str) -> str:
     """The devices of a picture that is enlarged whole, and in tiles."""
     model = network(name).eval()
@@ -106,6 +124,7 @@ CHECKS: dict[str, Callable[[str], object]] = {
     "widths": kernel_alone,
     "float32": lambda name: training_step(name, "fp32"),
     "bfloat16": lambda name: training_step(name, "bf16"),
+    "queued": queued_step,
     "evaluation": evaluation,
     "macs": price,
 }

@@ -49,6 +49,12 @@ def test_every_kernel_trains_in_float32_and_in_bfloat16(results: Results) -> Non
     assert results["gaussian_rbf"]["float16"] == "torch.float16"
 
 
+def test_no_kernel_waits_for_a_number_in_a_step(results: Results) -> None:
+    """As a CUDA graph must not, and as a queue that runs ahead of the GPU should not; Adam's rate of a graph is on the
+    GPU, too, which cannot be pretended."""
+    assert set(each(results, "queued").values()) == {"cuda:0"}, each(results, "queued")
+
+
 def test_every_kernel_enlarges_pictures_on_the_gpu(results: Results) -> None:
     assert set(each(results, "evaluation").values()) == {"cuda:0, cuda:0"}, each(results, "evaluation")
 

@@ -23,15 +23,19 @@ class Execution:
 
     `checkpoint_activations`: GRLASR keeps its blocks' inputs only and computes each block twice, to the same bits.
     `compile`: `torch.compile` turns the network into fused code, on a GPU with CUDA graphs (never run on one so far);
-    results differ by rounding. Raises InputError for both at once.
+    results differ by rounding. `step_graph`: a GPU replays a training step as a CUDA graph (never run so far). Raises
+    InputError for `compile` together with one of the others.
     """
 
     checkpoint_activations: bool = False
     compile: bool = False
+    step_graph: bool = False
 
     def __post_init__(self) -> None:
         rule = "does not go with `compile`, which decides itself what to keep and what to compute twice"
         require(not (self.checkpoint_activations and self.compile), "checkpoint_activations", rule, "both")
+        rule = "does not go with `compile`, which makes graphs of its own"
+        require(not (self.step_graph and self.compile), "step_graph", rule, "both")
 
     def __str__(self) -> str:
         return ", ".join(field.name for field in fields(self) if getattr(self, field.name))
@@ -61,7 +65,7 @@ class Execution:
 
 
 USUAL = Execution()
-WAYS = {field.name.replace("_", "-"): field.name for field in fields(Execution)}
+WAYS = {"checkpoint-activations": CHECKPOINT, "compile": "compile"}
 
 
 def read_ways(name: str) -> tuple[str, Execution]:
