@@ -153,6 +153,7 @@ def main(arguments: Arguments) -> None:
     if arguments.export is not None:
         return export(run.settings.storage_url, latest_name(run), arguments.export)
     tell_replaced(run)
+    tell_order(run)
     with torchrun(run) as leading:
         if not leading:
             return None
@@ -188,6 +189,13 @@ def probes_beside(run: StudyRun) -> list[StudyRun]:
     if not run.study.beside:
         return []
     return [replace(run, study=load_study(run.study.beside), changes={}, seeds=None, stopped={}, num_looks=1)]
+
+
+def tell_order(run: StudyRun) -> None:
+    """Say on stderr which studies follow that of `run`: the time left, which is shown, is of one at a time."""
+    names = [run.study.name, *(probe.study.name for probe in probes_beside(run))]
+    if len(names) > 1:
+        print(f"{', then '.join(names)}: the time left is of each by itself.", file=sys.stderr)
 
 
 def tell_replaced(run: StudyRun) -> None:
