@@ -25,6 +25,7 @@ from grla.spec import Budget, RunSpec, as_tuples, from_dict, spec_hash, to_dict,
 from grla.study import (
     COMPARE,
     CONFIRMED,
+    DIM,
     OPEN_FIELDS,
     RATES,
     TUNING_SEED,
@@ -32,6 +33,7 @@ from grla.study import (
     Changes,
     Factor,
     Search,
+    Size,
     Study,
     cell_identity,
     confirming_study,
@@ -133,8 +135,13 @@ def recorded_study(folder: Path) -> Study:
         return confirming_study(load_search(file), layout.profile, chosen)
     asked = recompared_study(layout) if file == COMPARE else load_study(file)
     study = dataclasses.replace(asked, rates=layout.rates, sizes=layout.sizes)
-    if layout.study == file + RATES:
+    if layout.study.endswith(RATES):
         tried = [float(label) for label in layout.factors[-1].levels]
+        name = layout.study.removesuffix(RATES)
+        dims = {label: changes[DIM] for label, changes in layout.factors[0].levels.items() if DIM in changes}
+        # At equal cost; otherwise it is the file that gives the dims.
+        sizes = {variant: Size(int(str(dim)), 1.0) for variant, dim in dims.items() if name != file}
+        study = dataclasses.replace(study, name=name, sizes=sizes)
         base = study.cells(layout.profile, _base_changes(read_json(folder / PROVENANCE)), seeds=1)[0].spec
         return rates_study(study, layout.profile, base, tried)
     return dataclasses.replace(study, name=layout.study) if layout.sizes else study

@@ -61,5 +61,5 @@ from grla.study.search import (
     search_names,
 )
 from grla.study.search_text import definition_of, note_of
-from grla.study.sizes import SIZE_TOLERANCE, Size
+from grla.study.sizes import DIM, SIZE_TOLERANCE, Size
 from grla.study.source import outside_code, source_hash

@@ -32,7 +32,7 @@ def rates_study(study: Study, profile: str, base: RunSpec, rates: Sequence[float
     return replace(
         study,
         name=f"{study.name}{RATES}",
-        file=study.name,
+        file=study.file or study.name,
         question=f"Which learning rate suits each variant of {study.name} best?",
         factors=(Factor("candidate", levels), Factor("rate", {level_text(rate): {RATE: rate} for rate in tried})),
         design="grid",

@@ -23,7 +23,7 @@ from grla.report.results import (
     write_rows,
 )
 from grla.report.verify import identity_faults, recorded_study, row_faults
-from grla.study import Study, vary
+from grla.study import Study, rates_study, vary
 from grla.study.layout import Combination
 
 MakeRun = Callable[..., StudyRun]
@@ -108,3 +108,16 @@ def test_a_run_at_equal_cost_is_known_by_its_recorded_widths(
     assert definition.startswith("definition: its hash is not")
     assert all(cell.endswith("is not the hash of its spec, images, protocol, device and source") for cell in cells)
     assert len(cells) == sum(size.dim == 6 for size in run.study.sizes.values()) > 0
+
+
+def test_rates_that_are_tried_at_equal_cost_are_known_by_the_widths_of_their_levels(
+    make_run: MakeRun, tiny: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study = replace(tiny, factors=tiny.factors[1:])
+    matched = match_study(study, "smoke", {}, Matching("macs", torch.device("cpu")))
+    base = make_run(study=matched).cells()[0].spec
+    run = rows_of(make_run(study=rates_study(matched, "smoke", base, (1e-3, 2e-3))))
+    monkeypatch.setattr(verify, "load_study", {"tiny": study}.__getitem__)
+    found = recorded_study(run.folder)
+    assert found.name == "tiny-matched-macs_rates"
+    assert identity(replace(run, study=found)) == []
