@@ -189,8 +189,8 @@ class Training(InTurns):
 
 
 @dataclass(frozen=True)
-class ThroughputOfTraining(Common):
-    """Train on this machine's cores shared out in several ways: cells side by side, threads, and processes."""
+class ThroughputOfTraining(OnDevice):
+    """Train on this machine's cores, or its GPU, shared out in several ways: cells side by side, threads, processes."""
 
     models: tuple[str, ...] = ("quick", "gaussian_rbf")
     """What to train; "quick" is the base network of that profile, with its batches."""
@@ -206,7 +206,8 @@ class ThroughputOfTraining(Common):
     def run(self) -> None:
         """Train, print, write."""
         batch = BatchSize(self.batch_size, self.patch_size)
-        record = measure_throughput(Throughput(self.models, self.upscale, batch, self.rounds, self.steps))
+        device = choose_device(self.device)
+        record = measure_throughput(Throughput(self.models, self.upscale, batch, self.rounds, self.steps, device))
         write_record(self.out, "throughput", record)
         print(throughput_table(record))
         warn_of_other_work(record)

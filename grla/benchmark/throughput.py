@@ -1,7 +1,7 @@
-"""How many patches a machine trains on in a second, by how its cores are shared out.
+"""How many patches a machine trains on in a second, by how its cores, or its GPU, are shared out.
 
 The rules of `grla.engine.processes.arrangement` come from this: cells side by side or one after the other, by threads
-or by processes that share each batch.
+or by processes that share each batch; on a GPU, which small cells leave idle, as many processes as pay.
 """
 
 from __future__ import annotations
@@ -48,12 +48,14 @@ RECIPE = TrainSpec(Budget(1_000_000, "steps"), learning_rate=1e-6)
 """With so small a learning rate no network diverges."""
 WARMUP_STEPS = 2
 LONGEST_SECONDS = 600.0
+SIDE_BY_SIDE = (1, 2, 4, 8)
+"""Cells at a time on a GPU that are compared, each in a process of its own."""
 CPU = torch.device("cpu")
 
 
 @dataclass(frozen=True)
 class Throughput:
-    """What `measure_throughput` measures: `rounds` times `steps` steps of each model in each arrangement.
+    """What `measure_throughput` measures: `rounds` times `steps` steps of each model in each arrangement on `device`.
 
     A model is "quick", a kernel's name for GRLASR at the paper's size, "edsr_lite" or "package.module:factory". Raises
     InputError for no round or no step.
@@ -64,39 +66,51 @@ class Throughput:
     batch: BatchSize
     rounds: int = 3
     steps: int = 5
+    device: torch.device = CPU
 
     def __post_init__(self) -> None:
         require_at_least("rounds", self.rounds, 1)
         require_at_least("steps", self.steps, 1)
 
 
-def arrangements(cores: int, batch_size: int) -> list[Arrangement]:
-    """What is compared on `cores` cores: one thread first, then the ways to use them all.
+def arrangements(cores: int, batch_size: int, gpu: bool = False) -> list[Arrangement]:
+    """What is compared on `cores` cores: one thread first, then the ways to use them all; on a GPU cells side by side.
 
     Processes that share a batch are as many as can share it equally.
     """
+    if gpu:
+        return [Arrangement(number) for number in SIDE_BY_SIDE]
     processes = next(number for number in range(cores, 0, -1) if batch_size % number == 0)
     ways = [Arrangement(), Arrangement(threads=cores), Arrangement(cores), Arrangement(processes=processes)]
     return list(dict.fromkeys(ways))
 
 
 def measure_throughput(asked: Throughput) -> dict[str, Any]:
-    """A record of training on noise on this machine's CPU: the settings, the conditions, and a row per arrangement.
+    """A record of training on noise on this machine: the settings, the conditions, and a row per arrangement.
 
     A row: the model, `workers`, `processes`, `threads`; the median, least and greatest over rounds of
     `patches_per_second` (all workers together) and of `times`, that over the one of a single thread in the same round;
-    and `step_seconds` of one worker. Raises InputError for an unknown model, a model that cannot be trained, and
-    one that does not answer.
+    and `step_seconds` of one worker. Arrangements of a GPU that do not fit it are `left_out`, with the reason. Raises
+    InputError for an unknown model, a model that cannot be trained, and one that does not answer.
     """
     before, random = conditions_now(), np.random.default_rng(0)
     specs = {name: _spec(name, asked) for name in asked.models}
     cores = torch.get_num_threads()
-    runs = [(name, way) for name, spec in specs.items() for way in arrangements(cores, spec.data.batch_size)]
+    gpu = asked.device.type != "cpu"
+    runs = [(name, way) for name, spec in specs.items() for way in arrangements(cores, spec.data.batch_size, gpu)]
     seconds: dict[tuple[str, Arrangement], list[float]] = {run: [] for run in runs}
+    left_out: list[dict[str, Any]] = []
     for _ in range(asked.rounds):
         for index in tqdm(random.permutation(len(runs)), "throughput", disable=None):
             name, way = runs[index]
-            seconds[runs[index]].append(step_seconds(specs[name], way, asked.steps))
+            try:
+                seconds[runs[index]].append(step_seconds(specs[name], way, asked.steps, asked.device))
+            except InputError as error:
+                if way.workers == 1 or not gpu:
+                    raise
+                left_out.append({"model": name, "workers": way.workers, "reason": str(error)})
+        missing = {(one["model"], one["workers"]) for one in left_out}
+        runs = [(name, way) for name, way in runs if (name, way.workers) not in missing]
     rows = []
     for name, way in runs:
         patches = way.workers * specs[name].data.batch_size
@@ -117,20 +131,22 @@ def measure_throughput(asked: Throughput) -> dict[str, Any]:
             }
         )
     return benchmark_record(
-        torch.device("cpu"),
+        asked.device,
         upscale=asked.upscale,
         rounds=asked.rounds,
+        left_out=left_out,
         steps=asked.steps,
         conditions={"before": before, "after": conditions_now()},
         models=rows,
     )
 
 
-def step_seconds(spec: RunSpec, way: Arrangement, steps: int) -> float:
+def step_seconds(spec: RunSpec, way: Arrangement, steps: int, device: torch.device = CPU) -> float:
     """Seconds of a step of `spec`, mean over `steps` and over the workers, which all begin at once."""
     context = fresh_processes()
     answers, start = context.Queue(), context.Barrier(way.workers)
-    workers = [context.Process(target=_worker, args=(spec, way, steps, start, answers)) for _ in range(way.workers)]
+    job = (spec, way, steps, device, start, answers)
+    workers = [context.Process(target=_worker, args=job) for _ in range(way.workers)]
     for worker in workers:
         worker.start()
     try:
@@ -147,26 +163,30 @@ def step_seconds(spec: RunSpec, way: Arrangement, steps: int) -> float:
     return statistics.mean(answer for answer in found if isinstance(answer, float))
 
 
-def _worker(spec: RunSpec, way: Arrangement, steps: int, start: Barrier, answers: Queue[float | str]) -> None:
+def _worker(
+    spec: RunSpec, way: Arrangement, steps: int, device: torch.device, start: Barrier, answers: Queue[float | str]
+) -> None:
     torch.set_num_threads(way.threads)
     try:
-        answers.put(_timed(spec, way, steps, start))
+        answers.put(_timed(spec, way, steps, device, start))
     except Exception as error:  # whatever it is, the others must not wait for this one
         start.abort()
         answers.put(str(error).partition("\n")[0])  # nothing, of those that waited
 
 
-def _timed(spec: RunSpec, way: Arrangement, steps: int, start: Barrier) -> float:
+def _timed(spec: RunSpec, way: Arrangement, steps: int, device: torch.device, start: Barrier) -> float:
     """Seconds of a step of one worker, after the first ones and once all workers are ready."""
     with team(way.processes, way.threads, noise):
         job = TrainingJob(spec, USUAL, None)
-        with trained_together(job, lambda job: job.trainer(noise()(spec), CPU)) as trainer:
+        with trained_together(job, lambda job: job.trainer(noise()(spec), device)) as trainer:
             for _ in range(WARMUP_STEPS):
                 trainer.train_step()
+            trainer.settle()
             start.wait()
             began = time.perf_counter()
             for _ in range(steps):
                 trainer.train_step()
+            trainer.settle()
             seconds = time.perf_counter() - began
     return seconds / steps
 

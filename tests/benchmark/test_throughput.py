@@ -6,7 +6,9 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 
+from grla.benchmark import throughput
 from grla.benchmark.memory import BatchSize
 from grla.benchmark.throughput import Throughput, arrangements, measure_throughput, step_seconds
 from grla.engine import Arrangement
@@ -38,6 +40,29 @@ def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "sleeping_model.py").write_text(SLEEPER)
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+
+
+def test_on_a_gpu_cells_side_by_side_are_compared_as_far_as_they_fit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Twice as many are 1.5 times as fast until four do not fit; of eight nothing is asked in the second round."""
+    asked: list[int] = []
+
+    def pretended(spec: RunSpec, way: Arrangement, steps: int, device: torch.device) -> float:
+        assert device.type == "cuda"
+        asked.append(way.workers)
+        if way.workers >= 4:
+            raise InputError("the model cannot be trained: CUDA out of memory")
+        return 0.1 * way.workers / 1.5 ** (way.workers - 1)
+
+    monkeypatch.setattr(throughput, "step_seconds", pretended)
+    monkeypatch.setattr(throughput, "benchmark_record", lambda device, **found: found)  # which asks for the GPU's name
+    asked_for = Throughput(("quick",), 4, BatchSize(), rounds=2, device=torch.device("cuda", 0))
+    record = json.loads(json.dumps(measure_throughput(asked_for)))
+    assert [(row["workers"], row["times"]) for row in record["models"]] == [(1, 1.0), (2, pytest.approx(1.5))]
+    assert {one["workers"]: one["reason"][-13:] for one in record["left_out"]} == {
+        4: "out of memory",
+        8: "out of memory",
+    }
+    assert sorted(asked) == [1, 1, 2, 2, 4, 8]
 
 
 def test_one_thread_is_compared_with_the_ways_to_use_all_cores() -> None:

@@ -48,7 +48,7 @@ TITLES = {
     "latency": "Latency",
     "memory": "Memory",
     "training": "Training steps",
-    "throughput": "Throughput of training by how the cores are shared out",
+    "throughput": "Throughput of training by how cores or a GPU are shared out",
     "scaling": "Scaling with the number of tokens",
 }
 """From the name of a record's file to the title of its section, in the order of a page."""

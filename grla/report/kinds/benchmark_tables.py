@@ -154,7 +154,7 @@ def throughput_table(record: Record) -> str:
         "threads each": [row["threads"] for row in rows],
         "s / step": [Number(row["step_seconds"], ".3g") for row in rows],
         "patches / s": [_rounds(row, "patches_per_second", ".3g") for row in rows],
-        "times one thread": [_rounds(row, "times", ".2f") for row in rows],
+        "times the first": [_rounds(row, "times", ".2f") for row in rows],
     }
     return pd.DataFrame(shown).to_markdown(index=False, disable_numparse=True)
 
