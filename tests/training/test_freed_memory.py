@@ -9,7 +9,8 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PROGRAM = """
-import resource, sys, torch
+import ctypes, resource, sys, torch
+ctypes.CDLL(None).prctl(41, 1, 0, 0, 0)  # PR_SET_THP_DISABLE: whether the system has a huge page to give is chance
 from grla.training.freed_memory import keep_freed_memory
 if sys.argv[1] == "keep":
     keep_freed_memory()
