@@ -9,6 +9,7 @@ cat.png becomes cat_x4.png; what cannot be read is named, and the others are don
 
 from __future__ import annotations
 
+import itertools
 import math
 import sys
 from collections.abc import Callable, Sequence
@@ -135,16 +136,18 @@ def upscale_file(path: Path, out: Path, enlarge: Bands, upscale: int) -> Path:
     height, width = (upscale * side for side in pixels.shape[:2])
     mode = ("L" if pixels.ndim == 2 else "RGB") + ("" if alpha is None else "A")
     target = target_path(path, out, upscale)
-    with atomic_write(target) as file:
-        png = PngWriter(file, width, height, len(mode), _profile(path, mode))
-        large_alpha = None if alpha is None else imresize(alpha, upscale)
-        try:
-            for band in enlarge(pixels):
-                first = height - png.rows_left
-                layers = [band] if large_alpha is None else [band, large_alpha[first : first + len(band)]]
+    large_alpha = None if alpha is None else imresize(alpha, upscale)
+    try:
+        bands = enlarge(pixels)
+        first = next(bands)  # before anything is written: where the model does not suit there is none
+        with atomic_write(target) as file:
+            png = PngWriter(file, width, height, len(mode), _profile(path, mode))
+            for band in itertools.chain([first], bands):
+                done = height - png.rows_left
+                layers = [band] if large_alpha is None else [band, large_alpha[done : done + len(band)]]
                 png.write(np.dstack(layers))
-        except ModelError as error:
-            raise InputError(f"picture {path}: {error}") from error
+    except ModelError as error:
+        raise InputError(f"picture {path}: {error}") from error
     return target
 
 

@@ -6,8 +6,8 @@ Source    Not in the paper. `rbf_ridge` differs from GRBF attention in all four 
           rows of weights sum to one because features are centred, not because anything is divided by a sum.
 Command   python studies/run_ablation.py readout_parts
 Time      quick 72 minutes of two cores that had other work as well: 24 variants, 3 seeds, 4000 steps; with
-          --match macs at equal multiply-adds instead of equal widths, two hours and a quarter on an older processor. Whole kernels on the same images after as many
-          steps: `recall_steps`.
+          --match macs at equal multiply-adds instead of equal widths, two hours and a quarter on an older processor.
+          Whole kernels on the same images after as many steps: `recall_steps`.
 """
 
 from grla.spec import Budget, KernelSpec, OptionValue, with_changes

@@ -41,7 +41,7 @@ def test_dry_run_shows_cells_costs_and_time_and_writes_nothing(tmp_path: Path) -
         (["--budget", "fast"], "--budget must look like 600steps or 5min, got 'fast'"),
         (["--seeds", "0"], "--seeds must be at least 1, got 0"),
         (["--until-clear", "0.05", "--max-seeds", "1"], "--max-seeds must be a whole number of at least 2, got 1"),
-        (["channels", "--match", "macs"], "study 'channels' varies model.dim (level '4': 4, base 8)"),
+        (["channels", "--match", "macs"], "study 'channels' varies model.dim (channels=4: 4, base 8)"),
         (["--train-data", "nowhere"], "image folder nowhere does not exist"),
         (["--init-from", "nowhere.pt"], "checkpoint nowhere.pt does not exist"),
         (["--init-from", "dict.json"], "dict.json is not a readable checkpoint"),
