@@ -113,6 +113,8 @@ class QueuedTrainer(Trainer):
             reason = str(error).splitlines()[0]
             warnings.warn(f"a step cannot be captured as a CUDA graph ({reason}); it goes on without", stacklevel=2)
             self._graphed = False
+            for group in self.optimizer.param_groups:
+                group["capturable"] = False
             return self.queue(lr, hr)
 
     def _prepare_optimizer(self) -> None:
