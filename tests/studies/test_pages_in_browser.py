@@ -67,6 +67,7 @@ def test_the_index_leads_to_every_page_and_a_page_to_its_sections(browser, pages
     page.goto((pages / "index.html").as_uri())
     assert "15 of 15 cells, 3 seeds; tested on Set5, Set14." in page.locator("#studies").inner_text()
     page.click("text=recall_photos, quick")
+    page.wait_for_load_state()  # a click returns as soon as the page begins to arrive
     assert page.title() == "recall_photos, profile quick"
     titles = page.locator("h2").all_inner_texts()
     limits = ["What this study can see", "What this study cannot tell"]
