@@ -27,7 +27,11 @@ from grla.spec import TrainSpec
 from grla.training.loop import Batch, Diverged, StepStats, Trainer
 from grla.training.shared_norm import mean_of_processes, share_batch_norms
 
-LONGEST_WAIT = timedelta(days=1)  # for the first process, which prices, validates and scores alone
+LONGEST_WAIT = timedelta(days=1)
+"""For the first process, which prices, validates and scores alone."""
+LEADERS_WAIT = timedelta(minutes=10)
+"""Of the first process for the others, which are never more than a step behind. gloo usually tells at once that one is
+gone, but can miss it, and then waits for as long as it may."""
 END = -1.0  # instead of the seconds trained so far: no further step
 
 Job = TypeVar("Job")
@@ -46,7 +50,7 @@ def process_group(device: torch.device) -> Iterator[None]:
     on_gpu = device.type == "cuda"
     take_own_gpu(device, int(os.environ["LOCAL_RANK"]), int(os.environ["LOCAL_WORLD_SIZE"]))
     _expect_warnings()
-    dist.init_process_group("cpu:gloo,cuda:nccl" if on_gpu else "gloo", timeout=LONGEST_WAIT)
+    dist.init_process_group("cpu:gloo,cuda:nccl" if on_gpu else "gloo", timeout=_patience(int(os.environ["RANK"])))
     try:
         yield
     finally:
@@ -57,11 +61,16 @@ def process_group(device: torch.device) -> Iterator[None]:
 def met_at(meeting: Path, rank: int, size: int) -> Iterator[None]:
     """Join the group of `size` processes of this machine that meet at a file, which must not exist; on CPUs."""
     _expect_warnings()
-    dist.init_process_group("gloo", init_method=meeting.as_uri(), rank=rank, world_size=size, timeout=LONGEST_WAIT)
+    address, patience = meeting.as_uri(), _patience(rank)
+    dist.init_process_group("gloo", init_method=address, rank=rank, world_size=size, timeout=patience)
     try:
         yield
     finally:
         dist.destroy_process_group()
+
+
+def _patience(rank: int) -> timedelta:
+    return LEADERS_WAIT if rank == 0 else LONGEST_WAIT
 
 
 def num_processes() -> int:

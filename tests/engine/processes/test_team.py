@@ -7,6 +7,8 @@ import os
 import signal
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -110,3 +112,23 @@ def test_the_death_of_a_helper_ends_the_run_in_one_line_and_loses_no_cell(
     assert num_processes() == 1
     finished = run_by(run, 1)
     assert finished.cells["outcome"].tolist() == ["ok"] * 3
+
+
+def test_a_helper_that_stands_still_is_not_waited_for_for_ever(
+    make_run: MakeRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    step = SharedTrainer.train_step
+
+    def freezing(trainer: SharedTrainer) -> object:
+        if trainer.step == 3:
+            for helper in multiprocessing.active_children():
+                assert helper.pid is not None
+                os.kill(helper.pid, signal.SIGSTOP)
+        return step(trainer)
+
+    monkeypatch.setattr("grla.training.distributed.LEADERS_WAIT", timedelta(seconds=20))
+    monkeypatch.setattr(import_module("grla.engine.processes.team"), "LAST_SECONDS", 0.1)
+    monkeypatch.setattr(SharedTrainer, "train_step", freezing)
+    with pytest.raises(InputError, match=r"(?i)timed out.*; run again to go on"):
+        run_by(make_run(), 2)
+    assert num_processes() == 1
