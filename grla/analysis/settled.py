@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from grla.attention import build_kernel
+from grla.attention import LinearKernel, build_kernel
 from grla.provenance import code_version
 
 
@@ -26,15 +25,16 @@ def settled_record(num_tokens: int = 4096) -> dict[str, Any]:
 def largest_change(num_tokens: int, replaced: Callable[[Tensor], Tensor], head_dim: int = 55) -> float:
     """By how much weights of the keys change any output of GRBF attention at most, on random tokens in float64.
 
-    The weights are phi(k_j) of unit keys as `replaced` makes others of them, (1, 1, num_tokens, 1). The outputs are
-    Eq. 12 as it is written: the fast path of the kernel would leave phi out before anything is compared.
+    The weights are the kernel's own phi(k_j) of unit keys, up to a factor that cancels, as `replaced` makes others of
+    them, (1, 1, num_tokens, 1). The outputs are Eq. 12 as it is written: the fast path of the kernel would leave phi
+    out before anything is compared.
     """
     generator = torch.Generator().manual_seed(0)
     q, k, v = (torch.randn(1, 1, num_tokens, head_dim, generator=generator, dtype=torch.float64) for _ in range(3))
-    kernel, gamma = build_kernel("gaussian_rbf", head_dim, key_weight=False), 0.5 / math.sqrt(head_dim)
-    scores = kernel.weights(q, k)  # 1 + 2 g q.k over their sum, which cancels below
-    unit = torch.nn.functional.normalize(k, dim=-1)
-    phi = torch.exp(-gamma * unit.square().sum(-1, keepdim=True))
+    weighing, plain = (build_kernel("gaussian_rbf", head_dim, key_weight=on) for on in (True, False))
+    assert isinstance(weighing, LinearKernel) and isinstance(plain, LinearKernel)
+    scores = plain.weights(q, k)  # 1 + 2 g q.k over their sum, which cancels below
+    phi = (weighing.map_k(k) / plain.map_k(k))[..., :1]  # the first feature of a key is 1 without it
     weighed = scores * replaced(phi).mT
     return float((weighed / weighed.sum(-1, keepdim=True) @ v - scores @ v).abs().max())
 

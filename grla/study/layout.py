@@ -17,6 +17,7 @@ from grla.spec import RunSpec, with_changes
 from grla.study.sizes import DIM, NOT_SIZED, Size
 
 BASE = "base"
+BUDGET = "train.budget"
 MARGIN = 0.02
 """dB within which variants count as equal where a study says nothing else: a third of what papers call a gain."""
 Combination = Literal["one_at_a_time", "grid", "panels"]
@@ -41,10 +42,16 @@ class Factor:
         require(known, f"factor {self.name!r}: base", f"must be one of {', '.join(self.levels)}", self.base)
 
     def standing(self, base: RunSpec) -> Factor:
-        """The factor with its base level; raises InputError when `base` is at none of its levels."""
+        """The factor with its base level; raises InputError when `base` is at none of its levels.
+
+        Any budget may be the base's (`--budget`, `--until-flat`): to a factor of budgets it is one level more.
+        """
         for label, changes in self.levels.items():
             if with_changes(base, changes) == base:
                 return replace(self, base=label)
+        if all(changes.keys() == {BUDGET} for changes in self.levels.values()):
+            label = f"{base.train.budget.amount:.10g}"
+            return replace(self, levels={**self.levels, label: {BUDGET: base.train.budget}}, base=label)
         raise InputError(f"factor {self.name!r}: the base must be at one of its levels, {', '.join(self.levels)}")
 
 

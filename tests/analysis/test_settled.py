@@ -7,6 +7,8 @@ import torch
 
 from grla.analysis.settled import largest_change, random_like, settled_record
 from grla.attention import build_kernel
+from grla.attention.kernels.gaussian_rbf import Kernel
+from grla.report.kinds.judgements import key_weight_matters
 
 
 def test_phi_changes_nothing_for_unit_keys_and_random_weights_do() -> None:
@@ -28,6 +30,18 @@ def test_the_check_computes_what_the_kernel_does_with_other_weights_of_its_keys(
     change = float((out - kernel(q, k, v)).abs().max())
     assert change > 1e-3
     assert largest_change(64, random_like) == pytest.approx(change, rel=1e-9)
+
+
+def test_a_kernel_whose_phi_is_none_of_unit_keys_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A phi of the keys before they get unit length, say, by a fault of the kernel itself."""
+    features = Kernel.map_k
+
+    def broken(kernel: Kernel, k: torch.Tensor) -> torch.Tensor:
+        found = features(kernel, k)
+        return found * torch.exp(-k.square().sum(-1, keepdim=True) / 100) if kernel.key_weight else found
+
+    monkeypatch.setattr(Kernel, "map_k", broken)
+    assert key_weight_matters(settled_record(num_tokens=64)).verdict == "supported"
 
 
 def test_weights_that_are_one_or_all_alike_change_nothing() -> None:

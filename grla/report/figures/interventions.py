@@ -16,6 +16,9 @@ OWN, OTHERS, LOST = "follows the swapped value", "follows it at other keys", "dB
 """What was measured: responses at the blanked copies of the swapped key and of others, and losses by layer."""
 MORE = "follows it more than at other keys"
 """The first less the second in the same image: 0 for what averages or is blind, 1 for what recalls."""
+BEYOND = "follows it more than at other keys, beyond averaging"
+"""MORE less that of the network of the same seed that only averages, on the same image."""
+AVERAGING = "uniform"
 SCORE = "PSNR-Y dB, "
 """What was measured: scores on other tests of the probe, by their names."""
 
@@ -23,7 +26,7 @@ SCORE = "PSNR-Y dB, "
 def intervals_table(rows: pd.DataFrame) -> pd.DataFrame:
     """A row per network, thing measured and test set: mean, low, high (95 %, over seeds and images), seeds, images.
 
-    Where responses are among the rows, so is MORE.
+    Where responses are among the rows, so is MORE, and BEYOND where a network that averages is.
     """
     found = []
     for names, mine in _with_more(rows).groupby(["network", "what", "test_set"], sort=False):
@@ -34,15 +37,18 @@ def intervals_table(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def _with_more(rows: pd.DataFrame) -> pd.DataFrame:
-    """The rows, and after them MORE of each image."""
+    """The rows, and after those of each network MORE and BEYOND of each image."""
     keys = ["network", "seed", "test_set", "image"]
     responses = rows[rows["what"].isin([OWN, OTHERS])]
     if responses.empty:
         return rows
     by_place = responses.pivot(index=keys, columns="what", values="value").dropna()
     more = (by_place[OWN] - by_place[OTHERS]).rename("value").reset_index().assign(what=MORE)
+    averaging = more[more["network"] == AVERAGING].set_index(keys[1:])["value"]
+    others = more[more["network"] != AVERAGING].set_index(keys[1:])
+    beyond = others.assign(what=BEYOND, value=others["value"] - averaging.reindex(others.index)).reset_index().dropna()
     order = {name: index for index, name in enumerate(rows["network"].unique())}
-    both = pd.concat([rows, more], ignore_index=True)
+    both = pd.concat([rows, more, beyond], ignore_index=True)
     return both.sort_values("network", key=lambda names: names.map(order), kind="stable")
 
 

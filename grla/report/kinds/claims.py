@@ -6,6 +6,7 @@ ledger is the file claims.md among the records it is judged from.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -29,7 +30,7 @@ from grla.report.kinds.judgements import (
 from grla.report.published import published_studies
 from grla.report.results import Results, folders_of, read_json, study_results
 from grla.report.verify import code_faults
-from grla.study import Claim, load_claims, study_names
+from grla.study import Changes, Claim, load_claims, load_study, study_names
 
 TITLE = "Claims"
 HEADING = "The paper's claims, judged by the records of this project"
@@ -146,6 +147,9 @@ def judged(claim: Claim, study: str, results: Results | None) -> Judgement:
     if results is None:
         return Judgement(NOT_YET_RUN, f"study {study} has no records")
     found, range_asked = judge(claim.rule, results), ""
+    if _of_other_levels(results, study):
+        range_asked = "of smaller levels than the claim's: "
+        found = replace(found, verdict=AT_SMALL_SIZES.get(found.verdict, found.verdict))
     if found.verdict == NOT_YET_RUN and claim.small is not None:
         small, range_asked = judge(claim.small, results), f"in the range of this profile ({claim.small.words}): "
         found = replace(small, verdict=AT_SMALL_SIZES.get(small.verdict, small.verdict))
@@ -169,6 +173,25 @@ def _unstudied(root: Path, claims: tuple[RecordClaim, ...]) -> Sequence[tuple[st
         found = claim.judge(read_json(paths[0]) if paths else None)
         rows.append((claim.statement, claim.paper, claim.rule, found.evidence, found.verdict))
     return rows
+
+
+def _of_other_levels(results: Results, study: str) -> bool:
+    """Whether a level changes something else than the one that has its name in the study's own file.
+
+    So it is where a small profile has a smaller network of that name.
+    """
+    own = {factor.name: factor.levels for factor in load_study(study).factors}
+    for factor in results.layout.factors:
+        levels = own.get(factor.name, {})
+        # Records of the first format do not say what a level changes.
+        known = [label for label, changes in factor.levels.items() if changes and label in levels]
+        if any(_plain(factor.levels[label]) != _plain(levels[label]) for label in known):
+            return True
+    return False
+
+
+def _plain(changes: Changes) -> str:
+    return json.dumps(changes, sort_keys=True)
 
 
 def _where(results: Results) -> str:

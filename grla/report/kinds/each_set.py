@@ -12,7 +12,8 @@ from grla.report.tables import interval, within
 from grla.study import Group
 
 ALONE = """\
-Each test set judged alone: the difference to the base with its 95 % interval, and whether the two are equal."""
+Each test set judged alone: the difference to the base with its 95 % interval, and whether the two are equal, corrected
+for the comparisons on that set and not for the number of sets. What still rises is told by validation images alone."""
 
 
 def by_test_set(results: Results) -> dict[str, Results]:

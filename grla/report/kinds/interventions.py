@@ -20,8 +20,11 @@ EXPLAINED = """\
 Of trained networks, each mean over seeds and images with its own 95 % interval: of so many about one in twenty leaves
 the true value out. An intact value is swapped for another: of the change, how much comes out at the blanked copies of
 its key ("follows the swapped value"; recall gives 1), and how much at those of other keys (recall gives 0)? Averaging
-over n keys gives 1/n at both, so what it follows more than at other keys tells looking up from averaging. And what is
-lost once a layer weighs all tokens alike, each query's weights keeping their sum."""
+over n keys gives 1/n at both, so that what it follows more than at other keys tells looking up from averaging. Networks
+that only average (`uniform`) may do so a little all the same: what others do beyond that is given seed by seed. And
+what is lost once a layer weighs all tokens alike, """
+KEPT, SUM_OF_ONE = "each query's weights keeping their sum.", "with weights that sum to one."
+"""What even weights are; those of rows without a record of their code are of the second kind."""
 
 
 def intervention_sections(folder: Path) -> tuple[Section, ...]:
@@ -32,7 +35,9 @@ def intervention_sections(folder: Path) -> tuple[Section, ...]:
     means = intervals_table(pd.read_csv(path, dtype={"image": str}))
     scores = means["what"].str.startswith(SCORE)
     about = folder / ABOUT_INTERVENTIONS
-    words = f"code {read_json(about)['code_version']}" if about.is_file() else "code that was not recorded"
+    recorded = about.is_file()
+    words = f"code {read_json(about)['code_version']}" if recorded else "code that was not recorded"
+    explained = EXPLAINED + (KEPT if recorded else SUM_OF_ONE)
     tables = [
         Table(_by_set(rows), caption, left=("network", "what"), file=name)
         for name, caption, rows in (
@@ -41,7 +46,7 @@ def intervention_sections(folder: Path) -> tuple[Section, ...]:
         )
         if len(rows)
     ]
-    return (Section("Interventions", (Text(f"{EXPLAINED} Measured by {words}."), *tables)),)
+    return (Section("Interventions", (Text(f"{explained} Measured by {words}."), *tables)),)
 
 
 def intervention_figures(folder: Path) -> list[Figure]:

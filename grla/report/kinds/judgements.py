@@ -255,8 +255,15 @@ def _judgement(supported: bool, contradicted: bool, evidence: str) -> Judgement:
     return Judgement("supported" if supported else "contradicted" if contradicted else UNCLEAR, evidence)
 
 
+def _shown(difference: Difference, margin: float) -> str:
+    """A difference, that all of its interval lies within the margin, and that it should be wider."""
+    within = f", within {margin:g} dB" if -margin < difference.low and difference.high < margin else ""
+    return f"{interval(difference)} dB{within}{', too narrow: a few images dominate' if difference.too_bold else ''}"
+
+
 def _words(results: Results, variants: tuple[str, ...]) -> str:
     found: dict[str, Difference] = {variant: results.differences[variant] for variant in variants}
-    words = "; ".join(f"{variant}: {interval(difference)} dB" for variant, difference in found.items())
+    margin = results.layout.margin
+    words = "; ".join(f"{variant}: {_shown(difference, margin)}" for variant, difference in found.items())
     number = max(difference.num_comparisons for difference in found.values())
     return words if number == 1 else f"{words} (95 % intervals each; verdicts corrected for {number} comparisons)"

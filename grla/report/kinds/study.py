@@ -217,7 +217,10 @@ def measured(results: Results, about: Mapping[str, Any]) -> str:
 def _rates(layout: Layout, base: float) -> str:
     """Whether each variant trained at a learning rate that suits it."""
     if layout.rates:
-        return "Learning rates: each variant's own, the best of shorter runs by their validation images (in the table)"
+        return (
+            "Learning rates: each variant's own (in the table), the best by validation images of shorter runs of one "
+            "seed, a study of its own, which says how short"
+        )
     return (
         f"Learning rate: {base:g} for all variants; none was given one of its own (`--rates` does that): variants that "
         "another suits better may gain by it"

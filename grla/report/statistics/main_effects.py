@@ -3,27 +3,29 @@
 A grid compares each variant with one base, and pays for it in comparisons. Its question is mostly another one: which
 factor does it? Each combination of the others holds one pair that differs in this factor alone, and the mean of all
 pairs is one comparison, in which every cell of the grid takes part (Fisher 1935, "The Design of Experiments"). Where
-pairs differ much among each other the factors interact, and a mean over them says little of any.
+pairs differ much among each other the factors interact, and a mean over them says little of any: then it takes the same
+at each level of another factor.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
 from grla.report.statistics.verdicts import Difference, corrected, difference_of, values_by_seed
-from grla.study import Layout
+from grla.study import Factor, Layout
 
 
 @dataclass(frozen=True)
 class MainEffect:
     """A level less the base level of its factor: the mean over `num_pairs` pairs, and the ends of what one pair shows.
 
-    The verdict of `difference` is corrected for all main effects of the study.
+    With `within` the pairs are those at this level of another factor, "depth=2". The verdict of `difference` is
+    corrected for all effects that stand in one list.
     """
 
     factor: str
@@ -33,6 +35,7 @@ class MainEffect:
     lowest: float
     highest: float
     num_pairs: int
+    within: str = ""
 
 
 def main_effects(layout: Layout, images: pd.DataFrame, metric: str = "psnr_y") -> list[MainEffect]:
@@ -40,28 +43,46 @@ def main_effects(layout: Layout, images: pd.DataFrame, metric: str = "psnr_y") -
 
     Of a pair of which a cell failed nothing is known, and it is left out; so are seeds and images that a pair lacks.
     """
+    return _effects(layout, images, metric, [{}])
+
+
+def effects_within(layout: Layout, images: pd.DataFrame, metric: str = "psnr_y") -> list[MainEffect]:
+    """What each factor does at each level of each other one, of a grid of three factors or more; else none.
+
+    With two these would be single comparisons of the grid.
+    """
+    if len(layout.factors) < 3:
+        return []
+    places = [{factor.name: level} for factor in layout.factors for level in factor.levels]
+    return _effects(layout, images, metric, places)
+
+
+def _effects(
+    layout: Layout, images: pd.DataFrame, metric: str, places: Sequence[Mapping[str, str]]
+) -> list[MainEffect]:
+    """The effects of each factor in the part of the grid that each of `places` names, but of the factors it fixes."""
     if layout.design != "grid" or len(layout.factors) < 2:
         return []
     trained = images[images["seed"].notna()]
     values = {str(name): values_by_seed(rows, metric) for name, rows in trained.groupby("variant")}
-    found = {}
-    for factor in layout.factors:
+    found = []
+    for factor, place in itertools.product(layout.factors, places):
         for level in factor.levels:
-            measured = [pair for pair in _pairs(layout, factor.name, level) if {*pair} <= values.keys()]
-            if level != factor.base and measured:
+            measured = [pair for pair in _pairs(layout, factor, level, place) if {*pair} <= values.keys()]
+            if level != factor.base and factor.name not in place and measured:
                 differences = [(values[mine] - values[theirs]).dropna(how="all") for mine, theirs in measured]
-                found[factor.name, level] = _effect(factor.name, level, factor.base, differences)
-    verdicts = corrected({f"{f}={level}": one.difference for (f, level), one in found.items()}, layout.num_looks)
-    return [replace(one, difference=verdicts[f"{f}={level}"]) for (f, level), one in found.items()]
+                effect = _effect(factor.name, level, factor.base, differences)
+                found.append(replace(effect, within=", ".join(f"{name}={at}" for name, at in place.items())))
+    verdicts = corrected({str(number): one.difference for number, one in enumerate(found)}, layout.num_looks)
+    return [replace(one, difference=verdicts[str(number)]) for number, one in enumerate(found)]
 
 
-def _pairs(layout: Layout, name: str, level: str) -> Iterator[tuple[str, str]]:
-    """The variants at this level of a factor, each with the one that has the factor's base level instead."""
-    (factor,) = (one for one in layout.factors if one.name == name)
-    others = [one for one in layout.factors if one is not factor]
-    for combination in itertools.product(*(one.levels for one in others)):
+def _pairs(layout: Layout, factor: Factor, level: str, place: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """The variants of this level in `place`, each with the one that has the factor's base level instead."""
+    others = [one for one in layout.factors if one.name != factor.name]
+    for combination in itertools.product(*([place[o.name]] if o.name in place else o.levels for o in others)):
         around = dict(zip((one.name for one in others), combination, strict=True))
-        yield layout.variant({**around, name: level}), layout.variant({**around, name: factor.base})
+        yield layout.variant({**around, factor.name: level}), layout.variant({**around, factor.name: factor.base})
 
 
 def _effect(factor: str, level: str, base: str, differences: list[pd.DataFrame]) -> MainEffect:

@@ -73,6 +73,17 @@ def test_levels_of_a_small_profile_judge_small_sizes_only() -> None:
         assert "in the range of this profile (against the base): kernel=rbf_ridge: +14" in found.evidence
 
 
+def test_a_smaller_level_of_the_same_name_judges_small_sizes_only() -> None:
+    """GRLA-L has 165 channels, but 48 in quick; full GRBFLA is the same in all profiles."""
+    results = claims.results_by_study(REFERENCE)
+    (large,) = load_claims("large")
+    found = claims.judged(large, "large", results["large"])
+    assert found.verdict == "supported at small sizes"
+    assert "800 steps each: of smaller levels than the claim's: size=GRLA-L: +0.0" in found.evidence
+    (full,) = load_claims("full_grbfla")
+    assert claims.judged(full, "full_grbfla", results["full_grbfla"]).verdict.endswith("at this budget")
+
+
 @pytest.fixture
 def ledger(tmp_path: Path) -> Path:
     """A ledger beside one study and what needs no training."""

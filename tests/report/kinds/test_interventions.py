@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from grla.report.document import Document
-from grla.report.figures.interventions import LOST, MORE, OTHERS, OWN, SCORE
+from grla.report.figures.interventions import BEYOND, LOST, MORE, OTHERS, OWN, SCORE
 from grla.report.folder import document_faults, write_document
 from grla.report.kinds.interventions import intervention_faults, intervention_figures, intervention_sections
 
@@ -45,6 +45,22 @@ def test_a_study_shows_means_with_intervals_and_says_by_which_code(folder: Path)
     (folder / "interventions.json").write_text(json.dumps({"code_version": "abc"}), encoding="utf-8")
     assert "code abc" in report(folder).markdown()
     assert intervention_faults(folder) == ["code abc: is no commit of this history"]
+
+
+def test_beside_networks_that_average_others_show_what_they_do_beyond(folder: Path) -> None:
+    path = folder / "interventions.csv"
+    rows = pd.read_csv(path, dtype={"image": str})
+    averaging = rows[rows["what"].isin([OWN, OTHERS])].assign(network="uniform", value=0.25)
+    averaging.loc[(averaging["what"] == OWN) & (averaging["seed"] == 1), "value"] = 0.35
+    pd.concat([rows, averaging]).to_csv(path, index=False)
+    found = {
+        (network, what): shown
+        for (network, *_), (what, *_), (shown, *_) in intervention_sections(folder)[0].blocks[1].rows
+        if what in (MORE, BEYOND)
+    }
+    assert found.keys() == {("softmax", MORE), ("softmax", BEYOND), ("uniform", MORE)}
+    assert found["softmax", BEYOND].startswith("+0.750 [")  # 0.8 less 0 with one seed and 0.1 with the other
+    assert "with weights that sum to one" in report(folder).markdown()  # of code that was not recorded
 
 
 def test_a_row_that_is_changed_is_found(folder: Path) -> None:

@@ -8,13 +8,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from grla.report.statistics.main_effects import MainEffect, main_effects
+from grla.report.statistics.main_effects import MainEffect, effects_within, main_effects
 from grla.study import Layout
 from tests.shared import factor
 
 LAYOUT = Layout(
     "study", "q?", "none", "quick", "grid", (factor("a", ("x", "y", "z"), "x"), factor("b", ("off", "on"), "off"))
 )
+COMBINATIONS = list(itertools.product(("x", "y", "z"), ("off", "on")))
 EFFECTS = {"x": 0.0, "y": 1.0, "z": 0.0}
 
 
@@ -22,7 +23,7 @@ def scores(noise_sd: float = 0.01, num_seeds: int = 3) -> pd.DataFrame:
     """y brings 1 dB, on brings 2, or 6 together with z; seeds, images and noise on top."""
     random = np.random.default_rng(0)
     rows = []
-    for a, b in itertools.product(("x", "y", "z"), ("off", "on")):
+    for a, b in COMBINATIONS:
         effect = EFFECTS[a] + (0 if b == "off" else 6 if a == "z" else 2)
         for seed, image in itertools.product(range(num_seeds), range(4)):
             value = 30 + image + seed + effect + random.normal(0, noise_sd)
@@ -65,6 +66,24 @@ def test_a_pair_of_which_a_cell_failed_is_left_out_and_so_is_a_seed() -> None:
     assert (lost["a=y"].num_pairs, lost["a=y"].difference.num_seeds) == (2, 2)
     assert lost["a=y"].difference.mean == pytest.approx(1, abs=0.02)
     assert lost["a=z"].difference.num_seeds == 3
+
+
+def test_effects_within_tell_what_another_factor_decides() -> None:
+    """b brings 2, or 6 together with z, whatever c is, which brings nothing."""
+    layout = Layout("study", "q?", "none", "quick", "grid", (*LAYOUT.factors, factor("c", ("l", "r"), "l")))
+    images = scores()
+    names = {layout.variant({"a": a, "b": b, "c": "r"}): LAYOUT.variant({"a": a, "b": b}) for a, b in COMBINATIONS}
+    right = [images[images["variant"] == old].assign(variant=new) for new, old in names.items()]
+    found = {(one.factor, one.level, one.within): one for one in effects_within(layout, pd.concat([images, *right]))}
+    assert len(found) == 2 * (2 + 2) + (3 + 2) + (3 + 2)  # of a, b and c, at the levels of the two others
+    assert found["b", "on", "a=z"].difference.mean == pytest.approx(6, abs=0.02)
+    assert found["b", "on", "a=y"].difference.mean == pytest.approx(2, abs=0.02)
+    assert found["b", "on", "a=z"].num_pairs == 2
+    assert found["a", "z", "b=off"].difference.mean == pytest.approx(0, abs=0.02)
+    assert found["a", "z", "b=on"].difference.mean == pytest.approx(4, abs=0.02)
+    assert found["c", "r", "a=z"].difference.mean == pytest.approx(0, abs=1e-9)
+    assert {one.difference.num_comparisons for one in found.values()} == {18}
+    assert effects_within(LAYOUT, images) == []
 
 
 def test_other_designs_have_none() -> None:
