@@ -32,7 +32,8 @@ def largest_change(num_tokens: int, replaced: Callable[[Tensor], Tensor], head_d
     generator = torch.Generator().manual_seed(0)
     q, k, v = (torch.randn(1, 1, num_tokens, head_dim, generator=generator, dtype=torch.float64) for _ in range(3))
     weighing, plain = (build_kernel("gaussian_rbf", head_dim, key_weight=on) for on in (True, False))
-    assert isinstance(weighing, LinearKernel) and isinstance(plain, LinearKernel)
+    assert isinstance(weighing, LinearKernel)
+    assert isinstance(plain, LinearKernel)
     scores = plain.weights(q, k)  # 1 + 2 g q.k over their sum, which cancels below
     phi = (weighing.map_k(k) / plain.map_k(k))[..., :1]  # the first feature of a key is 1 without it
     weighed = scores * replaced(phi).mT
