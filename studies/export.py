@@ -3,31 +3,37 @@
     python studies/export.py weights.pt --onnx network.onnx
     python studies/export.py weights.pt --onnx network.onnx --dtype float16
     python studies/export.py weights.pt --torch-export network.pt2
+    python studies/export.py weights.pt --weights small.pt
     python studies/run_benchmark.py latency --models weights.pt network.onnx --base weights.pt
 
-Needs requirements-export.txt. Each file is run beside the network at several sizes before it is written. Its input "lr"
-is one image (1, 3, height, width) in [0, 1], its output "sr" the same with longer sides, not clamped.
+ONNX needs requirements-export.txt. Each program is run beside the network at several sizes before it is written. Its
+input "lr" is one image (1, 3, height, width) in [0, 1], its output "sr" the same with longer sides, not clamped.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 import tyro
+from torch import nn
 
 from command import command
 
 from grla.analysis import load_trained
 from grla.benchmark import ONNX, OPSET, PROGRAM, require_suffix, write_onnx, write_program
 from grla.errors import require
+from grla.files import same_file
+from grla.training import load_checkpoint, save_checkpoint
+
+CHECKPOINT = ".pt"
 
 
 @dataclass(frozen=True)
 class Arguments:
-    """Write a trained network as ONNX, as a torch.export program, or both."""
+    """Write a trained network as ONNX, as a torch.export program, or as weights alone."""
 
     checkpoint: tyro.conf.Positional[Path]
     """A checkpoint file of a study."""
@@ -35,23 +41,38 @@ class Arguments:
     """The ONNX file to write, .onnx."""
     torch_export: Path | None = None
     """The torch.export file to write, .pt2."""
+    weights: Path | None = None
+    """The .pt file to write for the project's own commands: the (averaged) weights and the spec, a third of the
+    checkpoint, which holds the optimiser's state as well."""
     dtype: Literal["float32", "float16"] = "float32"
-    """The type of weights, input and output; sums over all tokens stay in float32."""
+    """The type of weights, input and output of a program; sums over all tokens stay in float32."""
 
 
 def main(arguments: Arguments) -> None:
     """Write what is asked for and print how far it is from the network."""
-    asked = [path for path in (arguments.onnx, arguments.torch_export) if path is not None]
-    require(len(asked) > 0, "onnx", "must name a file, or --torch-export must", "neither")
-    for name, path, suffix in (("onnx", arguments.onnx, ONNX), ("torch_export", arguments.torch_export, PROGRAM)):
+    files = {"onnx": arguments.onnx, "torch_export": arguments.torch_export, "weights": arguments.weights}
+    asked = any(path is not None for path in files.values())
+    require(asked, "onnx", "must name a file, or --torch-export or --weights must", "none")
+    for (name, path), suffix in zip(files.items(), (ONNX, PROGRAM, CHECKPOINT), strict=True):
         if path is not None:
             require_suffix(name, path, suffix)
     _, network = load_trained(arguments.checkpoint)
+    if arguments.weights is not None:
+        write_weights(arguments.checkpoint, network, arguments.weights)
     dtype = getattr(torch, arguments.dtype)
     if arguments.onnx is not None:
         tell(arguments.onnx, f"opset {OPSET}, {arguments.dtype}", write_onnx(network, dtype, arguments.onnx))
     if arguments.torch_export is not None:
         tell(arguments.torch_export, arguments.dtype, write_program(network, dtype, arguments.torch_export))
+
+
+def write_weights(checkpoint: Path, network: nn.Module, path: Path) -> None:
+    """Write `network`, that of the checkpoint, with what says whose weights it has."""
+    require(not same_file(checkpoint, path), "weights", "must not be the checkpoint itself", str(path))
+    state = load_checkpoint(checkpoint)
+    kept: dict[str, Any] = {name: state[name] for name in ("cell_hash", "spec") if name in state}
+    save_checkpoint(path, {**kept, "model": network.state_dict()})
+    print(f"{path}: {path.stat().st_size / 1e6:.1f} MB of {checkpoint.stat().st_size / 1e6:.1f}")
 
 
 def tell(path: Path, about: str, differences: dict[tuple[int, int], float]) -> None:

@@ -6,10 +6,12 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 
+from grla.analysis import load_trained
 from grla.model import build_model
 from grla.spec import EdsrLiteSpec, RunSpec, to_dict
-from grla.training.checkpoint import save_checkpoint
+from grla.training.checkpoint import load_checkpoint, save_checkpoint
 from tests.shared import ROOT
 from tests.shared.commands import call
 
@@ -42,8 +44,21 @@ def test_files_are_written_checked_and_timed_in_turns_with_the_network(checkpoin
     assert f"--upscale must be that of {onnx}, x2, got 4" in " ".join(shown.split())
 
 
+def test_weights_alone_are_the_averaged_ones_of_the_same_network(checkpoint: Path, tmp_path: Path) -> None:
+    state = load_checkpoint(checkpoint)
+    averaged = {name: value + 1 for name, value in state["model"].items()}
+    optimizer = {"state": {0: {"exp_avg": torch.zeros(10_000)}}}
+    whole, small = tmp_path / "whole.pt", tmp_path / "small.pt"
+    save_checkpoint(whole, {**state, "cell_hash": "abc", "ema": averaged, "optimizer": optimizer})
+    assert f"{small}: 0.0 MB of 0.1" in call("export.py", whole, "--weights", small)
+    assert load_checkpoint(small).keys() == {"cell_hash", "spec", "model"}
+    spec, network = load_trained(small)
+    assert (to_dict(spec), load_checkpoint(small)["cell_hash"]) == (state["spec"], "abc")
+    assert all(torch.equal(value, averaged[name]) for name, value in network.state_dict().items())
+
+
 def test_what_is_missing_is_said(checkpoint: Path, tmp_path: Path) -> None:
-    assert "--onnx must name a file, or --torch-export must" in call("export.py", checkpoint, code=1)
+    assert "--onnx must name a file, or --torch-export or --weights must" in call("export.py", checkpoint, code=1)
     assert "--onnx must end in .onnx, got" in call("export.py", checkpoint, "--onnx", tmp_path / "x", code=1)
     both = ("--onnx", tmp_path / "x.onnx", "--torch-export", tmp_path / "x.pt")
     assert "--torch-export must end in .pt2, got" in call("export.py", checkpoint, *both, code=1)
