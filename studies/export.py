@@ -14,19 +14,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 import tyro
-from torch import nn
 
 from command import command
 
-from grla.analysis import load_trained
+from grla.analysis import load_trained, write_weights
 from grla.benchmark import ONNX, OPSET, PROGRAM, require_suffix, write_onnx, write_program
 from grla.errors import require
-from grla.files import same_file
-from grla.training import load_checkpoint, save_checkpoint
 
 CHECKPOINT = ".pt"
 
@@ -58,21 +55,14 @@ def main(arguments: Arguments) -> None:
             require_suffix(name, path, suffix)
     _, network = load_trained(arguments.checkpoint)
     if arguments.weights is not None:
-        write_weights(arguments.checkpoint, network, arguments.weights)
+        write_weights(arguments.checkpoint, arguments.weights)
+        sizes = [path.stat().st_size / 1e6 for path in (arguments.weights, arguments.checkpoint)]
+        print(f"{arguments.weights}: {sizes[0]:.1f} MB of {sizes[1]:.1f}")
     dtype = getattr(torch, arguments.dtype)
     if arguments.onnx is not None:
         tell(arguments.onnx, f"opset {OPSET}, {arguments.dtype}", write_onnx(network, dtype, arguments.onnx))
     if arguments.torch_export is not None:
         tell(arguments.torch_export, arguments.dtype, write_program(network, dtype, arguments.torch_export))
-
-
-def write_weights(checkpoint: Path, network: nn.Module, path: Path) -> None:
-    """Write `network`, that of the checkpoint, with what says whose weights it has."""
-    require(not same_file(checkpoint, path), "weights", "must not be the checkpoint itself", str(path))
-    state = load_checkpoint(checkpoint)
-    kept: dict[str, Any] = {name: state[name] for name in ("cell_hash", "spec") if name in state}
-    save_checkpoint(path, {**kept, "model": network.state_dict()})
-    print(f"{path}: {path.stat().st_size / 1e6:.1f} MB of {checkpoint.stat().st_size / 1e6:.1f}")
 
 
 def tell(path: Path, about: str, differences: dict[tuple[int, int], float]) -> None:

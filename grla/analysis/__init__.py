@@ -10,6 +10,7 @@ from grla.analysis.checkpoints import (
     model_label,
     picture,
     to_batch,
+    write_weights,
 )
 from grla.analysis.fidelity import distances_to_softmax, fidelity_kernels, kernel_profiles
 from grla.analysis.interventions import losses_without, respond

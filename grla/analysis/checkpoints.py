@@ -8,7 +8,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -19,10 +19,11 @@ from grla.answers import OURS, Conventions
 from grla.data import ImagePair, image_pair, photo_path, read_image
 from grla.errors import InputError, require
 from grla.evaluation import Bands, Upscaler, bicubic_upscaler, network_bands
+from grla.files import same_file
 from grla.model import build_model, outside_model, weights_of
 from grla.spec import AnyModelSpec, ModelSpec, RunSpec, from_dict
 from grla.study import layout_from_json
-from grla.training import load_checkpoint
+from grla.training import load_checkpoint, save_checkpoint
 
 DEFAULT_PHOTO = "chelsea"
 WEIGHTS = "cells/*/weights.pt"
@@ -45,6 +46,19 @@ def load_trained(path: Path, upscale: int | None = None) -> tuple[RunSpec, nn.Mo
     network = build_model(spec.model)
     network.load_state_dict(weights_of(state, f"checkpoint {path}"))
     return spec, network.eval()
+
+
+def write_weights(checkpoint: Path, path: Path) -> None:
+    """Write what `load_trained` needs of a checkpoint to `path`: spec, name of the cell and (averaged) weights.
+
+    Without the optimiser's state it is a third as large. Raises InputError as `load_trained` does, and where both are
+    one file.
+    """
+    require(not same_file(checkpoint, path), "weights", "must not be the checkpoint itself", str(path))
+    _, network = load_trained(checkpoint)
+    state = load_checkpoint(checkpoint)
+    kept: dict[str, Any] = {name: state[name] for name in ("cell_hash", "spec") if name in state}
+    save_checkpoint(path, {**kept, "model": network.state_dict()})
 
 
 class Trained(NamedTuple):
