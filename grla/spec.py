@@ -55,8 +55,9 @@ class ModelSpec:
     `layers` are the attention layers of one pair: ("window", "global") is the paper's TWSA then TLA, ("window",
     "window") its table 11, ("global", "global") its table 8, ("window",) its table 6 without TLA. `kernel` is that of
     the global layers (a bare name stands for a kernel without options); windows always use softmax. With `local_values`
-    global layers add a depthwise convolution of their values, with `output_gate` they multiply their output by a linear
-    map of their input, as several published kernels come with. `norm` is the norm inside the local branch, `pair_norm`
+    global layers add a depthwise convolution of their values, with `dynamic_values` one whose weights are made of the
+    mean of their input, with `output_gate` they multiply their output by a linear map of their input, as several
+    published kernels come with. `norm` is the norm inside the local branch, `pair_norm`
     the LayerNorm before each pair.
     """
 
@@ -75,6 +76,7 @@ class ModelSpec:
     shift_windows: bool = False
     local_values: bool = later(False)
     output_gate: bool = later(False)
+    dynamic_values: bool = later(False)
 
     def __post_init__(self) -> None:
         if isinstance(self.kernel, str):

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from functools import partial
+
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import pad
+from torch.nn.functional import conv2d, pad
 
 from grla.attention import windows
 from grla.attention.interface import AttentionKernel
@@ -15,8 +18,10 @@ class GlobalAttention(nn.Module):
     """proj(kernel(qkv(x))) over all tokens of a feature map (batch, height, width, dim).
 
     With `local_values` a 5x5 depthwise convolution of the values is added to the kernel's output, as in FLatten (Han et
-    al. 2023, Eq. 7), Agent attention and PolaFormer. With `output_gate`, or if the kernel asks for it, what goes to the
-    projection is multiplied by a linear map of x, as in MALA and PolaFormer.
+    al. 2023, Eq. 7), Agent attention and PolaFormer. With `dynamic_values` a 3x3 one is, with weights of each image's
+    own: two linear maps of a head's channels, and a GELU between, make them of the mean of all tokens, as in InLine
+    (Han et al. 2024). With `output_gate`, or if the kernel asks for it, what goes to the projection is multiplied by a
+    linear map of x, as in MALA and PolaFormer.
     """
 
     def __init__(
@@ -26,6 +31,7 @@ class GlobalAttention(nn.Module):
         kernel: AttentionKernel,
         local_values: bool = False,
         output_gate: bool = False,
+        dynamic_values: bool = False,
     ) -> None:
         super().__init__()
         self.num_heads = num_heads
@@ -34,6 +40,7 @@ class GlobalAttention(nn.Module):
         self.gate = Linear(dim, dim) if output_gate or kernel.output_gate else None
         self.proj = Linear(dim, dim)
         self.local = nn.Conv2d(dim, dim, 5, padding=2, groups=dim) if local_values else None
+        self.dynamic = _made_of_mean(dim, num_heads) if dynamic_values else None
 
     def forward(self, x: Tensor) -> Tensor:
         """(batch, height, width, dim) -> the same shape."""
@@ -48,19 +55,26 @@ class GlobalAttention(nn.Module):
         qkv = self._wider_qkv(tokens, spare) if spare else self.qkv(tokens)
         q, k, v = qkv.unflatten(-1, (3, self.num_heads, -1)).permute(2, 0, 3, 1, 4)
         out = self.kernel(q, k, v)
-        if self.local is not None:
-            out = out + pad(self._convolved(v[..., : self.kernel.head_dim], height, self.local), (0, spare))
+        for convolve in self._convolutions(tokens):
+            out = out + pad(self._convolved(v[..., : self.kernel.head_dim], height, convolve), (0, spare))
         out = out.transpose(1, 2).flatten(2)
         if self.gate is not None:
             out = out * self.gate(tokens)
         projected: Tensor = self._narrower_proj(out, spare) if spare else self.proj(out)
         return projected
 
-    def _convolved(self, v: Tensor, height: int, convolution: nn.Conv2d) -> Tensor:
-        """The convolution of values (batch, num_heads, num_tokens, head_dim), as an image, in the same shape."""
+    def _convolutions(self, tokens: Tensor) -> Iterator[Callable[[Tensor], Tensor]]:
+        """Those of the values of these tokens, as an image (batch, dim, height, width)."""
+        if self.local is not None:
+            yield self.local
+        if self.dynamic is not None:
+            made = self.dynamic(tokens.mean(1).unsqueeze(-1))
+            yield partial(_each_by_its_own, weights=made.reshape(-1, 1, 3, 3))
+
+    def _convolved(self, v: Tensor, height: int, convolve: Callable[[Tensor], Tensor]) -> Tensor:
+        """A convolution of values (batch, num_heads, num_tokens, head_dim), as an image, in the same shape."""
         image = v.transpose(2, 3).flatten(1, 2).unflatten(2, (height, -1))
-        convolved: Tensor = convolution(image)
-        heads: Tensor = convolved.flatten(2).unflatten(1, (self.num_heads, -1))
+        heads: Tensor = convolve(image).flatten(2).unflatten(1, (self.num_heads, -1))
         return heads.transpose(2, 3)
 
     def _wider_qkv(self, tokens: Tensor, spare: int) -> Tensor:
@@ -72,6 +86,17 @@ class GlobalAttention(nn.Module):
         """proj of heads that are padded by `spare` channels."""
         weight = self.proj.weight.unflatten(1, (-1, self.kernel.head_dim))
         return linear(out, pad(weight, (0, spare)).flatten(1), self.proj.bias)
+
+
+def _made_of_mean(dim: int, num_heads: int) -> nn.Sequential:
+    """From the mean of tokens (batch, dim, 1) to the weights of a 3x3 depthwise convolution (batch, 9 * dim, 1)."""
+    first, second = (nn.Conv1d(dim, times * dim, 1, groups=num_heads) for times in (1, 9))
+    return nn.Sequential(first, nn.GELU(), second)
+
+
+def _each_by_its_own(images: Tensor, weights: Tensor) -> Tensor:
+    """Each channel of each image convolved by weights of its own, (batch * channels, 1, 3, 3)."""
+    return conv2d(images.flatten(0, 1).unsqueeze(0), weights, padding=1, groups=len(weights)).view(images.shape)
 
 
 class WindowAttention(GlobalAttention):

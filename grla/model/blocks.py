@@ -184,7 +184,8 @@ def build_attention(spec: ModelSpec, layer: AttentionLayer, shift: int) -> nn.Mo
         return WindowAttention(spec.dim, spec.num_heads, kernel, spec.window_size, shift)
     heads = spec.num_global_heads
     kernel = build_kernel(spec.kernel.name, spec.dim // heads, heads, **spec.kernel.options)
-    return GlobalAttention(spec.dim, heads, kernel, spec.local_values, spec.output_gate)
+    options = (spec.local_values, spec.output_gate, spec.dynamic_values)
+    return GlobalAttention(spec.dim, heads, kernel, *options)
 
 
 def as_tokens(image: Tensor) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 import math
 from dataclasses import replace
 
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor
+from torch.nn.functional import gelu, pad
 
 from grla.attention import GlobalAttention, build_kernel
 from grla.attention.interface import AttentionKernel
@@ -127,9 +129,43 @@ def test_an_output_gate_multiplies_what_goes_to_the_projection_by_a_linear_map_o
     torch.testing.assert_close(layer(x), layer.proj(convolved * gate))
 
 
-@pytest.mark.parametrize(("option", "params"), [("local_values", 8 * 25 + 8), ("output_gate", 8 * 8 + 8)])
+def test_dynamic_values_are_convolved_by_weights_that_each_image_makes_of_its_mean_token() -> None:
+    """By loops over images, channels and pixels, in float64; heads share nothing."""
+    torch.manual_seed(0)
+    layer = GlobalAttention(6, 2, build_kernel("none", 3, 2), dynamic_values=True).double()
+    x = torch.rand(2, 4, 5, 6, dtype=torch.float64)
+    values = (x @ layer.qkv.weight[12:].mT + layer.qkv.bias[12:]).detach()
+    first, _, second = layer.dynamic
+    expected = torch.zeros_like(values)
+    for image, head, channel in itertools.product(range(2), range(2), range(3)):
+        mine = slice(3 * head, 3 * head + 3)
+        hidden = gelu(first.weight[mine, :, 0] @ x[image].mean((0, 1))[mine] + first.bias[mine])
+        rows = slice(9 * (3 * head + channel), 9 * (3 * head + channel) + 9)
+        weights = (second.weight[rows, :, 0] @ hidden + second.bias[rows]).view(3, 3).detach()
+        around = pad(values[image, :, :, 3 * head + channel], (1, 1, 1, 1))
+        for row, column in itertools.product(range(4), range(5)):
+            window = around[row : row + 3, column : column + 3]
+            expected[image, row, column, 3 * head + channel] = (weights * window).sum()
+    torch.testing.assert_close(layer(x), layer.proj(expected))
+    both = GlobalAttention(6, 2, build_kernel("softmax", 3, 2), local_values=True, dynamic_values=True)
+    plain = copy.deepcopy(both)
+    plain.kernel.plain_path = True
+    y = x.float()
+    torch.testing.assert_close(both(y), plain(y))  # heads padded for speed have the same values
+    alone = copy.deepcopy(both)
+    alone.local = alone.dynamic = None
+    assert not torch.allclose(both(y), alone(y))
+
+
+DYNAMIC = 8 * 8 + 8 + 72 * 8 + 72  # with one head
+
+
+@pytest.mark.parametrize(
+    ("option", "params"),
+    [("local_values", 8 * 25 + 8), ("output_gate", 8 * 8 + 8), ("dynamic_values", DYNAMIC)],
+)
 def test_an_option_of_the_layer_leaves_all_other_weights_equal(option: str, params: int) -> None:
-    """It adds the parameters of a 5x5 depthwise convolution, or of a linear map, to each of two global layers."""
+    """It adds the parameters of a depthwise convolution, or of linear maps, to each of two global layers."""
     plain = ModelSpec(dim=8, depth=1, num_heads=2, window_size=4, kernel=KernelSpec("polaformer"))
     own, other = (dict(build_seeded(spec, 0).named_parameters()) for spec in (plain, replace(plain, **{option: True})))
     assert sum(other.pop(name).numel() for name in other.keys() - own.keys()) == 2 * params

@@ -14,8 +14,8 @@ class Kernel(LinearKernel):
     """weights_ij = (s q_i . k_j - mean_j' s q_i . k_j' + 1) / N, with s = 1 / sqrt(head_dim) and N keys.
 
     Instead of being divided by their sum, weights are shifted so that they sum to one, so that different queries have
-    different weights. As in the authors' code, without its dynamic 3x3 convolution of the values, which is a local
-    branch: the network has one.
+    different weights. As in the authors' code, whose convolution of the values by weights made of the input is an
+    option of the layer, `ModelSpec.dynamic_values`.
 
     Cost per token: 2 head_dim^2 multiply-adds. Rows sum to one; weights can be negative.
     """
