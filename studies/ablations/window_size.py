@@ -31,14 +31,17 @@ CLAIMS = (
             "attention=window 14",
             "attention=window 16",
             words=(
-                "supported if windows of 12, 14 and 16 all take more memory and time, beyond 5 %; contradicted if all "
-                "take less of both"
+                "supported if windows of 12, 14 and 16 all take more memory and time, beyond 5 % and 2 MiB; "
+                "contradicted if all take less of both"
             ),
         ),
         small=cheaper_to_train(
             "attention=window 8",
             "attention=window 12",
-            words="windows of 8 and 12 both take more memory and time, beyond 5 %; contradicted if both take less",
+            words=(
+                "windows of 8 and 12 both take more memory and time, beyond 5 % and 2 MiB; contradicted if both take "
+                "less"
+            ),
         ),
     ),
 )

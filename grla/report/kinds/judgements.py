@@ -53,6 +53,8 @@ AT_SMALL_SIZES: dict[Verdict, Verdict] = {
 KERNEL = "gaussian_rbf"
 FASTER = 3.5  # GRLA, table 10: 213.4 ms against 60.9 ms
 FEWER = 0.89  # GRLA, table 3: 56.5 G against 63.6 G
+PEAKS_VARY = 2.0
+"""MiB; by as much the peak memory of one network's training differs between two runs."""
 CHANGE = 1e-9
 """The smallest change of an output by phi(K) that counts as one."""
 PAPERS_RATE = TrainSpec.learning_rate
@@ -169,15 +171,19 @@ def _absent(results: Results, rule: Rule) -> dict[str, int]:
 
 
 def _cheaper_to_train(results: Results, rule: Rule) -> Judgement:
+    """Peaks of memory that lie within PEAKS_VARY count as equal, whatever their ratio: those of small networks do."""
     costs = results.cells.groupby("variant")[["train_peak_memory_mib", "train_seconds"]].mean()
     ratios = costs.loc[list(rule.variants)] / costs.loc[BASE]
+    peaks = costs["train_peak_memory_mib"]
+    counted = ratios.copy()
+    counted.loc[(peaks - peaks[BASE]).abs()[counted.index] < PEAKS_VARY, "train_peak_memory_mib"] = 1.0
     words = "; ".join(
         f"{name}: {m:.2f} x memory, {s:.2f} x time of the base" for name, m, s in ratios.round(2).itertuples()
     )
     compared = results.cells[results.cells["variant"].isin([BASE, *rule.variants])]
     if mixed := mixed_cards(compared):
         return Judgement(UNCLEAR, f"{words}. {mixed}")
-    dearer, cheaper = (ratios > NOISE).all(axis=None), (ratios < 1 / NOISE).all(axis=None)
+    dearer, cheaper = (counted > NOISE).all(axis=None), (counted < 1 / NOISE).all(axis=None)
     return _judgement(bool(dearer), bool(cheaper), words)
 
 

@@ -112,9 +112,16 @@ def test_cheaper_training_is_of_every_variant_beyond_the_noise(
 ) -> None:
     variants = ("k=b", "k=c")
     costs = [dict(zip(("base", *variants), (1.0, *values), strict=True)) for values in (memory, seconds)]
-    judgement = judge(cheaper_to_train(*variants, words=""), with_costs(results(b=0.0, c=0.0), *costs))
+    in_mib = {name: 100 * value for name, value in costs[0].items()}
+    judgement = judge(cheaper_to_train(*variants, words=""), with_costs(results(b=0.0, c=0.0), in_mib, costs[1]))
     assert judgement.verdict == verdict
     assert f"k=b: {memory[0]:.2f} x memory, {seconds[0]:.2f} x time of the base" in judgement.evidence
+
+
+@pytest.mark.parametrize(("mib", "verdict"), [(18.0 + 1.9, UNCLEAR), (18.0 + 2.1, "supported")])
+def test_peaks_of_memory_that_lie_as_close_as_those_of_two_runs_are_equal(mib: float, verdict: str) -> None:
+    study = with_costs(results(b=0.0), {"base": 18.0, "k=b": mib}, {"base": 1.0, "k=b": 1.5})
+    assert judge(cheaper_to_train("k=b", words=""), study).verdict == verdict
 
 
 @pytest.mark.parametrize(("cards", "verdict"), [(("one", "other"), UNCLEAR), (("one", "one"), "supported")])
