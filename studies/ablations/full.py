@@ -6,8 +6,8 @@ Source    GRLA paper, table 3: x4 Set5 32.64, Set14 28.89, BSD100 27.78 dB.
 Command   python studies/run_ablation.py full --profile quick --train-data DIR --test-data Set5 Set14 BSD100
           With --profile standard --budget 32800steps a network goes on where 16400 steps left their rate; with
           --init-from WEIGHTS and --base FILE another stage starts from what the last one learnt.
-Time      not measured; at the 35 Mpixel of LR an hour that two cores trained on (performance.md) quick takes 6 hours
-          and standard 9; paper needs a GPU.
+Time      not measured as a whole; of standard `--budget 1640steps` (30 Mpixel) took 81 minutes of two cores of an
+          older EPYC with other work beside, quick has six cells of 35 Mpixel; paper needs a GPU.
 """
 
 from dataclasses import replace
