@@ -57,8 +57,7 @@ class ModelSpec:
     the global layers (a bare name stands for a kernel without options); windows always use softmax. With `local_values`
     global layers add a depthwise convolution of their values, with `dynamic_values` one whose weights are made of the
     mean of their input, with `output_gate` they multiply their output by a linear map of their input, as several
-    published kernels come with. `norm` is the norm inside the local branch, `pair_norm`
-    the LayerNorm before each pair.
+    published kernels come with. `norm` is the norm inside the local branch, `pair_norm` the LayerNorm before each pair.
     """
 
     upscale: int = 4

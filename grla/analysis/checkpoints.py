@@ -51,14 +51,14 @@ def load_trained(path: Path, upscale: int | None = None) -> tuple[RunSpec, nn.Mo
 def write_weights(checkpoint: Path, path: Path) -> None:
     """Write what `load_trained` needs of a checkpoint to `path`: spec, name of the cell and (averaged) weights.
 
-    Without the optimiser's state it is a third as large. Raises InputError as `load_trained` does, and where both are
-    one file.
+    Without the optimiser's state it is a third as large. Raises InputError for a file that no study wrote, and where
+    both are one file.
     """
     require(not same_file(checkpoint, path), "weights", "must not be the checkpoint itself", str(path))
-    _, network = load_trained(checkpoint)
     state = load_checkpoint(checkpoint)
     kept: dict[str, Any] = {name: state[name] for name in ("cell_hash", "spec") if name in state}
-    save_checkpoint(path, {**kept, "model": network.state_dict()})
+    require("spec" in kept, f"checkpoint {checkpoint}", "must be one that a study wrote", sorted(state))
+    save_checkpoint(path, {**kept, "model": weights_of(state, f"checkpoint {checkpoint}")})
 
 
 class Trained(NamedTuple):

@@ -91,22 +91,28 @@ def test_a_team_that_is_stopped_goes_on_to_the_same_bits(make_run: MakeRun, tmp_
         assert by_variant[0] == by_variant[1]
 
 
+def strike_helpers(patch: pytest.MonkeyPatch, number: signal.Signals) -> None:
+    """Send a signal to all helpers before the fourth step."""
+    step = SharedTrainer.train_step
+
+    def striking(trainer: SharedTrainer) -> object:
+        if trainer.step == 3:
+            for helper in multiprocessing.active_children():
+                assert helper.pid is not None
+                os.kill(helper.pid, number)
+                if number == signal.SIGKILL:
+                    helper.join(10)  # the death of one that was not waited for must be noticed as well
+        return step(trainer)
+
+    patch.setattr(SharedTrainer, "train_step", striking)
+
+
 def test_the_death_of_a_helper_ends_the_run_in_one_line_and_loses_no_cell(
     make_run: MakeRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = make_run(settings={"grace": 2})
-    step = SharedTrainer.train_step
-
-    def deadly(trainer: SharedTrainer) -> object:
-        if trainer.step == 3:
-            for helper in multiprocessing.active_children():
-                assert helper.pid is not None
-                os.kill(helper.pid, signal.SIGKILL)
-                helper.join(10)  # the death of one that was not waited for must be noticed as well
-        return step(trainer)
-
     with monkeypatch.context() as patch:
-        patch.setattr(SharedTrainer, "train_step", deadly)
+        strike_helpers(patch, signal.SIGKILL)
         with pytest.raises(InputError, match=r"one of 2 processes is gone .*; run again to go on"):
             run_by(run, 2)
     assert num_processes() == 1
@@ -117,18 +123,9 @@ def test_the_death_of_a_helper_ends_the_run_in_one_line_and_loses_no_cell(
 def test_a_helper_that_stands_still_is_not_waited_for_for_ever(
     make_run: MakeRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    step = SharedTrainer.train_step
-
-    def freezing(trainer: SharedTrainer) -> object:
-        if trainer.step == 3:
-            for helper in multiprocessing.active_children():
-                assert helper.pid is not None
-                os.kill(helper.pid, signal.SIGSTOP)
-        return step(trainer)
-
     monkeypatch.setattr("grla.training.distributed.LEADERS_WAIT", timedelta(seconds=20))
     monkeypatch.setattr(import_module("grla.engine.processes.team"), "LAST_SECONDS", 0.1)
-    monkeypatch.setattr(SharedTrainer, "train_step", freezing)
+    strike_helpers(monkeypatch, signal.SIGSTOP)
     with pytest.raises(InputError, match=r"(?i)timed out.*; run again to go on"):
         run_by(make_run(), 2)
     assert num_processes() == 1
